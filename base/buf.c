@@ -1,0 +1,147 @@
+#include "base/buf.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+enum { FIRST_SIZE = 256 };
+
+void buf_init(struct buf *b, size_t max)
+{
+    *b = (struct buf){.max = max};
+}
+
+void buf_fini(struct buf *b)
+{
+    mem_free(b->data);
+    *b = (struct buf){.max = b->max};
+}
+
+void buf_clear(struct buf *b)
+{
+    b->len = 0;
+    b->failed = false;
+}
+
+char *buf_take(struct buf *b, size_t *ret_len)
+{
+    if (b->failed || (b->data == NULL && buf_reserve(b, 1) == NULL)) {
+        buf_fini(b);
+        return NULL;
+    }
+    char *data = b->data;
+    *ret_len = b->len;
+    *b = (struct buf){.max = b->max};
+    return data;
+}
+
+enum err buf_ok(const struct buf *b)
+{
+    if (!b->failed)
+        return OK;
+    return b->cap >= b->max ? ERR_LIMIT : ERR_NOMEM;
+}
+
+/* Doubles until `need` fits. A failure for the cap's sake is told from one of the heap by cap == max, see buf_ok. */
+static bool grow(struct buf *b, size_t need)
+{
+    if (need > b->max) {
+        b->cap = b->max;
+        mem_free(b->data);
+        b->data = NULL;
+        b->len = 0;
+        return false;
+    }
+    size_t cap = b->cap ? b->cap : FIRST_SIZE;
+    while (cap < need)
+        cap *= 2;
+    if (cap > b->max)
+        cap = b->max;
+    char *data = mem_realloc(b->data, cap);
+    if (data == NULL)
+        return false;
+    b->data = data;
+    b->cap = cap;
+    return true;
+}
+
+char *buf_reserve(struct buf *b, size_t n)
+{
+    if (b->failed)
+        return NULL;
+    if (b->data == NULL || b->cap - b->len < n) {
+        size_t need;
+        if (__builtin_add_overflow(b->len, n, &need) || !grow(b, need)) {
+            b->failed = true;
+            return NULL;
+        }
+    }
+    return b->data + b->len;
+}
+
+void buf_add(struct buf *b, const void *bytes, size_t n)
+{
+    if (n == 0)
+        return;
+    char *at = buf_reserve(b, n);
+    if (at == NULL)
+        return;
+    memcpy(at, bytes, n);
+    b->len += n;
+}
+
+void buf_add_char(struct buf *b, char c)
+{
+    buf_add(b, &c, 1);
+}
+
+void buf_add_u64(struct buf *b, uint64_t value)
+{
+    char digits[20];
+    size_t n = 0;
+    do {
+        digits[sizeof digits - ++n] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    buf_add(b, digits + sizeof digits - n, n);
+}
+
+void buf_add_i64(struct buf *b, int64_t value)
+{
+    if (value < 0)
+        buf_add_char(b, '-');
+    buf_add_u64(b, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
+}
+
+void buf_addf(struct buf *b, const char *format, ...)
+{
+    char small[512];
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(small, sizeof small, format, args);
+    va_end(args);
+    if (n < 0)
+        return;
+    if ((size_t)n < sizeof small) {
+        buf_add(b, small, (size_t)n);
+        return;
+    }
+    char *at = buf_reserve(b, (size_t)n + 1);
+    if (at == NULL)
+        return;
+    va_start(args, format);
+    vsnprintf(at, (size_t)n + 1, format, args);
+    va_end(args);
+    b->len += (size_t)n;
+}
+
+void buf_consume(struct buf *b, size_t n)
+{
+    assert(n <= b->len);
+    b->len -= n;
+    if (n > 0 && b->len > 0)
+        memmove(b->data, b->data + n, b->len);
+}

@@ -1,0 +1,59 @@
+#ifndef SLUICE_BASE_BUF_H
+#define SLUICE_BASE_BUF_H
+/* A growing byte buffer with a mandatory cap.
+ *
+ * Appending cannot be answered with an error at each call: a failure (cap reached, no memory) sticks in `failed`, later
+ * appends do nothing, and whoever uses the bytes asks buf_ok once at the end. Life: buf_init, appends, buf_fini or
+ * buf_take. One thread at a time. */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/str.h"
+
+struct buf {
+    char *data; /* not NUL-terminated */
+    size_t len;
+    size_t cap;
+    size_t max; /* bytes; `len` never passes it */
+    bool failed;
+};
+
+void buf_init(struct buf *b, size_t max);
+void buf_fini(struct buf *b);
+void buf_clear(struct buf *b); /* forgets the content and the failure, keeps the memory */
+
+/* Moves the bytes out: the caller frees `*ret_len` bytes with mem_free. NULL if the buffer failed; empty is not NULL. */
+char *buf_take(struct buf *b, size_t *ret_len);
+
+/* OK, ERR_LIMIT where the cap was reached, ERR_NOMEM. */
+enum err buf_ok(const struct buf *b) MUST_CHECK;
+
+/* Room for `n` more bytes at data + len; NULL (and failed) if there cannot be. buf_added says how many were written. */
+char *buf_reserve(struct buf *b, size_t n);
+static inline void buf_added(struct buf *b, size_t n)
+{
+    b->len += n;
+}
+
+void buf_add(struct buf *b, const void *bytes, size_t n);
+void buf_add_char(struct buf *b, char c);
+void buf_add_u64(struct buf *b, uint64_t value);
+void buf_add_i64(struct buf *b, int64_t value);
+void buf_addf(struct buf *b, const char *format, ...) PRINTF_LIKE(2, 3);
+
+static inline void buf_add_str(struct buf *b, struct str s)
+{
+    buf_add(b, s.at, s.len);
+}
+#define buf_add_lit(b, literal) buf_add((b), "" literal, sizeof(literal) - 1)
+
+/* Drops the first `n` <= len bytes. */
+void buf_consume(struct buf *b, size_t n);
+
+static inline struct str buf_str(const struct buf *b)
+{
+    return (struct str){b->data, b->len};
+}
+#endif
