@@ -23,7 +23,7 @@ void buf_fini(struct buf *b)
 void buf_clear(struct buf *b)
 {
     b->len = 0;
-    b->failed = false;
+    b->failed = b->full = false;
 }
 
 char *buf_take(struct buf *b, size_t *ret_len)
@@ -42,22 +42,25 @@ enum err buf_ok(const struct buf *b)
 {
     if (!b->failed)
         return OK;
-    return b->cap >= b->max ? ERR_LIMIT : ERR_NOMEM;
+    return b->full ? ERR_LIMIT : ERR_NOMEM;
 }
 
-/* Doubles until `need` fits. A failure for the cap's sake is told from one of the heap by cap == max, see buf_ok. */
+/* Nobody will want the bytes: they are freed at once. */
+static bool refuse(struct buf *b)
+{
+    mem_free(b->data);
+    *b = (struct buf){.max = b->max, .full = true};
+    return false;
+}
+
+/* Doubles until `need` fits. */
 static bool grow(struct buf *b, size_t need)
 {
-    if (need > b->max) {
-        b->cap = b->max;
-        mem_free(b->data);
-        b->data = NULL;
-        b->len = 0;
-        return false;
-    }
+    if (need > b->max)
+        return refuse(b);
     size_t cap = b->cap ? b->cap : FIRST_SIZE;
     while (cap < need)
-        cap *= 2;
+        cap = cap > b->max / 2 ? b->max : cap * 2;
     if (cap > b->max)
         cap = b->max;
     char *data = mem_realloc(b->data, cap);
@@ -73,8 +76,10 @@ char *buf_reserve(struct buf *b, size_t n)
     if (b->failed)
         return NULL;
     if (b->data == NULL || b->cap - b->len < n) {
-        size_t need;
-        if (__builtin_add_overflow(b->len, n, &need) || !grow(b, need)) {
+        size_t need; /* saturated: past any memory */
+        if (__builtin_add_overflow(b->len, n, &need))
+            need = SIZE_MAX;
+        if (!grow(b, need)) {
             b->failed = true;
             return NULL;
         }
@@ -116,6 +121,21 @@ void buf_add_i64(struct buf *b, int64_t value)
     buf_add_u64(b, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
 }
 
+/* Formatted beside the buffer, whose cap may leave no room for vsnprintf's NUL. */
+static void PRINTF_LIKE(3, 0) add_long(struct buf *b, size_t n, const char *format, va_list args)
+{
+    if (buf_reserve(b, n) == NULL)
+        return;
+    char *text = mem_alloc(n + 1);
+    if (text == NULL) {
+        b->failed = true;
+        return;
+    }
+    vsnprintf(text, n + 1, format, args);
+    buf_add(b, text, n);
+    mem_free(text);
+}
+
 void buf_addf(struct buf *b, const char *format, ...)
 {
     char small[512];
@@ -129,13 +149,9 @@ void buf_addf(struct buf *b, const char *format, ...)
         buf_add(b, small, (size_t)n);
         return;
     }
-    char *at = buf_reserve(b, (size_t)n + 1);
-    if (at == NULL)
-        return;
     va_start(args, format);
-    vsnprintf(at, (size_t)n + 1, format, args);
+    add_long(b, (size_t)n, format, args);
     va_end(args);
-    b->len += (size_t)n;
 }
 
 void buf_consume(struct buf *b, size_t n)

@@ -18,6 +18,7 @@ struct buf {
     size_t cap;
     size_t max; /* bytes; `len` never passes it */
     bool failed;
+    bool full; /* it failed for the cap's sake */
 };
 
 void buf_init(struct buf *b, size_t max);

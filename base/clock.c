@@ -95,7 +95,7 @@ static bool take_digits(struct str *s, size_t n, unsigned *ret_value)
 
 static bool take_char(struct str *s, char c)
 {
-    if (s->len == 0 || (s->at[0] | 32) != (c | 32))
+    if (s->len == 0 || !str_eq_nocase((struct str){s->at, 1}, (struct str){&c, 1}))
         return false;
     s->at++;
     s->len--;

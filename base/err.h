@@ -10,6 +10,12 @@
 #include <stddef.h>
 
 #define MUST_CHECK         __attribute__((warn_unused_result))
+/* For the rare result that decides nothing; the reason stands beside it. */
+#define IGNORE_RESULT(call)                                                                        \
+    do {                                                                                           \
+        if (call) {                                                                                \
+        }                                                                                          \
+    } while (0)
 #define PRINTF_LIKE(f, a)  __attribute__((format(printf, f, a)))
 
 /* X(symbol, wire code, HTTP status, retryable, title) */

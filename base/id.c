@@ -34,10 +34,10 @@ static void step(struct id_source *s)
 {
     uint8_t random[4];
     take_random(s, random, sizeof random);
-    uint32_t add = 1 + ((uint32_t)random[0] << 24 | (uint32_t)random[1] << 16 |
-                        (uint32_t)random[2] << 8 | random[3]);
+    uint32_t add = (uint32_t)random[0] << 24 | (uint32_t)random[1] << 16 |
+                   (uint32_t)random[2] << 8 | random[3];
     take_random(s, &s->last.bytes[15], 1);
-    uint64_t rest = add; /* added above the lowest byte, which was drawn anew */
+    uint64_t rest = (uint64_t)add + 1; /* added above the lowest byte, which was drawn anew */
     for (int i = 14; i >= 0 && rest > 0; i--) {
         uint64_t sum = s->last.bytes[i] + (rest & 0xFF);
         s->last.bytes[i] = (uint8_t)sum;

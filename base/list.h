@@ -4,13 +4,14 @@
  * list_remove is always legal. */
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct list {
     struct list *prev, *next;
 };
 
-/* The object that holds the member `field` at `ptr`; through void * for -Wcast-align. */
-#define CONTAINER_OF(ptr, type, field) ((type *)(void *)((char *)(ptr) - offsetof(type, field)))
+/* The object that holds the member `field` at `ptr`. Through an integer, so that `type` may be const where `ptr` is. */
+#define CONTAINER_OF(ptr, type, field) ((type *)((uintptr_t)(ptr) - offsetof(type, field)))
 
 static inline void list_init(struct list *l)
 {

@@ -28,31 +28,46 @@ void log_to_fd(int fd)
     atomic_store(&output_fd, fd);
 }
 
-/* Inside quotes, as JSON would: both formats share it, since logfmt readers unescape the same way. */
+/* A control character at `p`, also one beyond ASCII: U+0080 to U+009F move a terminal, U+2028 and U+2029 end a line for
+ * some readers. Returns its length and code, 0 if it is none. */
+static size_t control_at(const uint8_t *p, size_t left, unsigned *ret_code)
+{
+    *ret_code = p[0];
+    if (p[0] < 0x20 || p[0] == 0x7F)
+        return 1;
+    *ret_code = left >= 2 ? p[1] : 0;
+    if (p[0] == 0xC2 && left >= 2 && p[1] < 0xA0)
+        return 2;
+    *ret_code = left >= 3 ? 0x2000u + (p[2] & 0x3Fu) : 0;
+    return left >= 3 && p[0] == 0xE2 && p[1] == 0x80 && (p[2] == 0xA8 || p[2] == 0xA9) ? 3 : 0;
+}
+
+/* Valid UTF-8, inside quotes, as JSON would: both formats share it, since logfmt readers unescape the same way. */
 static void add_escaped(struct buf *b, struct str s)
 {
-    for (size_t i = 0; i < s.len; i++) {
-        uint8_t c = (uint8_t)s.at[i];
-        if (c == '"' || c == '\\') {
+    size_t control;
+    for (size_t i = 0; i < s.len; i += control ? control : 1) {
+        unsigned code;
+        control = control_at((const uint8_t *)s.at + i, s.len - i, &code);
+        if (control == 0 && (s.at[i] == '"' || s.at[i] == '\\'))
             buf_add_char(b, '\\');
-            buf_add_char(b, (char)c);
-        } else if (c == '\n') {
+        if (control == 0)
+            buf_add_char(b, s.at[i]);
+        else if (code == '\n')
             buf_add_lit(b, "\\n");
-        } else if (c < 0x20 || c == 0x7F) {
-            buf_addf(b, "\\u%04x", c);
-        } else {
-            buf_add_char(b, (char)c);
-        }
+        else
+            buf_addf(b, "\\u%04x", code);
     }
 }
 
+/* May it stand without quotes? ASCII only: what is beyond is checked and escaped between them. */
 static bool is_plain(struct str s)
 {
     if (s.len == 0)
         return false;
     for (size_t i = 0; i < s.len; i++) {
         uint8_t c = (uint8_t)s.at[i];
-        if (c <= 0x20 || c == 0x7F || c == '"' || c == '=' || c == '\\')
+        if (c <= 0x20 || c >= 0x7F || c == '"' || c == '=' || c == '\\')
             return false;
     }
     return true;
@@ -104,7 +119,6 @@ void log_write(enum log_level level, const struct log_field *fields, size_t coun
         buf_add_char(&b, '}');
     buf_add_char(&b, '\n');
     /* A log that cannot be written has nowhere to say so. */
-    if (buf_ok(&b) == OK && write(atomic_load(&output_fd), b.data, b.len) < 0)
-        (void)0;
+    IGNORE_RESULT(buf_ok(&b) == OK && write(atomic_load(&output_fd), b.data, b.len) < 0);
     buf_fini(&b);
 }

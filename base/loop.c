@@ -6,9 +6,10 @@
 
 #include "base/mem.h"
 
-/* Rounds of messages-to-itself and hooks within one end of turn. Past it the loop polls (without blocking) before it
- * goes on, so that two parties that answer each other for ever cannot lock descriptors and timers out. */
-enum { MAX_ROUNDS = 16 };
+/* Rounds of messages-to-itself within one end of turn: answers to the messages of one round are the next. Past it the
+ * loop polls (without blocking) before it goes on, so that two parties that answer each other for ever cannot lock
+ * descriptors and timers out. */
+enum { MAX_ROUNDS = 64 };
 
 struct loop {
     uv_loop_t uv;
@@ -131,8 +132,12 @@ void loop_timer_init(struct loop_timer *t, struct loop *loop, loop_timer_fn *on_
     *t = (struct loop_timer){.loop = loop, .on_fire = on_fire};
 }
 
+/* What is due already is due now, behind all that is: see fire_due. */
 void loop_timer_start(struct loop_timer *t, uint64_t at_ms)
 {
+    uint64_t now = loop_now_ms(t->loop);
+    if (at_ms < now)
+        at_ms = now;
     if (t->node.linked && t->node.key == at_ms)
         return;
     heap_remove(&t->loop->timers, &t->node);
@@ -151,7 +156,8 @@ uint64_t loop_next_timer_ms(const struct loop *l)
     return first ? first->key : UINT64_MAX;
 }
 
-/* Only what was armed before this pass fires in it: a callback that re-arms at once must not starve the loop. */
+/* Only what was armed before this pass fires in it: a callback that re-arms at once must not starve the loop. Nothing is
+ * armed to a time before now, so when a newer timer comes first, no older one is due behind it. */
 static void fire_due(struct loop *l)
 {
     uint64_t now = loop_now_ms(l);
@@ -231,15 +237,17 @@ void loop_soon(struct loop *l, struct loop_msg *msg)
     l->soon_tail = &msg->next;
 }
 
-static void drain_soon(struct loop *l)
+/* Handles what is queued now; what that queues is left for the next round. */
+static void handle_soon(struct loop *l)
 {
-    while (l->soon_head != NULL) {
-        struct loop_msg *msg = l->soon_head;
-        l->soon_head = msg->next;
-        if (l->soon_head == NULL)
-            l->soon_tail = &l->soon_head;
+    struct loop_msg *msg = l->soon_head;
+    l->soon_head = NULL;
+    l->soon_tail = &l->soon_head;
+    while (msg != NULL) {
+        struct loop_msg *next = msg->next;
         l->busy = true;
         msg->on_arrive(msg);
+        msg = next;
     }
 }
 
@@ -263,12 +271,19 @@ void loop_free_later(struct loop *l, struct loop_deferred *object,
     l->deferred = object;
 }
 
+/* A mark in the list stands behind the hook that runs, so that hooks may add and remove any of them. */
 static void run_hooks(struct loop *l)
 {
-    LIST_EACH_SAFE (it, &l->hooks) {
-        struct loop_hook *hook = CONTAINER_OF(it, struct loop_hook, link);
+    struct list mark;
+    list_init(&mark);
+    list_push_front(&l->hooks, &mark);
+    while (mark.next != &l->hooks) {
+        struct loop_hook *hook = CONTAINER_OF(mark.next, struct loop_hook, link);
+        list_remove(&mark);
+        list_insert_before(hook->link.next, &mark);
         hook->on_turn_end(hook);
     }
+    list_remove(&mark);
 }
 
 static void free_deferred(struct loop *l)
@@ -287,9 +302,10 @@ static void on_turn_end(uv_prepare_t *prepare)
     struct loop *l = prepare->loop->data;
     int rounds = 0;
     do {
-        drain_soon(l);
+        for (; l->soon_head != NULL && rounds < MAX_ROUNDS; rounds++)
+            handle_soon(l);
         run_hooks(l);
-    } while (l->soon_head != NULL && ++rounds < MAX_ROUNDS);
+    } while (l->soon_head != NULL && rounds < MAX_ROUNDS);
     free_deferred(l);
     set_alarm(l);
     if (l->soon_head != NULL)

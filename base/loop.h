@@ -4,7 +4,8 @@
  *
  * A turn is: due timers, then what poll(2) reports (descriptors, mailbox), then the end of turn: queued messages to
  * itself are handled one at a time until none is left, then the hooks run in the order in which they were added, then
- * what was given to loop_free_later is freed. Nothing blocks but the poll.
+ * what was given to loop_free_later is freed. Nothing blocks but the poll. Messages that breed messages for more than
+ * 64 generations, and timers that re-arm themselves at once, go on in the next turn, which then polls without blocking.
  *
  * Life: loop_create, loop_run on one thread until loop_stop, loop_destroy. Everything below is for the loop's own thread,
  * but for loop_post and loop_stop, which any thread may call. Objects (timers, messages, hooks) are embedded by their
@@ -45,8 +46,9 @@ struct loop_timer {
 };
 
 void loop_timer_init(struct loop_timer *t, struct loop *loop, loop_timer_fn *on_fire);
-void loop_timer_start(struct loop_timer *t, uint64_t at_ms); /* moves it where it is armed already */
-void loop_timer_stop(struct loop_timer *t);                  /* nothing where it is not armed */
+/* Moves it where it is armed already. A time that has passed is now; UINT64_MAX is never. */
+void loop_timer_start(struct loop_timer *t, uint64_t at_ms);
+void loop_timer_stop(struct loop_timer *t); /* nothing where it is not armed */
 static inline bool loop_timer_is_armed(const struct loop_timer *t)
 {
     return t->node.linked;
@@ -69,7 +71,7 @@ struct loop_msg {
 /* From any thread. Messages of one sender arrive in their order. A burst wakes the loop once. */
 void loop_post(struct loop *loop, struct loop_msg *msg);
 
-/* To itself: handled before this turn ends, after those queued before it. The way in which a callback starts something
+/* To itself: handled before this turn ends (but see above), after those queued before it. The way in which a callback starts something
  * without re-entering its caller. */
 void loop_soon(struct loop *loop, struct loop_msg *msg);
 
@@ -80,6 +82,7 @@ struct loop_hook {
     void (*on_turn_end)(struct loop_hook *hook);
 };
 
+/* Any time, also from a hook. */
 void loop_hook_add(struct loop *loop, struct loop_hook *hook);
 void loop_hook_remove(struct loop_hook *hook);
 

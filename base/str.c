@@ -20,7 +20,7 @@ bool str_eq_nocase(struct str a, struct str b)
 
 bool str_starts(struct str s, struct str prefix)
 {
-    return s.len >= prefix.len && memcmp(s.at, prefix.at, prefix.len) == 0;
+    return s.len >= prefix.len && str_eq((struct str){s.at, prefix.len}, prefix);
 }
 
 int str_cmp(struct str a, struct str b)

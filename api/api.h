@@ -1,0 +1,129 @@
+#ifndef SLUICE_API_API_H
+#define SLUICE_API_API_H
+/* The HTTP API without HTTP: requests as plain data come in, replies go out through a transport that knows the sockets.
+ *
+ * A request is answered exactly once: with a reply (a whole document) or with a stream (pulled by the transport as its
+ * client takes it). A handler may answer within api_handle or later, on the same loop. Until it has, the transport tells it
+ * when the client goes away; the handler then drops what it holds, and must not answer any more.
+ *
+ * One `struct api` serves all loops: it is read-only but for what has its own lock. A request belongs to its loop. */
+#include "api/auth.h"
+#include "api/headers.h"
+#include "api/query.h"
+#include "base/buf.h"
+#include "base/metrics.h"
+#include "model/problem.h"
+#include "runs/engine.h"
+
+struct api_request;
+struct api_stream;
+struct route;
+
+enum { API_MAX_HEADERS = 8, API_REQUEST_ID = 128 };
+
+struct api_reply {
+    int status;
+    const char *content_type; /* static; NULL where there is no body */
+    struct buf body;          /* taken over */
+    struct {
+        const char *name; /* static */
+        char value[256];
+    } headers[API_MAX_HEADERS];
+    uint32_t header_count;
+    bool close; /* the connection cannot be used again */
+};
+
+/* The source of a streamed answer. Pulled on the request's loop; the transport frames nothing but its transfer coding. */
+struct api_stream {
+    const char *content_type; /* static */
+    /* Appends what there is, about max_bytes at most. */
+    void (*pull)(struct api_request *r, struct buf *out, size_t max_bytes);
+    bool (*is_over)(struct api_request *r); /* nothing more will come */
+    /* What breaks a silence, and what says that the stream ends before its run, and why ("drain", "slow_reader"). */
+    void (*heartbeat)(struct api_request *r, struct buf *out);
+    void (*cut)(struct api_request *r, struct buf *out, const char *reason);
+    /* The end, however it came; `gone`: the client went away before it was over. The last call for this request. */
+    void (*on_end)(struct api_request *r, bool gone);
+};
+
+struct api_transport {
+    void (*reply)(struct api_request *r, struct api_reply *reply);
+    void (*stream)(struct api_request *r, const struct api_stream *stream, struct api_reply *head);
+    void (*wake)(struct api_request *r); /* a stream that was pulled dry has more */
+};
+
+struct api_limits {
+    uint64_t body_bytes;
+    uint64_t default_wait_ms, max_wait_ms;
+    uint32_t streams;
+};
+
+struct api {
+    struct engine *engine;
+    struct auth auth;
+    struct api_limits limits;
+    struct str base_path;
+    struct metrics *metrics;
+    atomic_uint streams; /* open ones */
+    atomic_bool is_draining;
+    struct str openapi; /* the page, made once */
+};
+
+/* What the path holds in place of {id}, {name} and {path}. */
+struct api_params {
+    struct str id, name, path;
+};
+
+struct api_request {
+    /* set by the transport, in place until the request is answered */
+    struct api *api;
+    struct shard *shard;
+    const struct api_transport *transport;
+    struct str method, path, query_text; /* raw: not decoded */
+    struct headers headers;
+    struct str body;
+
+    /* set on the way in */
+    const struct route *route;
+    struct api_params params;
+    struct query query;
+    const struct api_key *key; /* NULL: none is needed */
+    struct str tenant;
+    char request_id[API_REQUEST_ID + 1];
+    bool is_head;
+    enum accepted accepts;
+    struct id run_id;
+
+    /* the handler's */
+    void *state;
+    void (*on_gone)(struct api_request *r);
+};
+
+enum err api_init(struct api *api) MUST_CHECK; /* after the fields above are set */
+void api_fini(struct api *api);
+
+/* The whole request is here. */
+void api_handle(struct api_request *r);
+
+/* --- for handlers ------------------------------------------------------------------------------------------------- */
+
+void reply_init(struct api_reply *reply, int status);
+void reply_header(struct api_reply *reply, const char *name, const char *format, ...) PRINTF_LIKE(3, 4);
+void api_send(struct api_request *r, struct api_reply *reply);
+
+/* The problem document, with Allow and Retry-After as it says. */
+void api_problem(struct api_request *r, const struct problem *problem);
+void api_fail(struct api_request *r, enum err code, const char *detail); /* NULL: the code's title */
+/* A problem about a run. */
+void api_fail_run(struct api_request *r, enum err code, const char *detail, const struct id *run);
+void api_problem_reply(struct api_reply *reply, const struct problem *problem, const char *request_id, const struct id *run);
+
+/* Gives the request an id: the caller's, if it is one, or a new one. */
+void api_name_request(struct api_request *r);
+
+/* The run's id from the path into r->run_id. False: it was answered with 404. */
+bool api_read_run_id(struct api_request *r);
+
+/* "BASE/v1/runs/ID" as the Location. */
+void reply_location(struct api_reply *reply, const struct api *api, const struct id *run);
+#endif

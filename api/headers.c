@@ -1,0 +1,156 @@
+#include "api/headers.h"
+
+#include <stddef.h>
+
+static const struct {
+    struct str name;
+    size_t offset;
+    bool may_repeat; /* a list, or not ours to refuse: the first one counts */
+} known[] = {
+#define KNOWN(text, field, repeat) {{text, sizeof(text) - 1}, offsetof(struct headers, field), repeat}
+    KNOWN("accept", accept, true),
+    KNOWN("authorization", authorization, false),
+    KNOWN("x-api-key", api_key, false),
+    KNOWN("content-type", content_type, false),
+    KNOWN("content-encoding", content_encoding, true),
+    KNOWN("idempotency-key", idempotency_key, false),
+    KNOWN("last-event-id", last_event_id, false),
+    KNOWN("prefer", prefer, true),
+    KNOWN("x-request-id", request_id, true),
+    KNOWN("traceparent", traceparent, true),
+    KNOWN("sluice-depth", depth, false),
+    KNOWN("if-match", if_match, true),
+    KNOWN("if-none-match", if_none_match, true),
+#undef KNOWN
+};
+
+bool headers_note(struct headers *h, struct str name, struct str value)
+{
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (name.len != known[i].name.len || !str_eq_nocase(name, known[i].name))
+            continue;
+        struct str *slot = (struct str *)(void *)((char *)h + known[i].offset);
+        if (slot->at != NULL)
+            return known[i].may_repeat;
+        *slot = str_trim(value);
+        return true;
+    }
+    return true;
+}
+
+/* --- Accept ------------------------------------------------------------------------------------------------------- */
+
+/* "q=0.8" in thousandths; 1000 where there is none, 0 where it is not a number. */
+static unsigned quality(struct str params)
+{
+    while (params.at != NULL) {
+        struct str p = str_trim(str_cut(&params, ';'));
+        if (p.len < 2 || (p.at[0] | 32) != 'q' || p.at[1] != '=')
+            continue;
+        unsigned q = 0, scale = 1000;
+        for (size_t i = 2; i < p.len && scale > 0; i++) {
+            if (p.at[i] == '.')
+                continue;
+            if (p.at[i] < '0' || p.at[i] > '9')
+                return 0;
+            q += (unsigned)(p.at[i] - '0') * scale;
+            scale /= 10;
+        }
+        return q > 1000 ? 1000 : q;
+    }
+    return 1000;
+}
+
+/* How well a media range names a type: 3 exactly, 2 TYPE/\*, 1 anything, 0 not. */
+static unsigned specificity(struct str range, struct str type, struct str type_star)
+{
+    if (str_eq_nocase(range, type))
+        return 3;
+    if (str_eq_nocase(range, type_star))
+        return 2;
+    return str_eq(range, STR("*/*")) ? 1 : 0;
+}
+
+/* The quality that the header gives a type: that of the range which names it best. */
+static unsigned quality_of(struct str accept, struct str type, struct str type_star, unsigned *ret_specificity)
+{
+    unsigned best = 0, q = 0;
+    while (accept.at != NULL) {
+        struct str params = str_cut(&accept, ',');
+        struct str range = str_trim(str_cut(&params, ';'));
+        unsigned s = specificity(range, type, type_star);
+        if (s > best) {
+            best = s;
+            q = quality(params);
+        }
+    }
+    *ret_specificity = best;
+    return q;
+}
+
+enum accepted headers_accept(const struct headers *h, bool streams)
+{
+    static const struct {
+        struct str type, star;
+        enum accepted is;
+    } types[] = {
+        {{"application/json", 16}, {"application/*", 13}, ACCEPTS_JSON},
+        {{"text/event-stream", 17}, {"text/*", 6}, ACCEPTS_SSE},
+        {{"application/x-ndjson", 20}, {"application/*", 13}, ACCEPTS_NDJSON},
+    };
+    enum accepted best = ACCEPTS_NOTHING;
+    unsigned best_q = 0, best_s = 0;
+    if (h->accept.len == 0)
+        return ACCEPTS_JSON;
+    for (size_t i = 0; i < (streams ? 3 : 1); i++) {
+        unsigned s, q = quality_of(h->accept, types[i].type, types[i].star, &s);
+        /* A stream has to be asked for by its name: a browser's or curl's catch-all gets JSON. */
+        if (s == 0 || q == 0 || (types[i].is != ACCEPTS_JSON && s < 3))
+            continue;
+        if (q > best_q || (q == best_q && s > best_s)) {
+            best = types[i].is;
+            best_q = q;
+            best_s = s;
+        }
+    }
+    return best;
+}
+
+/* --- Prefer ------------------------------------------------------------------------------------------------------- */
+
+uint64_t headers_wait_ms(const struct headers *h)
+{
+    struct str list = h->prefer;
+    while (list.at != NULL) {
+        struct str params = str_cut(&list, ',');
+        struct str value = str_trim(str_cut(&params, ';'));
+        struct str name = str_trim(str_cut(&value, '='));
+        uint64_t seconds;
+        if (!str_eq_nocase(name, STR("wait")))
+            continue;
+        value = str_trim(value);
+        if (value.len >= 2 && value.at[0] == '"' && value.at[value.len - 1] == '"')
+            value = (struct str){value.at + 1, value.len - 2};
+        if (!str_to_u64(value, &seconds))
+            return 0;
+        return seconds > 86400 ? 86400000 : seconds * 1000;
+    }
+    return 0;
+}
+
+/* --- the body ----------------------------------------------------------------------------------------------------- */
+
+bool headers_body_is_json(const struct headers *h)
+{
+    struct str rest = h->content_type;
+    struct str type = str_trim(str_cut(&rest, ';'));
+    if (h->content_encoding.len > 0)
+        return false;
+    if (type.len == 0)
+        return true;
+    if (str_eq_nocase(type, STR("application/json")))
+        return true;
+    struct str tail = {type.at + type.len - 5, 5};
+    return type.len > 12 && str_eq_nocase((struct str){type.at, 12}, STR("application/")) &&
+           str_eq_nocase(tail, STR("+json"));
+}

@@ -1,0 +1,418 @@
+/* POST /v1/runs and its siblings: one create, answered in one of three ways.
+ *
+ *     check the body -> accept -> plain:  202 and the run, once it is stored
+ *                             |-> waits:  200 and the finished run, or 202 when the time is over
+ *                             |-> stream: 200 and the events from the first one on
+ *
+ * A create whose Idempotency-Key was seen goes the same ways with the run that is there already. */
+#include <stdio.h>
+
+#include "api/routes.h"
+#include "api/run_stream.h"
+#include "base/mem.h"
+#include "runs/ops.h"
+
+struct create {
+    struct api_request *r; /* NULL: the client is gone */
+    struct accept accept;
+    enum { PLAIN, WAITS, STREAMS } way;
+    uint64_t wait_ms;
+    bool wait_was_asked; /* by Prefer, and so is named in the answer */
+    bool time_is_over;
+    bool replayed;
+    bool cancel_on_gone;
+    struct loop_timer timer;
+    struct run_wait wait;
+    bool is_waiting; /* by id */
+    struct run_get get;
+    char scope[96]; /* of the idempotency key: method and path */
+    char key[256];  /* copied: the request may go before the store has it */
+};
+
+static void on_accepted(struct accept *a);
+static void on_ended(struct accept *a, const struct run_record *record);
+static void on_time_over(struct loop_timer *timer);
+
+static void destroy(struct create *c)
+{
+    loop_timer_stop(&c->timer);
+    accept_fini(&c->accept);
+    mem_free(c);
+}
+
+/* --- answers ------------------------------------------------------------------------------------------------------ */
+
+static void begin_reply(struct create *c, struct api_reply *reply, int status)
+{
+    reply_init(reply, status);
+    reply_location(reply, c->r->api, &c->accept.id);
+    if (c->replayed)
+        reply_header(reply, "Idempotency-Replayed", "true");
+    if (c->wait_was_asked && c->way == WAITS)
+        reply_header(reply, "Preference-Applied", "wait=%llu", (unsigned long long)(c->wait_ms / 1000));
+}
+
+/* Sends, and is done. */
+static void finish(struct create *c, struct api_reply *reply)
+{
+    struct api_request *r = c->r;
+    r->on_gone = NULL;
+    destroy(c);
+    api_send(r, reply);
+}
+
+static void fail(struct create *c, enum err code, const char *detail)
+{
+    struct api_request *r = c->r;
+    r->on_gone = NULL;
+    destroy(c);
+    api_fail(r, code, detail);
+}
+
+static void finish_with_record(struct create *c, const struct run_record *record, uint64_t last_seq)
+{
+    struct api_reply reply;
+    bool done = c->way == WAITS && run_state_is_terminal(record->state);
+    begin_reply(c, &reply, done ? 200 : 202);
+    run_record_write(&reply.body, record, last_seq, false, c->r->api->base_path);
+    finish(c, &reply);
+}
+
+static void finish_with_json(struct create *c)
+{
+    struct api_reply reply;
+    begin_reply(c, &reply, 202);
+    struct buf empty = reply.body;
+    reply.body = c->accept.json;
+    c->accept.json = empty;
+    finish(c, &reply);
+}
+
+static void stream(struct create *c)
+{
+    struct run_stream_options o = {.id = c->accept.id,
+                                   .types = EVENT_SET_ALL,
+                                   .format = frame_format_of(c->r->accepts),
+                                   .to_the_end = true,
+                                   .cancel_on_gone = c->cancel_on_gone && !c->replayed};
+    struct api_request *r = c->r;
+    struct api_reply head;
+    begin_reply(c, &head, 200);
+    destroy(c);
+    run_stream_start(r, &o, &head);
+}
+
+/* --- by id: the run is not here, or was there before -------------------------------------------------------------- */
+
+static void on_got(struct run_get *g)
+{
+    struct create *c = g->ctx;
+    struct run_get own = *g; /* the create goes before what was read does */
+    if (c->r == NULL)
+        destroy(c);
+    else if (own.result == OK)
+        finish_with_record(c, &own.read.run, own.last_seq);
+    else
+        fail(c, own.result == ERR_NOT_FOUND ? ERR_CONFLICT : own.result, "the run cannot be read");
+    run_get_fini(&own);
+}
+
+static void get(struct create *c)
+{
+    c->get = (struct run_get){.shard = c->r->shard, .tenant = c->r->tenant, .id = c->accept.id, .on_done = on_got, .ctx = c};
+    run_get_start(&c->get);
+}
+
+static void on_waited(struct run_wait *w)
+{
+    struct create *c = w->ctx;
+    c->is_waiting = false;
+    get(c);
+}
+
+static void wait_by_id(struct create *c)
+{
+    c->is_waiting = true;
+    c->wait = (struct run_wait){.shard = c->r->shard,
+                                .tenant = c->r->tenant,
+                                .id = c->accept.id,
+                                .until_ms = loop_now_ms(c->r->shard->loop) + c->wait_ms,
+                                .on_done = on_waited,
+                                .ctx = c};
+    run_wait_start(&c->wait);
+}
+
+static void answer_by_id(struct create *c)
+{
+    switch (c->way) {
+    case PLAIN: get(c); break;
+    case WAITS: wait_by_id(c); break;
+    case STREAMS: stream(c); break;
+    }
+}
+
+/* --- what becomes of it ------------------------------------------------------------------------------------------- */
+
+static void on_refused(struct create *c)
+{
+    const struct accept *a = &c->accept;
+    if (!a->exists)
+        fail(c, a->refused, NULL);
+    else if (!a->same_body)
+        fail(c, ERR_IDEMPOTENCY_MISMATCH, NULL);
+    else
+        answer_by_id(c);
+}
+
+static void on_accepted(struct accept *a)
+{
+    struct create *c = CONTAINER_OF(a, struct create, accept);
+    c->replayed = a->exists;
+    if (c->r == NULL)
+        destroy(c); /* the client went away before there was an answer */
+    else if (a->refused != OK || a->exists)
+        on_refused(c);
+    else if (c->way == STREAMS)
+        stream(c);
+    else if (c->way == PLAIN || c->time_is_over)
+        finish_with_json(c);
+    else if (!a->is_live)
+        wait_by_id(c); /* it waits in the store for its turn */
+}
+
+static void on_ended(struct accept *a, const struct run_record *record)
+{
+    struct create *c = CONTAINER_OF(a, struct create, accept);
+    if (record != NULL)
+        finish_with_record(c, record, record->seq);
+    else
+        fail(c, ERR_OVERLOADED, NULL);
+}
+
+/* The client has waited as long as it wanted to: it gets the run as it is. */
+static void on_time_over(struct loop_timer *timer)
+{
+    struct create *c = CONTAINER_OF(timer, struct create, timer);
+    c->time_is_over = true;
+    if (!c->accept.is_told) {
+        accept_hurry(&c->accept);
+        return;
+    }
+    accept_detach(&c->accept);
+    get(c);
+}
+
+static void on_gone(struct api_request *r)
+{
+    struct create *c = r->state;
+    bool is_live = c->accept.is_live;
+    query_fini(&r->query);
+    if (c->cancel_on_gone && !c->time_is_over && (is_live || c->accept.is_told))
+        run_cancel_for_gone(r, &c->accept.id);
+    c->r = NULL;
+    loop_timer_stop(&c->timer);
+    if (c->is_waiting) {
+        run_wait_stop(&c->wait);
+        destroy(c);
+    } else if (is_live) {
+        accept_detach(&c->accept);
+        destroy(c);
+    }
+    /* else an answer is still on its way to it, and finds nobody */
+}
+
+/* --- the way in --------------------------------------------------------------------------------------------------- */
+
+static bool is_visible_ascii(struct str s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.at[i] < 0x21 || s.at[i] > 0x7E)
+            return false;
+    }
+    return s.len >= 1 && s.len <= 255;
+}
+
+/* The headers that a create understands. False: answered. */
+static bool read_headers(struct create *c, unsigned *ret_depth)
+{
+    struct api_request *r = c->r;
+    const struct headers *h = &r->headers;
+    uint64_t depth = 0;
+    if (h->idempotency_key.at != NULL && !is_visible_ascii(h->idempotency_key)) {
+        fail(c, ERR_INVALID_HEADER, "Idempotency-Key must be 1 to 255 visible ASCII characters");
+        return false;
+    }
+    if (h->depth.at != NULL && (!str_to_u64(h->depth, &depth) || depth > r->shard->limits->spec.tree_depth)) {
+        fail(c, ERR_INVALID_HEADER, "Sluice-Depth must be an integer, not above limits.tree_depth");
+        return false;
+    }
+    *ret_depth = (unsigned)depth;
+    c->wait_ms = headers_wait_ms(h);
+    c->wait_was_asked = c->wait_ms > 0;
+    return true;
+}
+
+static void choose_way(struct create *c, uint64_t default_wait_ms)
+{
+    const struct api_limits *limits = &c->r->api->limits;
+    if (c->wait_ms == 0)
+        c->wait_ms = default_wait_ms;
+    if (c->wait_ms > limits->max_wait_ms)
+        c->wait_ms = limits->max_wait_ms;
+    c->way = c->r->accepts != ACCEPTS_JSON ? STREAMS : c->wait_ms > 0 ? WAITS : PLAIN;
+}
+
+/* Where the digest is of no use, it is not made. */
+static void read_idempotency(struct create *c)
+{
+    struct accept *a = &c->accept;
+    if (c->r->headers.idempotency_key.at == NULL)
+        return;
+    snprintf(c->scope, sizeof c->scope, "%.*s %.*s", STR_ARG(c->r->method), STR_ARG(c->r->path));
+    a->idem_scope = str_of(c->scope);
+    str_copy(c->key, sizeof c->key, c->r->headers.idempotency_key);
+    a->idem_key = str_of(c->key);
+    digest_sha256(c->r->body, a->idem_digest);
+}
+
+static bool check_body(struct create *c, const struct run_target *target)
+{
+    struct shard *shard = c->r->shard;
+    struct name_lookup names = catalog_lookup(shard->catalog);
+    struct problem problem;
+    problem_init(&problem);
+    enum err e = run_spec_create(c->r->body, &shard->scratch, target, &shard->limits->spec, &names, &problem,
+                                 &c->accept.spec);
+    if (e == OK)
+        return true;
+    if (problem.code == OK)
+        problem.code = ERR_OVERLOADED; /* out of memory */
+    struct api_request *r = c->r;
+    destroy(c);
+    api_problem(r, &problem);
+    return false;
+}
+
+/* The key's own limit: how many runs it may create in a time. */
+static bool within_rate(struct create *c)
+{
+    uint64_t wait_ms;
+    struct api_request *r = c->r;
+    if (auth_take(r->key, 1, clock_mono_ms(NULL), &wait_ms) == OK)
+        return true;
+    struct problem p;
+    problem_init(&p);
+    problem_set(&p, ERR_RATE_LIMITED, "this key has created as many runs as it may for now");
+    p.retry_after_s = (uint32_t)((wait_ms + 999) / 1000);
+    run_spec_fini(&c->accept.spec);
+    destroy(c);
+    api_problem(r, &p);
+    return false;
+}
+
+static void start(struct create *c)
+{
+    struct api_request *r = c->r;
+    struct accept *a = &c->accept;
+    c->cancel_on_gone = c->way != PLAIN && (a->spec.flags & RUN_CANCEL_ON_DISCONNECT) != 0;
+    a->tenant = r->tenant;
+    a->waits = c->way == WAITS;
+    a->streams = c->way == STREAMS;
+    a->on_accepted = on_accepted;
+    a->on_ended = on_ended;
+    r->state = c;
+    r->on_gone = on_gone;
+    enum err e = accept_start(a, r->shard);
+    if (e != OK) {
+        fail(c, e, NULL);
+        return;
+    }
+    if (c->way == WAITS)
+        loop_timer_start(&c->timer, loop_now_ms(r->shard->loop) + c->wait_ms);
+}
+
+static void create(struct api_request *r, const struct run_target *target, uint64_t default_wait_ms)
+{
+    unsigned depth;
+    struct create *c = mem_zalloc(sizeof *c);
+    if (c == NULL) {
+        api_fail(r, ERR_OVERLOADED, NULL);
+        return;
+    }
+    c->r = r;
+    loop_timer_init(&c->timer, r->shard->loop, on_time_over);
+    buf_init(&c->accept.json, 0);
+    if (!read_headers(c, &depth))
+        return;
+    choose_way(c, default_wait_ms);
+    if (c->way == STREAMS && !run_stream_admit(r)) {
+        destroy(c);
+        return;
+    }
+    if (!check_body(c, target) || !within_rate(c))
+        return;
+    c->accept.spec.flags |= depth << RUN_DEPTH_SHIFT;
+    read_idempotency(c);
+    start(c);
+}
+
+void handle_runs_create(struct api_request *r)
+{
+    struct run_target target = {.agent = STR_NONE};
+    create(r, &target, 0);
+}
+
+/* The path names the agent: one that does not exist is 404. */
+static bool find_agent(struct api_request *r, struct run_target *ret_target)
+{
+    if (catalog_agent(r->shard->catalog, r->params.name) == NULL) {
+        api_fail(r, ERR_NOT_FOUND, "there is no agent of that name");
+        return false;
+    }
+    *ret_target = (struct run_target){.agent = r->params.name};
+    return true;
+}
+
+void handle_agent_runs_create(struct api_request *r)
+{
+    struct run_target target;
+    if (find_agent(r, &target))
+        create(r, &target, 0);
+}
+
+void handle_agent_run(struct api_request *r)
+{
+    struct run_target target;
+    if (!find_agent(r, &target))
+        return;
+    target.takes_task_text = true;
+    create(r, &target, r->api->limits.default_wait_ms);
+}
+
+void handle_workflow_runs_create(struct api_request *r)
+{
+    api_fail(r, ERR_NOT_FOUND, "there is no workflow of that name");
+}
+
+/* --- POST /v1/runs/validate --------------------------------------------------------------------------------------- */
+
+void handle_runs_validate(struct api_request *r)
+{
+    struct run_target target = {.agent = STR_NONE};
+    struct name_lookup names = catalog_lookup(r->shard->catalog);
+    struct problem problem;
+    struct run_spec spec;
+    problem_init(&problem);
+    enum err e = run_spec_create(r->body, &r->shard->scratch, &target, &r->shard->limits->spec, &names, &problem, &spec);
+    if (e != OK) {
+        if (problem.code == OK)
+            problem.code = ERR_OVERLOADED;
+        api_problem(r, &problem);
+        return;
+    }
+    struct api_reply reply;
+    run_spec_fini(&spec);
+    reply_init(&reply, 200);
+    buf_add_lit(&reply.body, "{\"valid\":true}");
+    api_send(r, &reply);
+}

@@ -1,0 +1,90 @@
+#include "model/event.h"
+
+#include "base/clock.h"
+#include "base/json.h"
+
+struct event_row {
+    struct str name;
+    enum event_kind kind;
+};
+
+static const struct event_row rows[] = {
+#define EVENT_ROW(symbol, name, kind) {{name, sizeof(name) - 1}, kind},
+    EVENT_TABLE(EVENT_ROW)
+#undef EVENT_ROW
+};
+
+const char *event_type_name(enum event_type t)
+{
+    return rows[t].name.at;
+}
+
+enum event_kind event_type_kind(enum event_type t)
+{
+    return rows[t].kind;
+}
+
+bool event_type_parse(struct str name, enum event_type *ret_type)
+{
+    for (size_t i = 0; i < EVENT_TYPE_COUNT; i++) {
+        if (str_eq(rows[i].name, name)) {
+            *ret_type = (enum event_type)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+void event_begin(struct buf *b, const struct event_head *head)
+{
+    buf_add_lit(b, "{\"seq\":");
+    buf_add_u64(b, head->seq);
+    buf_add_lit(b, ",\"type\":\"");
+    buf_add_str(b, rows[head->type].name);
+    buf_add_lit(b, "\",\"run_id\":\"run_");
+    char *at = buf_reserve(b, ID_TEXT + CLOCK_TEXT + 16);
+    if (at == NULL)
+        return;
+    id_format(head->run, at);
+    memcpy(at + ID_TEXT, "\",\"at\":\"", 8);
+    clock_format(head->at_ms, at + ID_TEXT + 8);
+    buf_added(b, ID_TEXT + 8 + CLOCK_TEXT);
+    if (head->task.at != NULL) {
+        buf_add_lit(b, "\",\"task\":\"");
+        buf_add_str(b, head->task); /* digits and slashes */
+        buf_add_lit(b, "\",\"attempt\":");
+    } else {
+        buf_add_lit(b, "\",\"task\":null,\"attempt\":");
+    }
+    if (head->attempt > 0)
+        buf_add_u64(b, head->attempt);
+    else
+        buf_add_lit(b, "null");
+    buf_add_lit(b, ",\"data\":");
+}
+
+void event_end(struct buf *b)
+{
+    buf_add_lit(b, "}\n");
+}
+
+bool event_next_line(struct str *lines, struct event_line *ret_line)
+{
+    static const struct str before_seq = {"{\"seq\":", 7};
+    static const struct str before_type = {"\"type\":\"", 8};
+    if (lines->len == 0)
+        return false;
+    struct str line = str_cut(lines, '\n');
+    ret_line->json = line;
+    if (!str_starts(line, before_seq))
+        return false;
+    line.at += before_seq.len;
+    line.len -= before_seq.len;
+    struct str seq = str_cut(&line, ',');
+    if (!str_to_u64(seq, &ret_line->seq) || !str_starts(line, before_type))
+        return false;
+    line.at += before_type.len;
+    line.len -= before_type.len;
+    ret_line->type = str_cut(&line, '"');
+    return true;
+}

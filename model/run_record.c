@@ -1,0 +1,186 @@
+#include "model/run_record.h"
+
+#include "base/clock.h"
+#include "base/json.h"
+
+void run_id_format(const struct id *id, char ret_text[RUN_ID_TEXT])
+{
+    memcpy(ret_text, "run_", 4);
+    id_format(id, ret_text + 4);
+}
+
+static void add_path(struct buf *b, struct str base_path, const struct id *id, const char *suffix)
+{
+    char text[RUN_ID_TEXT];
+    run_id_format(id, text);
+    buf_add_char(b, '"');
+    buf_add_str(b, base_path);
+    buf_add_lit(b, "/v1/runs/");
+    buf_add(b, text, sizeof text);
+    buf_add_str(b, str_of(suffix));
+    buf_add_char(b, '"');
+}
+
+static void add_time(struct buf *b, int64_t wall_ms)
+{
+    if (wall_ms == 0) {
+        buf_add_lit(b, "null");
+        return;
+    }
+    char text[CLOCK_TEXT];
+    clock_format(wall_ms, text);
+    buf_add_char(b, '"');
+    buf_add(b, text, sizeof text);
+    buf_add_char(b, '"');
+}
+
+static void add_name(struct buf *b, struct str name)
+{
+    if (name.at != NULL)
+        json_add_string(b, name);
+    else
+        buf_add_lit(b, "null");
+}
+
+static void add_json(struct buf *b, struct str json)
+{
+    buf_add_str(b, json.at != NULL ? json : STR("null"));
+}
+
+void run_record_write_value(struct buf *b, struct str json, const struct id *run, const char *suffix, struct str base_path)
+{
+    if (json.len <= VALUE_INLINE_MAX) {
+        add_json(b, json);
+        return;
+    }
+    buf_add_lit(b, "{\"$ref\":");
+    add_path(b, base_path, run, suffix);
+    buf_add_lit(b, ",\"bytes\":");
+    buf_add_u64(b, json.len);
+    buf_add_char(b, '}');
+}
+
+static void add_links(struct buf *b, const struct id *id, struct str base_path)
+{
+    buf_add_lit(b, ",\"links\":{\"self\":");
+    add_path(b, base_path, id, "");
+    buf_add_lit(b, ",\"events\":");
+    add_path(b, base_path, id, "/events");
+    buf_add_lit(b, ",\"tasks\":");
+    add_path(b, base_path, id, "/tasks");
+    buf_add_lit(b, ",\"output\":");
+    add_path(b, base_path, id, "/output");
+    buf_add_lit(b, ",\"cancel\":");
+    add_path(b, base_path, id, "/cancel");
+    buf_add_char(b, '}');
+}
+
+static void add_target(struct buf *b, const struct run_record *r)
+{
+    buf_add_lit(b, ",\"agent\":");
+    add_name(b, r->agent);
+    buf_add_lit(b, ",\"workflow\":");
+    add_name(b, r->workflow);
+    buf_add_lit(b, ",\"workflow_version\":");
+    if (r->workflow.at != NULL)
+        buf_add_i64(b, r->workflow_version);
+    else
+        buf_add_lit(b, "null");
+    buf_add_lit(b, ",\"name\":");
+    add_name(b, r->name);
+    buf_add_lit(b, ",\"parent\":");
+    add_json(b, r->parent);
+    buf_add_lit(b, ",\"retry_of\":");
+    if (r->has_retry_of) {
+        char text[RUN_ID_TEXT];
+        run_id_format(&r->retry_of, text);
+        json_add_string(b, (struct str){text, sizeof text});
+    } else {
+        buf_add_lit(b, "null");
+    }
+}
+
+static void add_times(struct buf *b, const struct run_record *r)
+{
+    buf_add_lit(b, ",\"created_at\":");
+    add_time(b, r->created_at_ms);
+    buf_add_lit(b, ",\"started_at\":");
+    add_time(b, r->started_at_ms);
+    buf_add_lit(b, ",\"finished_at\":");
+    add_time(b, r->finished_at_ms);
+}
+
+void run_record_write(struct buf *b, const struct run_record *r, uint64_t last_seq, bool brief, struct str base_path)
+{
+    char id[RUN_ID_TEXT];
+    run_id_format(&r->id, id);
+    buf_add_lit(b, "{\"id\":\"");
+    buf_add(b, id, sizeof id);
+    buf_add_lit(b, "\",\"object\":\"run\",\"state\":\"");
+    buf_add_str(b, str_of(run_state_name(r->state)));
+    buf_add_lit(b, "\",\"reason\":");
+    add_json(b, r->reason);
+    add_target(b, r);
+    buf_add_lit(b, ",\"input\":");
+    if (brief)
+        run_record_write_value(b, r->input, &r->id, "", base_path);
+    else
+        add_json(b, r->input);
+    buf_add_lit(b, ",\"output\":");
+    if (brief)
+        run_record_write_value(b, r->output, &r->id, "/output", base_path);
+    else
+        add_json(b, r->output);
+    buf_add_lit(b, ",\"error\":");
+    add_json(b, r->error);
+    buf_add_lit(b, ",\"usage\":");
+    usage_write(b, &r->usage);
+    buf_add_lit(b, ",\"metadata\":");
+    buf_add_str(b, r->metadata.at != NULL ? r->metadata : STR("{}"));
+    add_times(b, r);
+    buf_add_lit(b, ",\"timeout_ms\":");
+    buf_add_i64(b, r->timeout_ms);
+    buf_add_lit(b, ",\"last_seq\":");
+    buf_add_u64(b, last_seq);
+    add_links(b, &r->id, base_path);
+    buf_add_char(b, '}');
+}
+
+void run_record_write_root(struct buf *b, const struct run_record *r, bool brief, struct str base_path)
+{
+    buf_addf(b, "{\"path\":\"\",\"name\":null,\"type\":\"call\",\"state\":\"%s\",\"reason\":",
+             task_state_name(r->task_state));
+    add_json(b, r->reason);
+    buf_add_lit(b, ",\"started_at\":");
+    add_time(b, r->started_at_ms);
+    buf_add_lit(b, ",\"finished_at\":");
+    add_time(b, r->finished_at_ms);
+    buf_add_lit(b, ",\"output\":");
+    if (brief)
+        run_record_write_value(b, r->output, &r->id, "/output", base_path);
+    else
+        add_json(b, r->output);
+    buf_add_lit(b, ",\"error\":");
+    add_json(b, r->error);
+    buf_add_lit(b, ",\"usage\":");
+    usage_write(b, &r->usage);
+    buf_add_lit(b, ",\"attempts\":");
+    buf_add_str(b, r->attempts.at != NULL ? r->attempts : STR("[]"));
+    buf_add_lit(b, ",\"children\":[]}");
+}
+
+bool run_record_read_spec(struct run_record *r)
+{
+    struct json_doc doc;
+    json_doc_init(&doc);
+    bool fine = json_parse(&doc, r->spec, NULL) == OK;
+    if (fine) {
+        struct json root = json_root(&doc);
+        struct json input = json_get_lit(root, "input");
+        r->input = json_exists(input) ? json_raw(input) : STR("null");
+        struct json metadata = json_get_lit(root, "metadata");
+        r->metadata = json_is(metadata, JSON_OBJECT) ? json_raw(metadata) : STR_NONE;
+    }
+    json_doc_fini(&doc);
+    return fine;
+}

@@ -1,0 +1,108 @@
+#include "providers/provider.h"
+
+#include "base/mem.h"
+
+static const struct provider_kind *const kinds[] = {&provider_openai, &provider_sim, NULL};
+
+const struct provider_kind *provider_kind_at(size_t index)
+{
+    return index < sizeof kinds / sizeof kinds[0] ? kinds[index] : NULL;
+}
+
+const struct provider_kind *provider_kind_find(struct str name)
+{
+    for (size_t i = 0; kinds[i] != NULL; i++) {
+        if (str_eq(str_of(kinds[i]->name), name))
+            return kinds[i];
+    }
+    return NULL;
+}
+
+/* Makes one string the provider's own. */
+static bool own(struct provider *p, struct str *s)
+{
+    if (s->at == NULL)
+        return true;
+    *s = arena_str(&p->arena, *s);
+    return s->at != NULL;
+}
+
+static bool own_strings(struct provider *p)
+{
+    struct provider_options *o = &p->options;
+    bool fine = own(p, &o->name) && own(p, &o->kind) && own(p, &o->base_url) && own(p, &o->ca_file);
+    for (uint32_t i = 0; fine && i < o->api_key_count; i++)
+        fine = own(p, &o->api_keys[i]);
+    for (uint32_t i = 0; fine && i < o->header_count; i++)
+        fine = own(p, &o->headers[i].name) && own(p, &o->headers[i].value);
+    for (uint32_t i = 0; fine && i < o->query_count; i++)
+        fine = own(p, &o->query[i].name) && own(p, &o->query[i].value);
+    return fine;
+}
+
+static enum err check_options(const struct provider_options *o, struct error *ret_error)
+{
+    for (uint32_t i = 0; i < o->api_key_count; i++) {
+        if (!http_value_is_valid(o->api_keys[i]))
+            return error_set(ret_error, ERR_CONFIG, "an API key holds a byte that cannot stand in a header");
+    }
+    for (uint32_t i = 0; i < o->header_count; i++) {
+        if (!http_name_is_valid(o->headers[i].name) || !http_value_is_valid(o->headers[i].value))
+            return error_set(ret_error, ERR_CONFIG, "the header %.*s is not valid", STR_ARG(o->headers[i].name));
+    }
+    return OK;
+}
+
+enum err provider_create(const struct provider_options *options, struct provider **ret_provider,
+                         struct error *ret_error)
+{
+    const struct provider_kind *kind = provider_kind_find(options->kind);
+    if (kind == NULL)
+        return error_set(ret_error, ERR_CONFIG, "\"%.*s\" is no kind of provider", STR_ARG(options->kind));
+    enum err e = check_options(options, ret_error);
+    if (e != OK)
+        return e;
+    struct provider *p = mem_zalloc(sizeof *p);
+    if (p == NULL)
+        return error_set(ret_error, ERR_NOMEM, "out of memory");
+    p->kind = kind;
+    p->options = *options;
+    arena_init(&p->arena, 1048576);
+    e = own_strings(p) ? kind->prepare(p, ret_error) : error_set(ret_error, ERR_NOMEM, "out of memory");
+    if (e != OK) {
+        provider_destroy(p);
+        return e;
+    }
+    *ret_provider = p;
+    return OK;
+}
+
+void provider_destroy(struct provider *p)
+{
+    if (p == NULL)
+        return;
+    arena_fini(&p->arena);
+    mem_free(p);
+}
+
+struct json call_param(const struct call *call, const char *name)
+{
+    struct json v = json_get(call->run_params, str_of(name));
+    return json_exists(v) ? v : json_get(call->agent_params, str_of(name));
+}
+
+enum err provider_status_code(int status)
+{
+    switch (status) {
+    case 401:
+    case 403: return ERR_PROVIDER_AUTH;
+    case 408: return ERR_PROVIDER_TIMEOUT;
+    case 429: return ERR_PROVIDER_RATE_LIMITED;
+    case 503:
+    case 529: return ERR_PROVIDER_OVERLOADED;
+    default: break;
+    }
+    if (status >= 500)
+        return ERR_PROVIDER_ERROR;
+    return status >= 400 ? ERR_BAD_REQUEST : ERR_PROVIDER_BAD_RESPONSE;
+}

@@ -1,0 +1,252 @@
+#include "runs/accept.h"
+
+#include "base/mem.h"
+#include "runs/engine.h"
+
+/* --- may it come in? ---------------------------------------------------------------------------------------------- */
+
+/* The provider that the run's root calls: the lane in which it waits, if it has to. */
+static struct upstream *root_upstream(const struct accept *a, struct shard *shard)
+{
+    const struct str *models = NULL;
+    struct str agent_name = a->spec.task != NULL ? a->spec.task->agent : a->spec.agent;
+    struct upstream *u;
+    struct str model;
+    if (agent_name.at != NULL) {
+        struct agent *agent = catalog_agent(shard->catalog, agent_name);
+        models = agent != NULL ? agent->models : NULL;
+    } else if (a->spec.task != NULL) {
+        models = a->spec.task->models;
+    }
+    if (models == NULL || catalog_resolve(shard->catalog, models[0], &u, &model) != OK)
+        return NULL;
+    return u;
+}
+
+static bool has_room(const struct engine *e)
+{
+    return engine_live(e) < e->limits.live_runs && engine_memory(e) < e->limits.memory_bytes;
+}
+
+/* Others wait in the store already, or so many in memory that it had better wait there: order is kept either way. One whose
+ * creator stays on the line is let in, since its connection bounds it. */
+static bool must_queue(const struct accept *a, const struct engine *e)
+{
+    if (!has_room(e))
+        return true;
+    if (a->gate == NULL || a->waits || a->streams)
+        return false;
+    return gate_backlog(a->gate) > 0 || gate_waiting(a->gate) >= GATE_LOOKAHEAD;
+}
+
+static enum err admit(struct accept *a, struct shard *shard)
+{
+    struct engine *e = shard->engine;
+    if (atomic_load_explicit(&e->is_draining, memory_order_relaxed))
+        return ERR_DRAINING;
+    if (!store_is_available(shard->store))
+        return ERR_STORAGE_UNAVAILABLE;
+    if (store_is_full(shard->store))
+        return ERR_OVERLOADED;
+    struct upstream *u = root_upstream(a, shard);
+    a->gate = u != NULL ? u->gate : NULL;
+    a->lane = u != NULL ? upstream_name(u) : STR("");
+    if (a->gate != NULL && gate_is_full(a->gate))
+        return ERR_QUEUE_FULL;
+    a->is_queued = must_queue(a, e);
+    if (a->is_queued && atomic_load_explicit(&e->queued, memory_order_relaxed) >= (int64_t)e->limits.queue_runs)
+        return ERR_OVERLOADED;
+    return OK;
+}
+
+/* --- making the run ----------------------------------------------------------------------------------------------- */
+
+/* What the answer is made of, written where the run lives. */
+static void write_json(struct accept *a, struct run *run)
+{
+    struct run_record record;
+    struct arena arena;
+    arena_init(&arena, SIZE_MAX / 2);
+    if (run_record(run, &arena, &record) == OK)
+        run_record_write(&a->json, &record, run->feed.published.seq, false, run->shard->base_path);
+    arena_fini(&arena);
+}
+
+/* May the call begin before the run is stored? Only if its creator learns nothing before it is. */
+static bool may_overlap(const struct accept *a, const struct run *run)
+{
+    if ((run->spec.flags & RUN_LAZY) != 0)
+        return true;
+    return (a->waits || a->streams) && (run->spec.flags & RUN_FAIL_ON_CRASH) == 0 && a->idem_key.len == 0;
+}
+
+static enum save_urgency first_urgency(const struct accept *a, const struct run *run)
+{
+    bool lazy = (run->spec.flags & RUN_LAZY) != 0;
+    return lazy || (a->waits && may_overlap(a, run)) ? SAVE_SOON : SAVE_NOW;
+}
+
+/* Waits in the store until the claimer takes it out. */
+static void leave_in_store(struct accept *a, struct run *run)
+{
+    struct reason reason = {.code = REASON_ADMISSION, .since_ms = run->created_at_ms};
+    run->release = true;
+    run->wake_at_ms = run->created_at_ms;
+    atomic_fetch_add_explicit(&run->shard->engine->queued, 1, memory_order_relaxed);
+    if (a->gate != NULL)
+        gate_add_backlog(a->gate, 1);
+    run_queue(run, &reason, SAVE_NOW);
+}
+
+static void on_answer_home(struct loop_msg *msg)
+{
+    struct accept *a = CONTAINER_OF(msg, struct accept, msg);
+    a->on_accepted(a);
+}
+
+static void start_live(struct accept *a, struct run *run)
+{
+    bool overlap = may_overlap(a, run);
+    run_arm(run);
+    run_queue(run, NULL, first_urgency(a, run));
+    run->begin_when_saved = !overlap;
+    if ((run->spec.flags & RUN_LAZY) != 0 && !a->is_told) {
+        a->is_told = true;
+        write_json(a, run);
+        a->msg.on_arrive = on_answer_home;
+        loop_soon(a->home->loop, &a->msg);
+        if (!a->is_live)
+            run->accept = NULL;
+    }
+    if (overlap)
+        run_begin(run);
+}
+
+/* On the loop where the run is to live. */
+static enum err make(struct accept *a)
+{
+    struct run *run;
+    enum err e = run_create(a->at, a->tenant, &a->spec, &run);
+    if (e != OK)
+        return ERR_OVERLOADED;
+    a->id = run->id;
+    a->run = run;
+    a->is_live = a->waits && !a->is_queued;
+    run->accept = a;
+    run->lane = arena_str(&run->spec.arena, a->lane);
+    run->idem_scope = a->idem_scope;
+    run->idem_key = a->idem_key;
+    memcpy(run->idem_digest, a->idem_digest, sizeof run->idem_digest);
+    if (a->is_queued)
+        leave_in_store(a, run);
+    else
+        start_live(a, run);
+    return OK;
+}
+
+static void on_make(struct loop_msg *msg)
+{
+    struct accept *a = CONTAINER_OF(msg, struct accept, msg);
+    enum err e = make(a);
+    if (e == OK)
+        return;
+    a->refused = e;
+    a->msg.on_arrive = on_answer_home;
+    loop_post(a->home->loop, &a->msg);
+}
+
+enum err accept_start(struct accept *a, struct shard *shard)
+{
+    a->home = shard;
+    a->run = NULL;
+    a->refused = OK;
+    a->exists = a->is_told = a->is_live = false;
+    buf_init(&a->json, SIZE_MAX / 2);
+    enum err e = admit(a, shard);
+    bool local = a->waits || a->streams || a->is_queued || (a->spec.flags & RUN_LAZY) != 0;
+    a->at = e != OK || local ? shard : engine_place(shard->engine, shard);
+    if (e == OK && a->at != shard) {
+        a->msg.on_arrive = on_make;
+        loop_post(a->at->loop, &a->msg);
+        return OK;
+    }
+    if (e == OK)
+        e = make(a);
+    if (e != OK)
+        run_spec_fini(&a->spec);
+    return e;
+}
+
+/* --- answering ---------------------------------------------------------------------------------------------------- */
+
+/* To the creator's loop, or at once where this is it. */
+static void answer(struct accept *a)
+{
+    a->is_told = true;
+    if (a->at == a->home) {
+        a->on_accepted(a);
+        return;
+    }
+    a->msg.on_arrive = on_answer_home;
+    loop_post(a->home->loop, &a->msg);
+}
+
+void accept_on_saved(struct accept *a, struct run *run)
+{
+    if (a->is_told)
+        return;
+    run->idem_key = STR_NONE; /* stored, and the caller's memory may go now */
+    if (!a->waits || !run_state_is_terminal(run->state))
+        write_json(a, run);
+    if (!a->is_live)
+        run->accept = NULL;
+    answer(a);
+}
+
+void accept_on_refused(struct accept *a, enum err e, const struct id *existing, bool same_body)
+{
+    a->run = NULL;
+    a->is_live = false;
+    if (a->is_told) /* told before it was stored, as was asked for; it is lost whole */
+        return;
+    a->refused = e;
+    a->exists = e == OK;
+    a->same_body = same_body;
+    if (existing != NULL)
+        a->id = *existing;
+    answer(a);
+}
+
+void accept_on_ended(struct accept *a, struct run *run)
+{
+    run->accept = NULL;
+    a->run = NULL;
+    if (!a->is_live)
+        return;
+    a->is_live = false;
+    struct run_record record;
+    struct arena arena;
+    arena_init(&arena, SIZE_MAX / 2);
+    bool fine = run_record(run, &arena, &record) == OK;
+    a->on_ended(a, fine ? &record : NULL);
+    arena_fini(&arena);
+}
+
+void accept_hurry(struct accept *a)
+{
+    if (a->run != NULL && !a->is_told)
+        outbox_want(a->run, SAVE_NOW);
+}
+
+void accept_detach(struct accept *a)
+{
+    if (a->run != NULL && a->at == a->home && a->run->accept == a)
+        a->run->accept = NULL;
+    a->run = NULL;
+    a->is_live = false;
+}
+
+void accept_fini(struct accept *a)
+{
+    buf_fini(&a->json);
+}

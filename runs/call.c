@@ -1,0 +1,346 @@
+#include "runs/call.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "runs/attempt.h"
+#include "runs/run.h"
+#include "runs/shard.h"
+
+enum { MAX_LOST = 20 /* crashes that a call is tried again after: one that kills the gateway must not do so for ever */ };
+
+static void on_retry(struct loop_timer *timer);
+
+void call_init(struct task *t)
+{
+    struct call_state *c = &t->call;
+    loop_timer_init(&c->retry, t->run->shard->loop, on_retry);
+    buf_init(&c->closed, 67108864);
+    c->generation = 1;
+}
+
+void call_fini(struct task *t)
+{
+    assert(t->call.attempt == NULL);
+    loop_timer_stop(&t->call.retry);
+    agent_unref(t->call.agent);
+    buf_fini(&t->call.closed);
+}
+
+struct str call_last_provider(const struct task *t)
+{
+    return t->call.last_provider;
+}
+
+static void fail(struct task *t, enum err code, struct str message)
+{
+    task_fail(t, TASK_FAILED,
+              &(struct failure){.code = code,
+                                .message = message,
+                                .task = t->path,
+                                .provider = t->call.last_provider,
+                                .attempts = t->call.attempts});
+}
+
+/* Looks the names up: what is meant is what they mean now, not what they meant when the run was made. */
+void call_prepare(struct task *t)
+{
+    struct call_state *c = &t->call;
+    struct run *run = t->run;
+    struct str name = t->spec != NULL ? t->spec->agent : run->spec.agent;
+    if (name.at != NULL) {
+        struct agent *agent = catalog_agent(run->shard->catalog, name);
+        c->agent = agent != NULL ? agent_ref(agent) : NULL;
+        c->models = agent != NULL ? agent->models : NULL;
+        c->model_count = agent != NULL ? agent->model_count : 0;
+    } else {
+        c->models = t->spec->models;
+        c->model_count = t->spec->model_count;
+    }
+}
+
+/* --- trying ------------------------------------------------------------------------------------------------------- */
+
+/* The nearest policy of task, agent and provider replaces the others. `sim` is tried once where there is none. */
+static struct retry_policy policy_of(const struct task *t, const struct upstream *u)
+{
+    const struct retry_spec *spec = NULL;
+    if (t->spec != NULL && t->spec->has_retry)
+        spec = &t->spec->retry;
+    else if (t->call.agent != NULL && t->call.agent->has_retry)
+        spec = &t->call.agent->retry;
+    if (spec == NULL)
+        return u->retry;
+    struct retry_policy p = u->retry;
+    p.attempts = spec->attempts;
+    p.backoff = (struct backoff_policy){.base_ms = spec->base_ms,
+                                        .factor = spec->factor,
+                                        .max_ms = spec->max_ms,
+                                        .jitter = spec->full_jitter ? BACKOFF_FULL : BACKOFF_NONE};
+    p.on = spec->has_on ? spec->on : RETRY_ON_DEFAULT;
+    return p;
+}
+
+static void try_now(struct task *t)
+{
+    struct call_state *c = &t->call;
+    struct upstream *u;
+    struct str model;
+    if (c->model_at >= c->model_count) {
+        fail(t, ERR_UNKNOWN_AGENT, STR("the agent does not exist any more"));
+        return;
+    }
+    enum err e = catalog_resolve(t->run->shard->catalog, c->models[c->model_at], &u, &model);
+    if (e != OK) {
+        fail(t, ERR_UNKNOWN_MODEL, STR("the model does not exist any more"));
+        return;
+    }
+    c->last_provider = arena_str(&t->run->spec.arena, upstream_name(u));
+    e = attempt_start(t, u, model);
+    if (e == OK)
+        return;
+    struct attempt_outcome refused = {.code = e, .is_final = true};
+    call_on_attempt_end(t, NULL, &refused);
+}
+
+void call_begin(struct task *t)
+{
+    try_now(t);
+}
+
+/* --- after an attempt --------------------------------------------------------------------------------------------- */
+
+/* The value of the answer, as the agent wants it. */
+static enum err value_of(struct task *t, const struct answer *answer, struct buf *value)
+{
+    enum output_kind kind = t->call.agent != NULL ? t->call.agent->output : OUTPUT_TEXT;
+    struct json_doc *doc = &t->run->shard->scratch;
+    switch (kind) {
+    case OUTPUT_TEXT: json_add_string(value, buf_str(&answer->text)); break;
+    case OUTPUT_MESSAGE: answer_write_message(value, answer); break;
+    case OUTPUT_JSON:
+        if (json_parse(doc, buf_str(&answer->text), NULL) != OK)
+            return ERR_INVALID_OUTPUT;
+        json_add_compact(value, json_root(doc));
+        break;
+    }
+    return buf_ok(value) == OK ? OK : ERR_LIMIT_EXCEEDED;
+}
+
+static void succeed(struct task *t, const struct answer *answer)
+{
+    struct buf value;
+    buf_init(&value, 2 * t->run->shard->limits->output_bytes + 65536);
+    enum err e = value_of(t, answer, &value);
+    size_t len = 0;
+    char *own = e == OK ? buf_take(&value, &len) : NULL;
+    buf_fini(&value);
+    if (own != NULL)
+        task_succeed(t, (struct str){own, len});
+    else if (e == ERR_INVALID_OUTPUT)
+        fail(t, e, STR("the answer is not valid JSON"));
+    else
+        fail(t, ERR_LIMIT_EXCEEDED, STR("the answer is larger than limits.output_bytes"));
+}
+
+static void retry_at(struct task *t, uint64_t at_ms)
+{
+    struct loop *loop = t->run->shard->loop;
+    uint64_t now_ms = loop_now_ms(loop);
+    struct reason reason = {.code = REASON_RETRY_TIMER, .since_ms = loop_wall_ms(loop)};
+    reason.until_ms = reason.since_ms + (int64_t)(at_ms - now_ms);
+    snprintf(reason.blocked_on, sizeof reason.blocked_on, "provider:%.*s", STR_ARG(t->call.last_provider));
+    task_enter(t, TASK_RETRYING, &reason);
+    loop_timer_start(&t->call.retry, at_ms);
+    run_review(t->run);
+}
+
+static void on_retry(struct loop_timer *timer)
+{
+    struct call_state *c = CONTAINER_OF(timer, struct call_state, retry);
+    try_now(CONTAINER_OF(c, struct task, call));
+}
+
+/* May another model be asked after this? The caller's own fault would be the same everywhere. */
+static bool may_fall_back(enum err code)
+{
+    switch (code) {
+    case ERR_PROVIDER_UNREACHABLE:
+    case ERR_PROVIDER_AUTH:
+    case ERR_PROVIDER_RATE_LIMITED:
+    case ERR_PROVIDER_OVERLOADED:
+    case ERR_PROVIDER_ERROR:
+    case ERR_PROVIDER_TIMEOUT:
+    case ERR_PROVIDER_BAD_RESPONSE:
+    case ERR_CONTEXT_TOO_LONG:
+    case ERR_BREAKER_OPEN: return true;
+    default: return false;
+    }
+}
+
+/* Shall the same model be asked again, and when? */
+static bool wants_retry(struct task *t, struct upstream *u, const struct attempt_outcome *o, uint64_t *ret_at_ms)
+{
+    struct run *run = t->run;
+    if (o->is_final || (t->call.has_published && (run->spec.flags & RUN_MAY_RESTART) == 0))
+        return false;
+    struct retry_policy policy = policy_of(t, u);
+    struct retry_failure failure = {.code = o->code, .attempt = t->call.tries, .hint_ms = o->hint_ms};
+    return gate_retry(u->gate, &policy, &failure, run_deadline_ms(run), loop_now_ms(run->shard->loop),
+                      &run->shard->rng, ret_at_ms) == RETRY_AGAIN;
+}
+
+void call_on_attempt_end(struct task *t, struct attempt *a, const struct attempt_outcome *o)
+{
+    struct call_state *c = &t->call;
+    uint64_t at_ms;
+    if (o->was_answered)
+        c->generation++;
+    if (o->code == OK) {
+        succeed(t, &a->answer);
+        return;
+    }
+    if (a != NULL && wants_retry(t, a->upstream, o, &at_ms)) {
+        retry_at(t, at_ms);
+        return;
+    }
+    bool may_go_on = !c->has_published || (t->run->spec.flags & RUN_MAY_RESTART) != 0;
+    if (may_go_on && may_fall_back(o->code) && c->model_at + 1 < c->model_count) {
+        c->model_at++;
+        c->tries = 0;
+        try_now(t);
+        return;
+    }
+    fail(t, o->code, o->message);
+}
+
+void call_stop(struct task *t)
+{
+    loop_timer_stop(&t->call.retry);
+    if (t->call.attempt != NULL)
+        attempt_cancel(t->call.attempt);
+}
+
+/* --- what is stored, and read again ------------------------------------------------------------------------------- */
+
+void call_write_attempts(struct buf *b, const struct task *t)
+{
+    buf_add_str(b, buf_str(&t->call.closed));
+    if (t->call.attempt == NULL || t->call.attempt->number == 0)
+        return;
+    json_add_comma(b);
+    attempt_write(b, t->call.attempt, "running", STR_NONE);
+}
+
+void call_close_attempt(struct task *t, const struct attempt *a, const char *state, struct str error)
+{
+    struct buf *closed = &t->call.closed;
+    if (closed->len > 0)
+        buf_add_char(closed, ',');
+    attempt_write(closed, a, state, error);
+}
+
+/* The attempt that was under way when the gateway died, with its state put right. */
+static void add_lost(struct buf *closed, struct json attempt)
+{
+    bool first = true;
+    buf_add_char(closed, '{');
+    for (struct json_member m = json_first_member(attempt); json_exists(m.value); m = json_next_member(attempt, m)) {
+        if (!first)
+            buf_add_char(closed, ',');
+        first = false;
+        buf_add_str(closed, json_raw(m.name));
+        buf_add_char(closed, ':');
+        buf_add_str(closed, json_string_is(m.name, STR("state")) ? STR("\"lost\"") : json_raw(m.value));
+    }
+    buf_add_char(closed, '}');
+}
+
+static struct str own_string(struct task *t, struct json v)
+{
+    struct str s;
+    if (!json_exists(v) || !json_string(v, &t->run->spec.arena, &s))
+        return STR("");
+    return arena_str(&t->run->spec.arena, s); /* without escapes it would be a view into the row */
+}
+
+/* Did the provider give a definite answer, so that the next attempt is a new request to it? */
+static bool was_answered(struct json code)
+{
+    static const char *const answered[] = {"provider_auth", "provider_rate_limited", "provider_overloaded",
+                                           "provider_error", "bad_request", "context_too_long", "content_refused"};
+    for (size_t i = 0; i < sizeof answered / sizeof answered[0]; i++) {
+        if (json_string_is(code, str_of(answered[i])))
+            return true;
+    }
+    return false;
+}
+
+static void reopen_attempt(struct task *t, struct json a, bool *ret_was_running)
+{
+    struct call_state *c = &t->call;
+    struct str provider = own_string(t, json_get_lit(a, "provider"));
+    struct str model = own_string(t, json_get_lit(a, "model"));
+    bool same = str_eq(provider, c->last_provider) && str_eq(model, c->last_model);
+    c->tries = same ? c->tries + 1 : 1;
+    c->last_provider = provider;
+    c->last_model = model;
+    c->attempts++;
+    *ret_was_running = json_string_is(json_get_lit(a, "state"), STR("running"));
+    c->lost += *ret_was_running || json_string_is(json_get_lit(a, "state"), STR("lost"));
+    c->generation += was_answered(json_get_lit(json_get_lit(a, "error"), "code"));
+    if (c->closed.len > 0)
+        buf_add_char(&c->closed, ',');
+    if (*ret_was_running)
+        add_lost(&c->closed, a);
+    else
+        buf_add_str(&c->closed, json_raw(a));
+}
+
+void call_reopen(struct task *t, struct str attempts_json, bool *ret_was_running)
+{
+    struct json_doc *doc = &t->run->shard->scratch;
+    *ret_was_running = false;
+    if (attempts_json.at == NULL || json_parse(doc, attempts_json, NULL) != OK)
+        return;
+    struct json root = json_root(doc);
+    for (struct json a = json_first(root); json_exists(a); a = json_next(root, a))
+        reopen_attempt(t, a, ret_was_running);
+}
+
+/* Goes on with the model that was asked last. */
+static void find_model(struct call_state *c)
+{
+    for (uint32_t i = 0; i < c->model_count; i++) {
+        struct str model = c->models[i];
+        struct str provider = str_cut(&model, '/');
+        if (str_eq(provider, c->last_provider) && str_eq(model, c->last_model)) {
+            c->model_at = i;
+            return;
+        }
+    }
+    c->tries = 0;
+}
+
+void call_crash(struct task *t)
+{
+    fail(t, ERR_CRASHED, STR("the gateway stopped while the call was under way"));
+}
+
+void call_resume(struct task *t, bool was_lost)
+{
+    struct call_state *c = &t->call;
+    struct run *run = t->run;
+    find_model(c);
+    if (was_lost && (run->spec.flags & RUN_FAIL_ON_CRASH) != 0)
+        call_crash(t);
+    else if (was_lost && c->lost > MAX_LOST)
+        fail(t, ERR_CRASHED, STR("the gateway stopped too often while the call was under way"));
+    else if (t->state == TASK_RETRYING && t->reason.until_ms > loop_wall_ms(run->shard->loop))
+        loop_timer_start(&c->retry, loop_now_ms(run->shard->loop) +
+                                        (uint64_t)(t->reason.until_ms - loop_wall_ms(run->shard->loop)));
+    else
+        try_now(t);
+}

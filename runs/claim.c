@@ -1,0 +1,314 @@
+#include "runs/claim.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "runs/engine.h"
+
+enum {
+    CLAIM_MAX = 64,  /* runs taken at once */
+    RETRY_MS = 100,  /* until the next look where memory was full, or the store away */
+};
+
+static void look(struct lane *lane);
+
+/* --- lanes -------------------------------------------------------------------------------------------------------- */
+
+static void on_due(struct loop_timer *timer)
+{
+    look(CONTAINER_OF(timer, struct lane, timer));
+}
+
+static void on_room_arrived(struct loop_msg *msg)
+{
+    struct lane *lane = CONTAINER_OF(msg, struct lane, room);
+    atomic_store(&lane->room_posted, false);
+    look(lane);
+}
+
+/* From the gate, on any thread. */
+static void on_room(void *ctx)
+{
+    struct lane *lane = ctx;
+    if (!atomic_exchange(&lane->room_posted, true))
+        loop_post(lane->claimer->engine->shards[0].loop, &lane->room);
+}
+
+static struct lane *add_lane(struct claimer *c, struct str name)
+{
+    struct engine *e = c->engine;
+    struct lane *lane = mem_zalloc(sizeof *lane);
+    if (lane == NULL)
+        return NULL;
+    lane->claimer = c;
+    lane->name = mem_strdup(name);
+    if (lane->name == NULL) {
+        mem_free(lane);
+        return NULL;
+    }
+    lane->room.on_arrive = on_room_arrived;
+    loop_timer_init(&lane->timer, e->shards[0].loop, on_due);
+    list_push_back(&c->lanes, &lane->link);
+    struct upstream *u = catalog_upstream(e->shards[0].catalog, name);
+    if (u != NULL) {
+        lane->gate = gate_ref(u->gate);
+        gate_on_room(lane->gate, on_room, lane);
+    }
+    return lane;
+}
+
+static struct lane *lane_of(struct claimer *c, struct str name)
+{
+    LIST_EACH (it, &c->lanes) {
+        struct lane *lane = CONTAINER_OF(it, struct lane, link);
+        if (str_eq(str_of(lane->name), name))
+            return lane;
+    }
+    return add_lane(c, name);
+}
+
+/* --- claiming ----------------------------------------------------------------------------------------------------- */
+
+/* One claim on its way to the store and back, and then to the shards that take its runs in. */
+struct claim {
+    struct store_claim base;
+    struct lane *lane;
+    atomic_uint refs; /* of the shards that still read its runs */
+};
+
+struct delivery {
+    struct loop_msg msg;
+    struct claim *claim;
+    struct shard *to;
+    struct store_claimed *run;
+};
+
+static void claim_unref(struct claim *c)
+{
+    if (atomic_fetch_sub(&c->refs, 1) == 1) {
+        arena_fini(&c->base.arena);
+        mem_free(c);
+    }
+}
+
+/* How many runs of this lane may be taken in now. */
+static uint32_t room(const struct lane *lane)
+{
+    struct engine *e = lane->claimer->engine;
+    uint32_t live = engine_live(e);
+    if (live >= e->limits.live_runs || engine_memory(e) >= e->limits.memory_bytes)
+        return 0;
+    uint64_t n = e->limits.live_runs - live;
+    if (lane->gate != NULL) {
+        uint64_t waiting = gate_waiting(lane->gate);
+        uint64_t more = waiting < GATE_LOOKAHEAD ? GATE_LOOKAHEAD - waiting : 0;
+        n = more < n ? more : n;
+    }
+    return n < CLAIM_MAX ? (uint32_t)n : CLAIM_MAX;
+}
+
+static void look_later(struct claimer *c)
+{
+    if (!loop_timer_is_armed(&c->retry))
+        loop_timer_start(&c->retry, loop_now_ms(c->engine->shards[0].loop) + RETRY_MS);
+}
+
+static void on_claimed(struct store_op *op);
+
+static void look(struct lane *lane)
+{
+    struct claimer *c = lane->claimer;
+    if (c->is_stopped)
+        return;
+    if (lane->is_claiming) {
+        lane->again = true;
+        return;
+    }
+    uint32_t n = room(lane);
+    struct claim *claim = n > 0 ? mem_zalloc(sizeof *claim) : NULL;
+    if (claim == NULL) {
+        look_later(c);
+        return;
+    }
+    claim->lane = lane;
+    atomic_init(&claim->refs, 1);
+    arena_init(&claim->base.arena, SIZE_MAX / 2);
+    claim->base.op = (struct store_op){
+        .kind = STORE_CLAIM, .loop = c->engine->shards[0].loop, .on_done = on_claimed};
+    claim->base.lane = str_of(lane->name);
+    claim->base.max = n;
+    lane->is_claiming = true;
+    lane->again = false;
+    store_start(c->engine->store, &claim->base.op);
+}
+
+static void on_delivered(struct loop_msg *msg)
+{
+    struct delivery *d = CONTAINER_OF(msg, struct delivery, msg);
+    /* One that cannot be read stays ours and is told in the log: nothing else can be done for it. */
+    IGNORE_RESULT(run_reopen(d->to, d->run) != OK);
+    claim_unref(d->claim);
+    mem_free(d);
+}
+
+static void deliver(struct claim *claim)
+{
+    struct engine *e = claim->lane->claimer->engine;
+    for (uint32_t i = 0; i < claim->base.count; i++) {
+        struct delivery *d = mem_alloc(sizeof *d);
+        if (d == NULL) {
+            IGNORE_RESULT(run_reopen(&e->shards[0], &claim->base.runs[i]) != OK); /* as above */
+            continue;
+        }
+        *d = (struct delivery){.msg.on_arrive = on_delivered,
+                               .claim = claim,
+                               .to = engine_place(e, &e->shards[i % e->shard_count]),
+                               .run = &claim->base.runs[i]};
+        atomic_fetch_add(&claim->refs, 1);
+        loop_post(d->to->loop, &d->msg);
+    }
+}
+
+/* What was taken out and had waited for its turn no longer does. Parked runs are not counted: they sleep. */
+static void count_out(struct lane *lane, const struct claim *claim)
+{
+    struct engine *e = lane->claimer->engine;
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < claim->base.count; i++)
+        n += claim->base.runs[i].run.state == RUN_QUEUED;
+    atomic_fetch_sub_explicit(&e->queued, n, memory_order_relaxed);
+    if (lane->gate != NULL)
+        gate_add_backlog(lane->gate, -(int64_t)n);
+}
+
+static void sleep_until(struct lane *lane, int64_t wake_at_ms)
+{
+    struct loop *loop = lane->claimer->engine->shards[0].loop;
+    int64_t left_ms = wake_at_ms - loop_wall_ms(loop);
+    loop_timer_start(&lane->timer, loop_now_ms(loop) + (left_ms > 0 ? (uint64_t)left_ms : 0) + 1);
+}
+
+static void on_claimed(struct store_op *op)
+{
+    struct claim *claim = CONTAINER_OF(op, struct claim, base.op);
+    struct lane *lane = claim->lane;
+    struct claimer *c = lane->claimer;
+    lane->is_claiming = false;
+    if (op->result != STORE_OK) {
+        look_later(c);
+        claim_unref(claim);
+        return;
+    }
+    count_out(lane, claim);
+    deliver(claim);
+    if (claim->base.count == claim->base.max || lane->again)
+        look(lane);
+    else if (claim->base.next_wake_ms != 0)
+        sleep_until(lane, claim->base.next_wake_ms);
+    claim_unref(claim);
+}
+
+static void on_retry(struct loop_timer *timer)
+{
+    struct claimer *c = CONTAINER_OF(timer, struct claimer, retry);
+    LIST_EACH (it, &c->lanes)
+        look(CONTAINER_OF(it, struct lane, link));
+}
+
+/* --- notes from the shards ---------------------------------------------------------------------------------------- */
+
+struct note {
+    struct loop_msg msg;
+    struct claimer *claimer;
+    int64_t wake_at_ms;
+    size_t len;
+    char name[];
+};
+
+static void on_note(struct loop_msg *msg)
+{
+    struct note *n = CONTAINER_OF(msg, struct note, msg);
+    struct claimer *c = n->claimer;
+    struct lane *lane = lane_of(c, (struct str){n->name, n->len});
+    struct loop *loop = c->engine->shards[0].loop;
+    if (lane == NULL) {
+        look_later(c);
+    } else if (n->wake_at_ms <= loop_wall_ms(loop)) {
+        look(lane);
+    } else {
+        uint64_t at_ms = loop_now_ms(loop) + (uint64_t)(n->wake_at_ms - loop_wall_ms(loop)) + 1;
+        if (!loop_timer_is_armed(&lane->timer) || at_ms < lane->timer.node.key)
+            loop_timer_start(&lane->timer, at_ms);
+    }
+    mem_free(n);
+}
+
+void claim_note(struct engine *e, struct str lane, int64_t wake_at_ms)
+{
+    struct note *n = mem_alloc(sizeof *n + lane.len + 1);
+    if (n == NULL)
+        return; /* found by the next look at the lane, or the next start */
+    *n = (struct note){.msg.on_arrive = on_note, .claimer = &e->claimer, .wake_at_ms = wake_at_ms, .len = lane.len};
+    if (lane.len > 0)
+        memcpy(n->name, lane.at, lane.len);
+    loop_post(e->shards[0].loop, &n->msg);
+}
+
+/* --- beginning and ending ----------------------------------------------------------------------------------------- */
+
+static void on_lanes(struct store_op *op)
+{
+    struct claimer *c = CONTAINER_OF(op, struct claimer, lanes_op.op);
+    for (uint32_t i = 0; op->result == STORE_OK && i < c->lanes_op.count; i++) {
+        const struct store_lane *found = &c->lanes_op.lanes[i];
+        struct lane *lane = lane_of(c, found->name);
+        if (lane == NULL)
+            continue;
+        atomic_fetch_add_explicit(&c->engine->queued, (int64_t)found->waiting, memory_order_relaxed);
+        if (lane->gate != NULL)
+            gate_add_backlog(lane->gate, (int64_t)found->waiting);
+        log_info(log_msg("unfinished runs in the store"), log_str("lane", found->name), log_u("queued", found->waiting));
+        look(lane);
+    }
+    arena_fini(&c->lanes_op.arena);
+    if (op->result != STORE_OK && !c->is_stopped)
+        claimer_start(c);
+}
+
+enum err claimer_init(struct claimer *c, struct engine *engine)
+{
+    *c = (struct claimer){.engine = engine};
+    list_init(&c->lanes);
+    loop_timer_init(&c->retry, engine->shards[0].loop, on_retry);
+    return OK;
+}
+
+void claimer_start(struct claimer *c)
+{
+    arena_init(&c->lanes_op.arena, 67108864);
+    c->lanes_op.op = (struct store_op){
+        .kind = STORE_LANES, .loop = c->engine->shards[0].loop, .on_done = on_lanes};
+    store_start(c->engine->store, &c->lanes_op.op);
+}
+
+void claimer_stop(struct claimer *c)
+{
+    c->is_stopped = true;
+    loop_timer_stop(&c->retry);
+    LIST_EACH (it, &c->lanes) {
+        struct lane *lane = CONTAINER_OF(it, struct lane, link);
+        loop_timer_stop(&lane->timer);
+        if (lane->gate != NULL)
+            gate_on_room(lane->gate, NULL, NULL);
+    }
+}
+
+void claimer_fini(struct claimer *c)
+{
+    struct list *link;
+    while ((link = list_pop_front(&c->lanes)) != NULL) {
+        struct lane *lane = CONTAINER_OF(link, struct lane, link);
+        gate_unref(lane->gate);
+        mem_free(lane->name);
+        mem_free(lane);
+    }
+}

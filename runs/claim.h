@@ -1,0 +1,45 @@
+#ifndef SLUICE_RUNS_CLAIM_H
+#define SLUICE_RUNS_CLAIM_H
+/* Takes runs out of the store when there is room for them: those that were accepted while memory was full, parked ones whose
+ * time has come, and those that a dead gateway left.
+ *
+ * Runs wait in lanes, one for each provider that a root calls, so that a slow provider fills only its own. A lane is asked
+ * for as many runs as its provider can soon use, and sleeps until something says that there is room, or that the next
+ * run is due. Belongs to the first shard's loop; claim_note may be called from any thread. */
+#include "base/loop.h"
+#include "base/str.h"
+#include "runs/gate.h"
+#include "store/store.h"
+
+struct engine;
+
+struct lane {
+    struct list link;
+    struct claimer *claimer;
+    char *name;
+    struct gate *gate; /* referenced; NULL: not a provider that is configured */
+    struct loop_timer timer; /* when the next run is due */
+    struct loop_msg room;    /* posted by the gate */
+    atomic_bool room_posted;
+    bool is_claiming;
+    bool again; /* something changed while it was claiming */
+};
+
+struct claimer {
+    struct engine *engine;
+    struct list lanes;
+    struct loop_timer retry; /* memory is full, or the store is away: look again */
+    struct store_lanes lanes_op;
+    bool is_stopped;
+};
+
+enum err claimer_init(struct claimer *c, struct engine *engine) MUST_CHECK;
+void claimer_fini(struct claimer *c);
+
+/* Asks the store what waits, then begins. On the first loop. */
+void claimer_start(struct claimer *c);
+void claimer_stop(struct claimer *c);
+
+/* A run of that lane waits in the store, due at that wall time. Any thread. */
+void claim_note(struct engine *e, struct str lane, int64_t wake_at_ms);
+#endif

@@ -1,0 +1,161 @@
+#include "runs/engine.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+
+enum err engine_create(const struct engine_options *o, struct engine **ret_engine)
+{
+    struct engine *e = mem_zalloc(sizeof *e);
+    if (e == NULL) {
+        catalog_unref(o->catalog);
+        return ERR_NOMEM;
+    }
+    e->store = o->store;
+    e->limits = o->limits;
+    enum err rc = directory_init(&e->directory);
+    for (uint32_t i = 0; rc == OK && i < o->loop_count; i++) {
+        struct shard *s = &e->shards[i];
+        rc = shard_init(s, e, i, o->loops[i]);
+        s->store = o->store;
+        s->limits = &e->limits;
+        s->base_path = o->base_path;
+        s->catalog = catalog_ref(o->catalog);
+        e->shard_count++;
+    }
+    catalog_unref(o->catalog);
+    if (rc == OK)
+        rc = claimer_init(&e->claimer, e);
+    if (rc != OK) {
+        engine_destroy(e);
+        return rc;
+    }
+    *ret_engine = e;
+    return OK;
+}
+
+void engine_destroy(struct engine *e)
+{
+    if (e == NULL)
+        return;
+    claimer_fini(&e->claimer);
+    for (uint32_t i = 0; i < e->shard_count; i++)
+        shard_fini(&e->shards[i]);
+    directory_fini(&e->directory);
+    mem_free(e);
+}
+
+/* --- what all shards have together -------------------------------------------------------------------------------- */
+
+uint32_t engine_live(const struct engine *e)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < e->shard_count; i++)
+        n += atomic_load_explicit(&e->shards[i].live, memory_order_relaxed);
+    return n;
+}
+
+uint64_t engine_memory(const struct engine *e)
+{
+    uint64_t n = 0;
+    for (uint32_t i = 0; i < e->shard_count; i++)
+        n += atomic_load_explicit(&e->shards[i].memory, memory_order_relaxed);
+    return n;
+}
+
+struct shard *engine_place(struct engine *e, struct shard *here)
+{
+    struct shard *best = here;
+    uint32_t least = atomic_load_explicit(&here->live, memory_order_relaxed);
+    uint32_t clearly = least > 16 ? least - least / 5 - 8 : 0; /* moving a run costs two messages */
+    for (uint32_t i = 0; i < e->shard_count; i++) {
+        uint32_t n = atomic_load_explicit(&e->shards[i].live, memory_order_relaxed);
+        if (n < clearly && n < least) {
+            best = &e->shards[i];
+            least = n;
+        }
+    }
+    return best;
+}
+
+/* --- a message to every shard ------------------------------------------------------------------------------------- */
+
+struct notice {
+    struct loop_msg msg;
+    struct shard *to;
+};
+
+static void tell_all(struct engine *e, loop_msg_fn *on_arrive)
+{
+    for (uint32_t i = 0; i < e->shard_count; i++) {
+        struct notice *n = mem_alloc(sizeof *n);
+        if (n == NULL) {
+            log_error(log_msg("out of memory while stopping"));
+            continue;
+        }
+        *n = (struct notice){.msg.on_arrive = on_arrive, .to = &e->shards[i]};
+        loop_post(n->to->loop, &n->msg);
+    }
+}
+
+static void on_start(struct loop_msg *msg)
+{
+    struct notice *n = CONTAINER_OF(msg, struct notice, msg);
+    if (n->to->index == 0)
+        claimer_start(&n->to->engine->claimer);
+    mem_free(n);
+}
+
+void engine_start(struct engine *e)
+{
+    tell_all(e, on_start);
+}
+
+/* --- stopping ----------------------------------------------------------------------------------------------------- */
+
+static void on_drain(struct loop_msg *msg)
+{
+    struct notice *n = CONTAINER_OF(msg, struct notice, msg);
+    if (n->to->index == 0)
+        claimer_stop(&n->to->engine->claimer);
+    mem_free(n);
+}
+
+void engine_drain(struct engine *e)
+{
+    if (!atomic_exchange(&e->is_draining, true))
+        tell_all(e, on_drain);
+}
+
+bool engine_is_idle(const struct engine *e)
+{
+    return engine_live(e) == 0;
+}
+
+static void on_park(struct loop_msg *msg)
+{
+    struct notice *n = CONTAINER_OF(msg, struct notice, msg);
+    struct shard *s = n->to;
+    struct map_node *node = map_next(&s->runs, NULL);
+    while (node != NULL) {
+        struct map_node *next = map_next(&s->runs, node);
+        run_park(CONTAINER_OF(node, struct run, by_id));
+        node = next;
+    }
+    outbox_flush(&s->outbox);
+    s->is_parking = true;
+    mem_free(n);
+}
+
+void engine_park(struct engine *e)
+{
+    tell_all(e, on_park);
+}
+
+bool engine_is_parked(const struct engine *e)
+{
+    for (uint32_t i = 0; i < e->shard_count; i++) {
+        if (!atomic_load(&e->shards[i].is_parked))
+            return false;
+    }
+    return true;
+}

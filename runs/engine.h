@@ -1,0 +1,52 @@
+#ifndef SLUICE_RUNS_ENGINE_H
+#define SLUICE_RUNS_ENGINE_H
+/* The engine: all shards, what they share, and the operations that the layer above asks for.
+ *
+ * Life: engine_create, engine_start once every loop is about to run; engine_drain; when engine_is_idle, or when patience
+ * has ended, engine_park; when that is done the loops may stop, then engine_destroy. */
+#include "runs/accept.h"
+#include "runs/claim.h"
+#include "runs/directory.h"
+#include "runs/shard.h"
+
+struct engine_options {
+    struct loop **loops;
+    uint32_t loop_count;
+    struct store *store;
+    struct catalog *catalog; /* taken over */
+    struct engine_limits limits;
+    struct str base_path; /* stays in place */
+};
+
+struct engine {
+    struct shard shards[MAX_LOOPS];
+    uint32_t shard_count;
+    struct store *store;
+    struct engine_limits limits;
+    struct directory directory;
+    struct claimer claimer;
+    atomic_int_fast64_t queued; /* runs that wait in the store for room, all lanes */
+    atomic_bool is_draining;
+};
+
+enum err engine_create(const struct engine_options *options, struct engine **ret_engine) MUST_CHECK;
+void engine_destroy(struct engine *e);
+
+/* Begins to take in what waits in the store. */
+void engine_start(struct engine *e);
+
+/* From now on nothing new. Any thread. */
+void engine_drain(struct engine *e);
+/* Is nothing live any more? Any thread. */
+bool engine_is_idle(const struct engine *e);
+/* Lets go of every run for the next start; engine_is_parked when all of it is stored. Any thread. */
+void engine_park(struct engine *e);
+bool engine_is_parked(const struct engine *e);
+
+/* Live runs, and bytes that they hold, of all shards. Any thread. */
+uint32_t engine_live(const struct engine *e);
+uint64_t engine_memory(const struct engine *e);
+
+/* The shard that has least to do; `here`, unless another has clearly less. */
+struct shard *engine_place(struct engine *e, struct shard *here);
+#endif

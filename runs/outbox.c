@@ -1,0 +1,267 @@
+#include "runs/outbox.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "runs/accept.h"
+#include "runs/shard.h"
+
+enum {
+    BATCH_MAX = 512,    /* runs in one batch */
+    AGAIN_AFTER_MS = 250 /* between two tries while the store is unavailable */
+};
+
+/* One message to the store. */
+struct save_batch {
+    struct store_batch base;
+    struct outbox *outbox;
+    struct arena arena; /* what was written out for it */
+    struct run **runs;
+    struct store_change *changes;
+};
+
+static void on_turn_end(struct loop_hook *hook);
+static void on_flush(struct loop_timer *timer);
+static void on_again(struct loop_timer *timer);
+
+void outbox_init(struct outbox *o, struct shard *shard)
+{
+    *o = (struct outbox){.shard = shard};
+    list_init(&o->now);
+    list_init(&o->soon);
+    list_init(&o->failed);
+    loop_timer_init(&o->flush, shard->loop, on_flush);
+    loop_timer_init(&o->again, shard->loop, on_again);
+    o->hook.on_turn_end = on_turn_end;
+    loop_hook_add(shard->loop, &o->hook);
+}
+
+void outbox_fini(struct outbox *o)
+{
+    loop_timer_stop(&o->flush);
+    loop_timer_stop(&o->again);
+    loop_hook_remove(&o->hook);
+}
+
+static struct run *first_of(struct list *list)
+{
+    return CONTAINER_OF(list->next, struct run, outbox_link);
+}
+
+/* Puts a run that wants to be saved on the list of its urgency. */
+static void enlist(struct run *run)
+{
+    struct outbox *o = &run->shard->outbox;
+    list_remove(&run->outbox_link);
+    if (run->wanted == SAVE_NOW) {
+        list_push_back(&o->now, &run->outbox_link);
+        return;
+    }
+    list_push_back(&o->soon, &run->outbox_link);
+    if (!loop_timer_is_armed(&o->flush))
+        loop_timer_start(&o->flush, loop_now_ms(o->shard->loop) + o->shard->limits->flush_ms);
+}
+
+void outbox_want(struct run *run, int urgency)
+{
+    if (urgency <= (int)run->wanted)
+        return;
+    run->wanted = (enum save_urgency)urgency;
+    if (!run->is_saving)
+        enlist(run);
+}
+
+static void all_now(struct outbox *o, struct list *from)
+{
+    LIST_EACH (it, from)
+        CONTAINER_OF(it, struct run, outbox_link)->wanted = SAVE_NOW;
+    list_append_all(&o->now, from);
+}
+
+static void on_flush(struct loop_timer *timer)
+{
+    struct outbox *o = CONTAINER_OF(timer, struct outbox, flush);
+    all_now(o, &o->soon);
+}
+
+static void on_again(struct loop_timer *timer)
+{
+    struct outbox *o = CONTAINER_OF(timer, struct outbox, again);
+    all_now(o, &o->failed);
+}
+
+void outbox_flush(struct outbox *o)
+{
+    all_now(o, &o->soon);
+    all_now(o, &o->failed);
+}
+
+/* --- sending ------------------------------------------------------------------------------------------------------ */
+
+static enum err add_segments(struct run *run, struct arena *arena, struct store_change *c)
+{
+    struct feed_pos end = feed_end(&run->feed);
+    uint32_t n = feed_count(&run->feed, &run->feed.committed, &end);
+    if (n == 0)
+        return OK;
+    struct feed_slice *slices = arena_alloc(arena, n * sizeof *slices);
+    c->segments = arena_alloc(arena, n * sizeof *c->segments);
+    if (slices == NULL || c->segments == NULL)
+        return ERR_NOMEM;
+    feed_slices(&run->feed, &run->feed.committed, &end, slices);
+    for (uint32_t i = 0; i < n; i++)
+        c->segments[i] = (struct store_segment){slices[i].first_seq, slices[i].last_seq, slices[i].lines};
+    c->segment_count = n;
+    return OK;
+}
+
+/* Writes one run's change. The bytes that it points to stay in place: the run does not go while it is being saved. */
+static enum err add_change(struct save_batch *b, struct run *run, struct store_change *c)
+{
+    struct run_record *record = arena_alloc(&b->arena, sizeof *record);
+    if (record == NULL)
+        return ERR_NOMEM;
+    enum err e = run_record(run, &b->arena, record);
+    if (e != OK)
+        return e;
+    *c = (struct store_change){.accept = !run->is_stored,
+                               .release = run->release,
+                               .run = record,
+                               .epoch = run->shard->store->epoch,
+                               .ref = run->store_ref};
+    e = add_segments(run, &b->arena, c);
+    if (e != OK)
+        return e;
+    b->base.bytes += sizeof *record + (c->accept ? record->spec.len : 0) + record->output.len + record->attempts.len;
+    for (uint32_t i = 0; i < c->segment_count; i++)
+        b->base.bytes += c->segments[i].lines.len;
+    return OK;
+}
+
+static void on_batch_done(struct store_op *op);
+
+/* How many runs the next batch takes. */
+static uint32_t batch_size(const struct outbox *o)
+{
+    uint32_t n = 0;
+    LIST_EACH (it, &o->now) {
+        if (++n == BATCH_MAX)
+            break;
+    }
+    return n;
+}
+
+static struct save_batch *new_batch(struct outbox *o, uint32_t size)
+{
+    struct save_batch *b = mem_zalloc(sizeof *b);
+    if (b == NULL)
+        return NULL;
+    arena_init(&b->arena, SIZE_MAX / 2);
+    b->outbox = o;
+    b->base.op = (struct store_op){.kind = STORE_BATCH, .loop = o->shard->loop, .on_done = on_batch_done};
+    b->runs = arena_alloc(&b->arena, size * sizeof(struct run *));
+    b->changes = arena_alloc(&b->arena, size * sizeof *b->changes);
+    if (b->runs == NULL || b->changes == NULL) {
+        arena_fini(&b->arena);
+        mem_free(b);
+        return NULL;
+    }
+    b->base.changes = b->changes;
+    return b;
+}
+
+static void fail_later(struct run *run)
+{
+    struct outbox *o = &run->shard->outbox;
+    run->wanted = SAVE_NOW;
+    list_remove(&run->outbox_link);
+    list_push_back(&o->failed, &run->outbox_link);
+    if (!loop_timer_is_armed(&o->again))
+        loop_timer_start(&o->again, loop_now_ms(o->shard->loop) + AGAIN_AFTER_MS);
+}
+
+static void send_batch(struct outbox *o)
+{
+    uint32_t size = batch_size(o);
+    struct save_batch *b = new_batch(o, size);
+    while (!list_is_empty(&o->now) && (b == NULL || b->base.count < size)) {
+        struct run *run = first_of(&o->now);
+        if (b == NULL || add_change(b, run, &b->changes[b->base.count]) != OK) {
+            fail_later(run); /* out of memory: once more when there may be some */
+            continue;
+        }
+        b->runs[b->base.count++] = run;
+        list_remove(&run->outbox_link);
+        run->wanted = SAVE_NOTHING;
+        run->is_saving = true;
+        run->feed.is_lazy = false;
+        feed_save_begin(&run->feed);
+        if (run->release && !run_state_is_terminal(run->state))
+            run_hide(run); /* from here on it is found in the store only */
+    }
+    if (b == NULL)
+        return;
+    if (b->base.count == 0) {
+        arena_fini(&b->arena);
+        mem_free(b);
+        return;
+    }
+    o->batches++;
+    store_start(o->shard->store, &b->base.op);
+}
+
+static void on_turn_end(struct loop_hook *hook)
+{
+    struct outbox *o = CONTAINER_OF(hook, struct outbox, hook);
+    while (!list_is_empty(&o->now))
+        send_batch(o);
+}
+
+/* --- coming back -------------------------------------------------------------------------------------------------- */
+
+static void on_saved(struct run *run, const struct store_change *c)
+{
+    feed_save_done(&run->feed);
+    if (c->accept) {
+        run->is_stored = true;
+        run->store_ref = c->ref;
+        atomic_store_explicit(&run->entry.is_stored, true, memory_order_release);
+    }
+    run_on_saved(run, c->run->seq);
+}
+
+static void on_result(struct run *run, const struct store_change *c)
+{
+    run->is_saving = false;
+    switch (c->result) {
+    case STORE_OK: on_saved(run, c); return;
+    case STORE_EXISTS: run_on_refused(run, OK, &c->existing, c->same_body); return;
+    case STORE_FENCED:
+    case STORE_ABSENT:
+    case STORE_CONFLICT:
+        log_error(log_msg("a run belongs to another gateway"), log_str("run", (struct str){run->text, RUN_ID_TEXT}));
+        run_on_lost(run);
+        return;
+    case STORE_UNKNOWN:
+    case STORE_UNAVAILABLE:
+        feed_save_failed(&run->feed);
+        if (c->accept)
+            run_on_refused(run, ERR_STORAGE_UNAVAILABLE, NULL, false);
+        else
+            fail_later(run);
+        return;
+    }
+}
+
+static void on_batch_done(struct store_op *op)
+{
+    struct save_batch *b = CONTAINER_OF(op, struct save_batch, base.op);
+    b->outbox->batches--;
+    for (uint32_t i = 0; i < b->base.count; i++) {
+        struct run *run = b->runs[i];
+        on_result(run, &b->changes[i]);
+        if (!run->is_gone && !run->is_saving && run->wanted != SAVE_NOTHING && !list_is_linked(&run->outbox_link))
+            enlist(run); /* what happened meanwhile */
+    }
+    arena_fini(&b->arena);
+    mem_free(b);
+}

@@ -1,0 +1,101 @@
+/* A run that comes back from the store: one that was queued or parked, or that a dead gateway left in the middle.
+ *
+ *     queued    begins
+ *     waiting   goes on waiting, or tries again if its time has come
+ *     running   what was in flight is lost: the events that may have been told and not stored are covered by a stream.gap,
+ *               the attempt is closed as lost, and the call is tried again or fails, as on_crash says
+ *     cancelling  is stopped */
+#include "base/log.h"
+#include "base/mem.h"
+#include "runs/accept.h"
+#include "runs/attempt.h"
+#include "runs/engine.h"
+#include "runs/shard.h"
+#include "store/store.h"
+
+/* The row's state is a fact that was told, so it is taken over without an event. */
+static void restore_state(struct run *run, const struct run_record *r)
+{
+    struct task *root = &run->root;
+    run->state = r->state;
+    run->started_at_ms = r->started_at_ms;
+    reason_read(&run->reason, r->reason);
+    root->started_at_ms = r->started_at_ms;
+    root->usage = r->usage;
+    root->state = r->task_state;
+    if (root->state == TASK_RETRYING || root->state == TASK_BLOCKED)
+        root->reason = run->reason;
+}
+
+static void tell_gap(struct run *run, uint64_t committed_seq)
+{
+    uint64_t own = feed_next_seq(&run->feed);
+    struct buf *b = run_say(run, EVENT_STREAM_GAP, NULL, 0);
+    buf_addf(b, "{\"from\":%llu,\"to\":%llu}", (unsigned long long)committed_seq + 1, (unsigned long long)own - 1);
+    run_tell(run, EVENT_STREAM_GAP, SAVE_NOW);
+}
+
+static void tell_lost(struct run *run)
+{
+    const struct call_state *c = &run->root.call;
+    struct buf *b = run_say(run, EVENT_ATTEMPT_LOST, &run->root, c->attempts);
+    buf_add_lit(b, "{\"provider\":");
+    json_add_string(b, c->last_provider);
+    buf_add_lit(b, ",\"model\":");
+    json_add_string(b, c->last_model);
+    buf_add_char(b, '}');
+    run_tell(run, EVENT_ATTEMPT_LOST, SAVE_SOON);
+}
+
+static void go_on(struct run *run, const struct store_claimed *claimed, bool was_running)
+{
+    if (run->state == RUN_QUEUED) {
+        if (!claimed->cancel_asked)
+            run_begin(run);
+        return;
+    }
+    if (run->state == RUN_RUNNING || run->state == RUN_CANCELLING)
+        tell_gap(run, claimed->run.seq);
+    if (was_running)
+        tell_lost(run);
+    if (run->state == RUN_CANCELLING) {
+        run->stop = STOP_CANCEL;
+        run->stop_reason = run->reason;
+        task_stop(&run->root, ERR_CANCELLED);
+    } else if (!claimed->cancel_asked) {
+        task_resume(&run->root, was_running);
+    }
+}
+
+static void cancel_if_asked(struct run *run, const struct store_claimed *claimed)
+{
+    struct reason reason = {.code = REASON_CLIENT_REQUEST, .since_ms = loop_wall_ms(run->shard->loop)};
+    if (!claimed->cancel_asked)
+        return;
+    str_copy(reason.note, sizeof reason.note, claimed->cancel_note);
+    run_cancel(run, &reason);
+}
+
+enum err run_reopen(struct shard *shard, const struct store_claimed *claimed)
+{
+    const struct run_record *r = &claimed->run;
+    struct run_spec spec;
+    struct run *run;
+    enum err e = run_spec_reopen(r, &spec);
+    if (e == OK)
+        e = run_restore(shard, r, &spec, claimed->ref, &run);
+    if (e != OK) {
+        char text[RUN_ID_TEXT];
+        run_id_format(&r->id, text);
+        log_error(log_msg("a stored run cannot be read"), log_str("run", (struct str){text, sizeof text}),
+                  log_s("error", err_code(e)));
+        return e;
+    }
+    bool was_running;
+    restore_state(run, r);
+    call_reopen(&run->root, r->attempts, &was_running);
+    run_arm(run);
+    go_on(run, claimed, was_running);
+    cancel_if_asked(run, claimed);
+    return OK;
+}

@@ -1,0 +1,558 @@
+#include "runs/run.h"
+
+#include <assert.h>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "runs/accept.h"
+#include "runs/attempt.h"
+#include "runs/engine.h"
+#include "runs/mirror.h"
+#include "runs/ops.h"
+#include "runs/shard.h"
+
+/* --- making and unmaking ------------------------------------------------------------------------------------------ */
+
+static void on_deadline(struct loop_timer *timer);
+static void on_patience(struct loop_timer *timer);
+static void on_lazy_end(struct loop_msg *msg);
+
+/* FNV-1a: the tenant's place in the providers' queues. */
+static uint64_t hash_of(struct str s)
+{
+    uint64_t h = 0xCBF29CE484222325u;
+    for (size_t i = 0; i < s.len; i++)
+        h = (h ^ (uint8_t)s.at[i]) * 0x100000001B3u;
+    return h;
+}
+
+static struct run *new_run(struct shard *shard, struct str tenant, struct run_spec *spec)
+{
+    struct run *run = mem_zalloc(sizeof *run);
+    if (run == NULL)
+        return NULL;
+    run->shard = shard;
+    run->spec = *spec;
+    run->tenant = arena_str(&run->spec.arena, tenant);
+    if (run->tenant.at == NULL) {
+        mem_free(run);
+        return NULL;
+    }
+    *spec = (struct run_spec){.text = STR_NONE};
+    run->tenant_hash = hash_of(tenant);
+    run->lane = STR("");
+    loop_timer_init(&run->deadline, shard->loop, on_deadline);
+    loop_timer_init(&run->patience, shard->loop, on_patience);
+    run->lazy_end.on_arrive = on_lazy_end;
+    list_init(&run->publish_link);
+    list_init(&run->outbox_link);
+    list_init(&run->after_save);
+    list_init(&run->settling);
+    list_init(&run->stopping);
+    task_init_root(&run->root, run, run->spec.task);
+    return run;
+}
+
+static void enter_tables(struct run *run)
+{
+    struct shard *shard = run->shard;
+    run_id_format(&run->id, run->text);
+    memcpy(run->trace_id, run->id.bytes, sizeof run->trace_id);
+    run->entry.id = run->id;
+    run->entry.tenant = run->tenant;
+    run->entry.shard = shard->index;
+    atomic_init(&run->entry.published_seq, run->feed.last_seq);
+    atomic_init(&run->entry.is_stored, run->is_stored);
+    map_insert(&shard->runs, &run->by_id, id_hash(&run->id));
+    directory_add(&shard->engine->directory, &run->entry);
+    atomic_fetch_add_explicit(&shard->live, 1, memory_order_relaxed);
+    run->charged = sizeof *run + run->spec.arena.bytes;
+    atomic_fetch_add_explicit(&shard->memory, run->charged, memory_order_relaxed);
+}
+
+enum err run_create(struct shard *shard, struct str tenant, struct run_spec *spec, struct run **ret_run)
+{
+    struct run *run = new_run(shard, tenant, spec);
+    if (run == NULL) {
+        run_spec_fini(spec);
+        return ERR_NOMEM;
+    }
+    run->created_at_ms = loop_wall_ms(shard->loop);
+    run->id = id_next(&shard->ids, run->created_at_ms);
+    run->state = RUN_QUEUED;
+    feed_init(&run->feed, 0);
+    run->feed.is_lazy = (run->spec.flags & RUN_LAZY) != 0;
+    enter_tables(run);
+    *ret_run = run;
+    return OK;
+}
+
+enum err run_restore(struct shard *shard, const struct run_record *r, struct run_spec *spec, uint64_t store_ref,
+                     struct run **ret_run)
+{
+    struct run *run = new_run(shard, r->tenant, spec);
+    if (run == NULL) {
+        run_spec_fini(spec);
+        return ERR_NOMEM;
+    }
+    bool in_flight = r->state == RUN_RUNNING || r->state == RUN_CANCELLING;
+    /* What may have been told beyond the last commit is never told again under the same seq. */
+    feed_init(&run->feed, in_flight ? r->seq + shard->limits->uncommitted_events : r->seq);
+    run->created_at_ms = r->created_at_ms;
+    run->id = r->id;
+    run->is_stored = true;
+    run->store_ref = store_ref;
+    run->lane = arena_str(&run->spec.arena, r->lane);
+    enter_tables(run);
+    *ret_run = run;
+    return OK;
+}
+
+void run_hide(struct run *run)
+{
+    struct shard *shard = run->shard;
+    if (run->is_hidden)
+        return;
+    run->is_hidden = true;
+    loop_timer_stop(&run->deadline);
+    loop_timer_stop(&run->patience);
+    loop_timer_stop(&run->root.deadline);
+    loop_timer_stop(&run->root.call.retry);
+    directory_remove(&shard->engine->directory, &run->entry);
+    map_remove(&shard->runs, &run->by_id);
+    atomic_fetch_sub_explicit(&shard->live, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&shard->memory, run->charged, memory_order_relaxed);
+}
+
+void run_trace(struct run *run, char ret_text[64])
+{
+    static const char hex[] = "0123456789abcdef";
+    uint64_t span = rng_next(&run->shard->rng) | 1; /* all zeros are not allowed */
+    memcpy(ret_text, "00-", 3);
+    char *at = ret_text + 3;
+    for (size_t i = 0; i < sizeof run->trace_id; i++) {
+        *at++ = hex[run->trace_id[i] >> 4];
+        *at++ = hex[run->trace_id[i] & 15];
+    }
+    *at++ = '-';
+    for (int shift = 60; shift >= 0; shift -= 4)
+        *at++ = hex[span >> shift & 15];
+    memcpy(at, "-01", 4);
+}
+
+static void destroy(struct loop_deferred *garbage)
+{
+    struct run *run = CONTAINER_OF(garbage, struct run, garbage);
+    task_fini(&run->root);
+    feed_fini(&run->feed);
+    run_spec_fini(&run->spec);
+    mem_free(run);
+}
+
+void run_evict(struct run *run)
+{
+    assert(!run->is_gone && run->in_flight == 0 && run->root.call.attempt == NULL);
+    if (run->accept != NULL)
+        accept_on_ended(run->accept, run); /* its creator still waits: parked, for a gateway that stops */
+    ops_on_saved(run); /* nobody waits for a save that will not come */
+    mirror_publish(run); /* the last of it, before the bytes go */
+    mirror_run_gone(run);
+    run_hide(run);
+    run->is_gone = true;
+    list_remove(&run->publish_link);
+    list_remove(&run->outbox_link);
+    loop_free_later(run->shard->loop, &run->garbage, destroy);
+}
+
+/* --- telling ------------------------------------------------------------------------------------------------------ */
+
+bool run_is_watched(const struct run *run)
+{
+    return run->subscriber_count > 0 || (run->accept != NULL && run->accept->streams);
+}
+
+struct buf *run_say(struct run *run, enum event_type type, const struct task *task, uint32_t attempt)
+{
+    struct buf *b = &run->shard->event;
+    struct event_head head = {.seq = feed_next_seq(&run->feed),
+                              .type = type,
+                              .run = &run->id,
+                              .at_ms = loop_wall_ms(run->shard->loop),
+                              .task = task ? task->path : STR_NONE,
+                              .attempt = attempt};
+    buf_clear(b);
+    event_begin(b, &head);
+    return b;
+}
+
+void run_tell(struct run *run, enum event_type type, enum save_urgency urgency)
+{
+    struct buf *b = &run->shard->event;
+    event_end(b);
+    if (buf_ok(b) != OK || feed_append(&run->feed, event_type_kind(type), buf_str(b)) != OK)
+        run->is_wrecked = true; /* seen when the turn ends */
+    shard_publish_later(run);
+    outbox_want(run, (int)urgency);
+}
+
+/* Facts that nobody waits for can share a commit with what comes next. */
+static enum save_urgency fact_urgency(const struct run *run)
+{
+    return run_is_watched(run) ? SAVE_NOW : SAVE_SOON;
+}
+
+static void tell_state(struct run *run, enum event_type type, enum save_urgency urgency)
+{
+    struct buf *b = run_say(run, type, NULL, 0);
+    buf_add_lit(b, "{\"reason\":");
+    reason_write(b, &run->reason);
+    buf_add_char(b, '}');
+    run_tell(run, type, urgency);
+}
+
+/* --- states ------------------------------------------------------------------------------------------------------- */
+
+void run_enter(struct run *run, enum run_state state, const struct reason *reason)
+{
+    assert(run_edge_is_legal(run->state, state));
+    run->state = state;
+    run->reason = reason ? *reason : (struct reason){.code = REASON_NONE};
+    switch (state) {
+    case RUN_RUNNING: tell_state(run, EVENT_RUN_RUNNING, fact_urgency(run)); break;
+    case RUN_WAITING: tell_state(run, EVENT_RUN_WAITING, fact_urgency(run)); break;
+    case RUN_CANCELLING: tell_state(run, EVENT_RUN_CANCELLING, SAVE_NOW); break;
+    case RUN_QUEUED:
+    case RUN_SUCCEEDED:
+    case RUN_FAILED:
+    case RUN_CANCELLED:
+    case RUN_TIMED_OUT: break; /* told by run_queue and run_end */
+    }
+}
+
+void run_queue(struct run *run, const struct reason *reason, enum save_urgency urgency)
+{
+    run->reason = reason ? *reason : (struct reason){.code = REASON_NONE};
+    tell_state(run, EVENT_RUN_QUEUED, urgency);
+}
+
+uint64_t run_deadline_ms(const struct run *run)
+{
+    uint64_t own = run->root.deadline_ms;
+    return own < run->deadline_ms ? own : run->deadline_ms;
+}
+
+/* The wall clock says how much of the run's time is left, once; from then on the monotonic one counts. */
+void run_arm(struct run *run)
+{
+    struct loop *loop = run->shard->loop;
+    int64_t left_ms = run->created_at_ms + run->spec.timeout_ms - loop_wall_ms(loop);
+    run->deadline_ms = loop_now_ms(loop) + (left_ms > 0 ? (uint64_t)left_ms : 0);
+    loop_timer_start(&run->deadline, run->deadline_ms);
+}
+
+void run_begin(struct run *run)
+{
+    if (run->stop != STOP_NONE || run_state_is_terminal(run->state))
+        return;
+    run->started_at_ms = loop_wall_ms(run->shard->loop);
+    run_enter(run, RUN_RUNNING, NULL);
+    task_begin(&run->root);
+}
+
+void run_cancel(struct run *run, const struct reason *reason)
+{
+    if (run->stop != STOP_NONE || run_state_is_terminal(run->state))
+        return;
+    run->stop = STOP_CANCEL;
+    run->stop_reason = *reason;
+    run_enter(run, RUN_CANCELLING, reason);
+    task_stop(&run->root, ERR_CANCELLED);
+}
+
+static void on_deadline(struct loop_timer *timer)
+{
+    struct run *run = CONTAINER_OF(timer, struct run, deadline);
+    if (run->stop != STOP_NONE || run_state_is_terminal(run->state))
+        return;
+    run->stop = STOP_TIMEOUT;
+    task_stop(&run->root, ERR_RUN_TIMEOUT);
+}
+
+/* --- waiting ------------------------------------------------------------------------------------------------------ */
+
+static bool root_waits(const struct run *run)
+{
+    return run->root.state == TASK_BLOCKED || run->root.state == TASK_RETRYING;
+}
+
+void run_review(struct run *run)
+{
+    struct shard *shard = run->shard;
+    if (run->stop != STOP_NONE || run_state_is_terminal(run->state))
+        return;
+    if (run->in_flight > 0 || !root_waits(run)) {
+        loop_timer_stop(&run->patience);
+        if (run->state == RUN_WAITING && run->in_flight > 0)
+            run_enter(run, RUN_RUNNING, NULL);
+        return;
+    }
+    const struct reason *reason = &run->root.reason;
+    int64_t now_ms = loop_wall_ms(shard->loop);
+    if (run->state != RUN_RUNNING)
+        return;
+    if (reason->until_ms > now_ms + WAITING_AFTER_MS || now_ms >= reason->since_ms + WAITING_AFTER_MS) {
+        loop_timer_stop(&run->patience);
+        run_enter(run, RUN_WAITING, reason);
+    } else if (!loop_timer_is_armed(&run->patience)) {
+        loop_timer_start(&run->patience, loop_now_ms(shard->loop) + WAITING_AFTER_MS);
+    }
+}
+
+static void on_patience(struct loop_timer *timer)
+{
+    struct run *run = CONTAINER_OF(timer, struct run, patience);
+    if (run->in_flight == 0 && root_waits(run) && run->state == RUN_RUNNING)
+        run_enter(run, RUN_WAITING, &run->root.reason);
+}
+
+bool run_may_park(const struct run *run)
+{
+    return run->state == RUN_WAITING && run->root.state == TASK_RETRYING && run->stop == STOP_NONE &&
+           run->accept == NULL && run->subscriber_count == 0 &&
+           run->root.reason.until_ms > loop_wall_ms(run->shard->loop) + PARK_AFTER_MS;
+}
+
+void run_park(struct run *run)
+{
+    struct attempt *a = run->root.call.attempt;
+    struct reason reason = {.code = REASON_SHUTDOWN, .since_ms = loop_wall_ms(run->shard->loop)};
+    if (run_state_is_terminal(run->state) || run->is_hidden || run->release)
+        return;
+    bool was_sent = a != NULL && a->number > 0 && !list_is_linked(&a->after_save);
+    if (was_sent && (run->spec.flags & RUN_FAIL_ON_CRASH) != 0) {
+        attempt_lose(a);
+        call_crash(&run->root);
+        return;
+    }
+    if (a != NULL)
+        attempt_lose(a);
+    if (run->state == RUN_RUNNING)
+        run_enter(run, RUN_WAITING, &reason);
+    run->begin_when_saved = false;
+    run->release = true;
+    run->wake_at_ms = reason.since_ms;
+    outbox_want(run, SAVE_NOW);
+}
+
+/* --- the end ------------------------------------------------------------------------------------------------------ */
+
+static enum run_state state_of_root(const struct run *run)
+{
+    switch (run->root.state) {
+    case TASK_SUCCEEDED: return RUN_SUCCEEDED;
+    case TASK_CANCELLED: return RUN_CANCELLED;
+    case TASK_TIMED_OUT: return RUN_TIMED_OUT;
+    case TASK_FAILED:
+    case TASK_SKIPPED:
+    case TASK_PENDING:
+    case TASK_RUNNING:
+    case TASK_RETRYING:
+    case TASK_BLOCKED: break;
+    }
+    return RUN_FAILED;
+}
+
+static void tell_end(struct run *run)
+{
+    struct run_record record;
+    struct arena arena;
+    arena_init(&arena, SIZE_MAX / 2);
+    if (run_record(run, &arena, &record) == OK) {
+        uint64_t seq = feed_next_seq(&run->feed);
+        struct buf *b = run_say(run, EVENT_RUN_FINISHED, NULL, 0);
+        buf_add_lit(b, "{\"run\":");
+        run_record_write(b, &record, seq, true, run->shard->base_path);
+        buf_add_char(b, '}');
+        run_tell(run, EVENT_RUN_FINISHED, SAVE_NOW);
+    } else {
+        run->is_wrecked = true;
+    }
+    arena_fini(&arena);
+}
+
+static void on_lazy_end(struct loop_msg *msg)
+{
+    struct run *run = CONTAINER_OF(msg, struct run, lazy_end);
+    if (run->accept != NULL)
+        accept_on_ended(run->accept, run);
+}
+
+void run_end(struct run *run)
+{
+    loop_timer_stop(&run->deadline);
+    loop_timer_stop(&run->patience);
+    run->finished_at_ms = loop_wall_ms(run->shard->loop);
+    run_enter(run, state_of_root(run), NULL);
+    run->release = true;
+    tell_end(run);
+    log_debug(log_msg("run ended"), log_str("run", (struct str){run->text, RUN_ID_TEXT}),
+              log_s("state", run_state_name(run->state)));
+    if (run->feed.is_lazy && run->accept != NULL)
+        loop_soon(run->shard->loop, &run->lazy_end); /* told before it is stored, as was asked for */
+}
+
+/* --- being stored ------------------------------------------------------------------------------------------------- */
+
+enum err run_record(struct run *run, struct arena *arena, struct run_record *ret_record)
+{
+    struct buf b;
+    buf_init(&b, SIZE_MAX / 2);
+    buf_add_char(&b, '[');
+    call_write_attempts(&b, &run->root);
+    buf_add_char(&b, ']');
+    size_t attempts_len = b.len;
+    if (run->reason.code != REASON_NONE)
+        reason_write(&b, &run->reason);
+    struct str text = buf_ok(&b) == OK ? arena_str(arena, buf_str(&b)) : STR_NONE;
+    buf_fini(&b);
+    if (text.at == NULL)
+        return ERR_NOMEM;
+    const struct run_spec *spec = &run->spec;
+    *ret_record = (struct run_record){
+        .id = run->id,
+        .tenant = run->tenant,
+        .state = run->state,
+        .seq = run->feed.last_seq,
+        .created_at_ms = run->created_at_ms,
+        .started_at_ms = run->started_at_ms,
+        .finished_at_ms = run->finished_at_ms,
+        .timeout_ms = spec->timeout_ms,
+        .flags = spec->flags,
+        .agent = spec->agent,
+        .workflow = spec->workflow,
+        .name = spec->name,
+        .spec = spec->text,
+        .input = spec->input,
+        .metadata = spec->metadata,
+        .task_state = run->root.state,
+        .attempts = {text.at, attempts_len},
+        .output = run->root.output,
+        .error = run->root.error,
+        .reason = text.len > attempts_len ? (struct str){text.at + attempts_len, text.len - attempts_len} : STR_NONE,
+        .usage = run->root.usage,
+        .lane = run->lane,
+        .wake_at_ms = run->wake_at_ms,
+        .idem_scope = run->idem_scope,
+        .idem_key = run->idem_key,
+    };
+    memcpy(ret_record->idem_digest, run->idem_digest, sizeof run->idem_digest);
+    return OK;
+}
+
+/* What the run holds of memory now, for the account. */
+static void charge(struct run *run)
+{
+    size_t bytes = sizeof *run + run->spec.arena.bytes + run->feed.bytes + run->root.output.len;
+    if (run->is_hidden)
+        return;
+    atomic_fetch_add_explicit(&run->shard->memory, bytes - run->charged, memory_order_relaxed);
+    run->charged = bytes;
+}
+
+static void go_on_after_save(struct run *run, uint64_t seq)
+{
+    LIST_EACH_SAFE (it, &run->after_save) {
+        struct attempt *a = CONTAINER_OF(it, struct attempt, after_save);
+        if (a->send_after_seq <= seq)
+            attempt_on_saved(a);
+    }
+    struct attempt *a = run->root.call.attempt;
+    if (a != NULL && a->is_paused && !run_is_ahead(run))
+        attempt_unpause(a);
+}
+
+void run_on_saved(struct run *run, uint64_t seq)
+{
+    charge(run);
+    mirror_publish(run);
+    if (run->accept != NULL)
+        accept_on_saved(run->accept, run);
+    if (run->begin_when_saved) {
+        run->begin_when_saved = false;
+        run_begin(run);
+    }
+    go_on_after_save(run, seq);
+    ops_on_saved(run);
+    if (!run->release || run->wanted != SAVE_NOTHING)
+        return;
+    if (run_state_is_terminal(run->state)) {
+        if (run->accept != NULL)
+            accept_on_ended(run->accept, run);
+    } else if (!run->shard->is_parking) {
+        claim_note(run->shard->engine, run->lane, run->wake_at_ms);
+    }
+    run_evict(run);
+}
+
+bool run_is_ahead(const struct run *run)
+{
+    return feed_uncommitted(&run->feed) > run->shard->limits->uncommitted_events * 3 / 4 ||
+           store_is_full(run->shard->store);
+}
+
+/* Ends it without a trace: nobody was told that it exists. */
+static void drop(struct run *run)
+{
+    struct attempt *a = run->root.call.attempt;
+    run->stop = STOP_CANCEL;
+    run->wanted = SAVE_NOTHING;
+    list_remove(&run->outbox_link);
+    if (a != NULL)
+        attempt_cancel(a);
+    run_evict(run);
+}
+
+void run_on_refused(struct run *run, enum err e, const struct id *existing, bool same_body)
+{
+    struct accept *accept = run->accept;
+    run->accept = NULL;
+    if (accept != NULL)
+        accept_on_refused(accept, e, existing, same_body);
+    drop(run);
+}
+
+void run_on_lost(struct run *run)
+{
+    if (run->accept != NULL)
+        accept_on_refused(run->accept, ERR_INTERNAL, NULL, false);
+    run->accept = NULL;
+    drop(run);
+}
+
+/* As if the process had died for this run alone: what is not committed is forgotten, and the store has it again. */
+void run_wreck(struct run *run)
+{
+    if (run->is_saving || run->is_hidden)
+        return; /* looked at again after the save; or it is leaving already */
+    log_error(log_msg("out of memory in a run"), log_str("run", (struct str){run->text, RUN_ID_TEXT}));
+    if (!run->is_stored) {
+        run_on_refused(run, ERR_OVERLOADED, NULL, false);
+        return;
+    }
+    if (run->root.call.attempt != NULL)
+        attempt_cancel(run->root.call.attempt);
+    uint64_t committed_seq = run->feed.committed.seq;
+    feed_fini(&run->feed);
+    feed_init(&run->feed, committed_seq);
+    run->is_wrecked = false;
+    run->stop = STOP_CANCEL;
+    run->state = RUN_RUNNING;
+    run->root.state = TASK_RUNNING;
+    run->release = true;
+    run->wake_at_ms = 0;
+    if (run->accept != NULL)
+        accept_on_refused(run->accept, ERR_OVERLOADED, NULL, false);
+    run->accept = NULL;
+    outbox_want(run, SAVE_NOW);
+}

@@ -1,0 +1,63 @@
+#ifndef SLUICE_RUNS_SHARD_H
+#define SLUICE_RUNS_SHARD_H
+/* The engine's part on one loop: the runs that live there, what is to be stored of them, and what their readers get.
+ *
+ * Everything in it belongs to the loop's thread, but for the counters that other loops read to see how busy it is. */
+#include <stdatomic.h>
+
+#include "base/rng.h"
+#include "runs/catalog.h"
+#include "runs/outbox.h"
+#include "runs/run.h"
+#include "store/store.h"
+
+struct engine;
+
+/* What bounds the engine. Set when it is made; a reload changes what is marked (r). */
+struct engine_limits {
+    uint32_t live_runs;          /* (r) in memory, all loops together */
+    uint32_t queue_runs;         /* (r) waiting in the store for room in memory */
+    uint64_t memory_bytes;       /* (r) of live runs */
+    uint64_t output_bytes;       /* (r) of one answer */
+    uint64_t uncommitted_events; /* of one run */
+    uint64_t reader_bytes;       /* (r) held for one reader */
+    uint32_t readers_per_run;    /* (r) */
+    uint64_t flush_ms;
+    struct spec_limits spec;     /* (r) */
+};
+
+struct shard {
+    struct engine *engine;
+    uint32_t index;
+    struct loop *loop;
+    struct store *store;
+    const struct engine_limits *limits;
+    struct str base_path;
+    struct catalog *catalog;
+
+    struct id_source ids;
+    struct rng rng;
+    struct json_doc scratch; /* a tape for whoever parses something within one call */
+    struct buf event;        /* the event that is being written */
+
+    struct map runs; /* by id */
+    struct outbox outbox;
+    struct list publishing;       /* runs whose feeds may have something to publish: run.publish_link */
+    struct loop_hook publish_hook;
+    struct map mirrors; /* runs that somebody on this loop follows: runs/mirror.h */
+
+    atomic_uint live;             /* runs here */
+    atomic_uint_fast64_t memory;  /* bytes that they hold */
+    bool is_parking;
+    atomic_bool is_parked; /* nothing is left to be stored */
+};
+
+enum err shard_init(struct shard *s, struct engine *engine, uint32_t index, struct loop *loop) MUST_CHECK;
+void shard_fini(struct shard *s);
+
+/* The live run with that id, NULL if it is not here. */
+struct run *shard_find(const struct shard *s, const struct id *id);
+
+/* Has something of this run's feed become ready for its readers? Looked at when the turn ends. */
+void shard_publish_later(struct run *run);
+#endif

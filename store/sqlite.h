@@ -1,0 +1,22 @@
+#ifndef SLUICE_STORE_SQLITE_H
+#define SLUICE_STORE_SQLITE_H
+/* The store on SQLite: one file, one gateway.
+ *
+ * One thread owns the only connection that writes and does every commit and every checkpoint; a few more read. (Two
+ * connections that write or checkpoint at the same moment can corrupt the log in the versions before 3.51.3.) A lock
+ * file beside the database keeps a second gateway away. */
+#include "store/store.h"
+
+struct sqlite_options {
+    const char *path;
+    uint64_t queue_bytes;  /* past it store_is_full */
+    uint32_t readers;      /* threads, >= 1 */
+    int64_t retain_ms;     /* ended runs are kept that long; 0: for ever */
+    uint64_t retain_bytes; /* the database may be that large; 0: any size */
+};
+
+/* Opens or creates the database, migrates it, takes the lock and a new lease. ERR_BUSY where another process holds the
+ * lock (its pid is in `ret_error`), ERR_IO where the file cannot be used. */
+enum err sqlite_store_open(const struct sqlite_options *options, struct store **ret_store, struct error *ret_error)
+    MUST_CHECK;
+#endif

@@ -1,0 +1,347 @@
+/* What the writer does within its transaction: every statement that writes stands here.
+ *
+ * A function answers false only where the database failed, which fails the whole transaction; what is merely refused is
+ * that operation's result. */
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "store/sqlite_internal.h"
+#include "store/sqlite_rows.h"
+
+static const struct {
+    size_t offset;
+    const char *sql;
+} statements[] = {
+#define STATEMENT(field, text) {offsetof(struct write_statements, field), text}
+    STATEMENT(begin, "BEGIN IMMEDIATE"),
+    STATEMENT(commit, "COMMIT"),
+    STATEMENT(rollback, "ROLLBACK"),
+    STATEMENT(read_epoch, "SELECT epoch FROM gateway"),
+    STATEMENT(insert_run, rows_insert_sql),
+    STATEMENT(update_run, rows_update_sql),
+    /* A segment that is sent again after an unknown commit begins where the first one did and holds at least as much. */
+    STATEMENT(insert_segment, "INSERT INTO segment (run, first, last, lines) VALUES (?1, ?2, ?3, ?4)"
+                              " ON CONFLICT (run, first) DO UPDATE SET last = ?3, lines = ?4"),
+    STATEMENT(insert_label, "INSERT OR IGNORE INTO label VALUES (?1, ?2, ?3, ?4, ?5)"),
+    STATEMENT(find_idem, "SELECT id, idem_digest FROM run WHERE tenant=?1 AND idem_scope=?2 AND idem_key=?3"),
+    STATEMENT(find_state, "SELECT key, state FROM run WHERE tenant=?1 AND id=?2"),
+    STATEMENT(set_command, "UPDATE run SET command=?2, wake_at=CASE owner WHEN 0 THEN 0 ELSE wake_at END"
+                           " WHERE key=?1"),
+    STATEMENT(delete_run, "DELETE FROM run WHERE key=?1"),
+    STATEMENT(next_dead, "SELECT min(owner) FROM run WHERE state < 10 AND owner > ?1 AND owner < ?2"),
+    STATEMENT(claim, "SELECT " ROWS_RUN_COLUMNS " FROM run WHERE state < 10 AND owner=?1 AND lane=?2"
+                     " AND wake_at <= ?3 ORDER BY wake_at LIMIT ?4"),
+    STATEMENT(claim_one, "SELECT " ROWS_RUN_COLUMNS " FROM run WHERE tenant=?1 AND id=?2 AND state < 10"
+                         " AND owner < ?3"),
+    STATEMENT(own, "UPDATE run SET owner=?2 WHERE key=?1"),
+    STATEMENT(disown, "UPDATE run SET owner=0 WHERE key=?1 AND owner=?2"),
+    STATEMENT(touch, "UPDATE gateway SET epoch=epoch"),
+    STATEMENT(next_wake, "SELECT min(wake_at) FROM run WHERE state < 10 AND owner=0 AND lane=?1"),
+    STATEMENT(retain_scan, "SELECT key, state, created_at, finished_at FROM run WHERE key > ?1 ORDER BY key LIMIT ?2"),
+#undef STATEMENT
+};
+
+bool apply_prepare(struct sqlite_store *s)
+{
+    for (size_t i = 0; i < sizeof statements / sizeof statements[0]; i++) {
+        sqlite3_stmt *stmt = db_prepare(s->db, statements[i].sql);
+        if (stmt == NULL)
+            return false;
+        memcpy((char *)&s->st + statements[i].offset, &stmt, sizeof stmt);
+    }
+    return true;
+}
+
+/* --- changes ------------------------------------------------------------------------------------------------------ */
+
+/* Does a run have this idempotency key already? Fills the result if so. */
+static bool find_twin(struct sqlite_store *s, struct store_change *c, bool *ret_found)
+{
+    sqlite3_stmt *st = s->st.find_idem;
+    db_bind_text(st, 1, c->run->tenant);
+    db_bind_text(st, 2, c->run->idem_scope);
+    db_bind_text(st, 3, c->run->idem_key);
+    int rc = sqlite3_step(st);
+    *ret_found = rc == SQLITE_ROW;
+    if (rc == SQLITE_ROW) {
+        struct str id = db_column_view(st, 0);
+        struct str digest = db_column_view(st, 1);
+        if (id.len == sizeof c->existing.bytes)
+            memcpy(c->existing.bytes, id.at, id.len);
+        c->same_body = digest.len == sizeof c->run->idem_digest &&
+                       memcmp(digest.at, c->run->idem_digest, digest.len) == 0;
+        c->result = STORE_EXISTS;
+    }
+    db_reset(st);
+    return rc == SQLITE_ROW || rc == SQLITE_DONE;
+}
+
+static bool add_label(struct sqlite_store *s, const struct run_record *r, int64_t key, struct str name, struct str value)
+{
+    sqlite3_stmt *st = s->st.insert_label;
+    db_bind_text(st, 1, r->tenant);
+    db_bind_text(st, 2, name);
+    db_bind_text(st, 3, value);
+    db_bind_blob(st, 4, r->id.bytes, sizeof r->id.bytes);
+    db_bind_int(st, 5, key);
+    return db_run(st);
+}
+
+/* The metadata once more, pair by pair, for the lists' filter. */
+static bool add_labels(struct sqlite_store *s, const struct run_record *r, int64_t key)
+{
+    struct json_doc doc;
+    struct arena arena;
+    json_doc_init(&doc);
+    arena_init(&arena, 65536);
+    bool fine = json_parse(&doc, r->metadata, NULL) == OK;
+    struct json root = fine ? json_root(&doc) : JSON_NONE;
+    for (struct json_member m = json_first_member(root); fine && json_exists(m.value); m = json_next_member(root, m)) {
+        struct str name, value;
+        fine = json_string(m.name, &arena, &name) && json_string(m.value, &arena, &value) &&
+               add_label(s, r, key, name, value);
+    }
+    arena_fini(&arena);
+    json_doc_fini(&doc);
+    return fine;
+}
+
+static bool apply_accept(struct sqlite_store *s, struct store_change *c)
+{
+    bool found = false;
+    if (c->run->idem_key.len > 0 && !find_twin(s, c, &found))
+        return false;
+    if (found)
+        return true;
+    c->ref = (uint64_t)s->next_key++;
+    rows_bind_insert(s->st.insert_run, (int64_t)c->ref, c->run, c->release ? 0 : c->epoch);
+    if (!db_run(s->st.insert_run))
+        return false;
+    return c->run->metadata.len <= 2 || add_labels(s, c->run, (int64_t)c->ref);
+}
+
+static bool apply_save(struct sqlite_store *s, struct store_change *c)
+{
+    rows_bind_update(s->st.update_run, (int64_t)c->ref, c->run, c->epoch, c->release);
+    if (!db_run(s->st.update_run))
+        return false;
+    if (sqlite3_changes(s->db) == 0)
+        c->result = STORE_FENCED;
+    return true;
+}
+
+static bool apply_segment(struct sqlite_store *s, uint64_t ref, const struct store_segment *seg)
+{
+    sqlite3_stmt *st = s->st.insert_segment;
+    db_bind_int(st, 1, (int64_t)ref);
+    db_bind_int(st, 2, (int64_t)seg->first_seq);
+    db_bind_int(st, 3, (int64_t)seg->last_seq);
+    db_bind_text(st, 4, seg->lines);
+    return db_run(st);
+}
+
+static bool apply_change(struct sqlite_store *s, struct store_change *c)
+{
+    c->result = STORE_OK;
+    if (!(c->accept ? apply_accept(s, c) : apply_save(s, c)))
+        return false;
+    for (uint32_t i = 0; c->result == STORE_OK && i < c->segment_count; i++) {
+        if (!apply_segment(s, c->ref, &c->segments[i]))
+            return false;
+    }
+    return true;
+}
+
+static bool apply_batch(struct sqlite_store *s, struct store_batch *b)
+{
+    for (uint32_t i = 0; i < b->count; i++) {
+        if (!apply_change(s, &b->changes[i]))
+            return false;
+    }
+    b->op.result = STORE_OK;
+    return true;
+}
+
+/* --- claims ------------------------------------------------------------------------------------------------------- */
+
+/* Takes the row on which `st` stands into the claim. False only where memory is out. */
+static bool take_row(struct sqlite_store *s, struct store_claim *c, sqlite3_stmt *st)
+{
+    struct row_extra extra;
+    struct store_claimed *run = &c->runs[c->count];
+    *run = (struct store_claimed){.ref = 0};
+    if (!rows_read_run(st, &c->arena, &run->run, &extra))
+        return false;
+    run->ref = (uint64_t)extra.key;
+    run->lost_owner = extra.owner != 0 && extra.owner != s->base.epoch;
+    run->cancel_asked = extra.command.at != NULL;
+    run->cancel_note = extra.command;
+    c->count++;
+    return true;
+}
+
+/* Takes all rows that `st` yields. */
+static bool take_rows(struct sqlite_store *s, struct store_claim *c, sqlite3_stmt *st)
+{
+    int rc = SQLITE_DONE;
+    while (c->count < c->max && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+        if (!take_row(s, c, st))
+            break; /* what did not fit into memory stays where it is for the next claim */
+    }
+    db_reset(st);
+    return rc == SQLITE_DONE || rc == SQLITE_ROW;
+}
+
+static bool claim_of_owner(struct sqlite_store *s, struct store_claim *c, int64_t owner, int64_t due_ms)
+{
+    sqlite3_stmt *st = s->st.claim;
+    db_bind_int(st, 1, owner);
+    db_bind_text(st, 2, c->lane);
+    db_bind_int(st, 3, due_ms);
+    db_bind_int(st, 4, c->max - c->count);
+    return take_rows(s, c, st);
+}
+
+/* The smallest epoch above `after` that died with runs of its own; 0: none. */
+static bool find_dead(struct sqlite_store *s, int64_t after, int64_t *ret_owner)
+{
+    sqlite3_stmt *st = s->st.next_dead;
+    db_bind_int(st, 1, after);
+    db_bind_int(st, 2, (int64_t)s->base.epoch);
+    int rc = sqlite3_step(st);
+    *ret_owner = rc == SQLITE_ROW ? sqlite3_column_int64(st, 0) : 0;
+    db_reset(st);
+    return rc == SQLITE_ROW;
+}
+
+static bool claim_lane(struct sqlite_store *s, struct store_claim *c)
+{
+    int64_t owner = 0;
+    do {
+        if (!find_dead(s, owner, &owner))
+            return false;
+        if (owner != 0 && !claim_of_owner(s, c, owner, INT64_MAX))
+            return false;
+    } while (owner != 0 && c->count < c->max);
+    return c->count == c->max || claim_of_owner(s, c, 0, clock_wall_ms(NULL));
+}
+
+static bool claim_by_id(struct sqlite_store *s, struct store_claim *c)
+{
+    sqlite3_stmt *st = s->st.claim_one;
+    db_bind_text(st, 1, c->tenant);
+    db_bind_blob(st, 2, c->id.bytes, sizeof c->id.bytes);
+    db_bind_int(st, 3, (int64_t)s->base.epoch);
+    return take_rows(s, c, st);
+}
+
+static bool own_claimed(struct sqlite_store *s, struct store_claim *c)
+{
+    for (uint32_t i = 0; i < c->count; i++) {
+        db_bind_int(s->st.own, 1, (int64_t)c->runs[i].ref);
+        db_bind_int(s->st.own, 2, (int64_t)s->base.epoch);
+        if (!db_run(s->st.own))
+            return false;
+    }
+    return true;
+}
+
+static bool read_next_wake(struct sqlite_store *s, struct store_claim *c)
+{
+    sqlite3_stmt *st = s->st.next_wake;
+    db_bind_text(st, 1, c->lane);
+    int rc = sqlite3_step(st);
+    if (rc == SQLITE_ROW && sqlite3_column_type(st, 0) != SQLITE_NULL) {
+        int64_t wake_ms = sqlite3_column_int64(st, 0);
+        c->next_wake_ms = wake_ms > 0 ? wake_ms : 1; /* 0 says that none waits */
+    }
+    db_reset(st);
+    return rc == SQLITE_ROW;
+}
+
+static bool apply_claim(struct sqlite_store *s, struct store_claim *c)
+{
+    c->count = 0;
+    c->next_wake_ms = 0;
+    if (c->by_id)
+        c->max = 1;
+    c->runs = arena_alloc(&c->arena, c->max * sizeof *c->runs);
+    if (c->runs == NULL) {
+        c->op.result = STORE_UNAVAILABLE;
+        return true;
+    }
+    if (!(c->by_id ? claim_by_id(s, c) : claim_lane(s, c)) || !own_claimed(s, c))
+        return false;
+    c->op.result = c->by_id && c->count == 0 ? STORE_ABSENT : STORE_OK;
+    return c->by_id || read_next_wake(s, c);
+}
+
+/* --- commands and deletion ---------------------------------------------------------------------------------------- */
+
+/* The run's key and whether it has ended; key 0: there is none. */
+static bool find_state(struct sqlite_store *s, struct str tenant, const struct id *id, int64_t *ret_key, bool *ret_ended)
+{
+    sqlite3_stmt *st = s->st.find_state;
+    db_bind_text(st, 1, tenant);
+    db_bind_blob(st, 2, id->bytes, sizeof id->bytes);
+    int rc = sqlite3_step(st);
+    *ret_key = rc == SQLITE_ROW ? sqlite3_column_int64(st, 0) : 0;
+    *ret_ended = rc == SQLITE_ROW && run_state_is_terminal((enum run_state)sqlite3_column_int(st, 1));
+    db_reset(st);
+    return rc == SQLITE_ROW || rc == SQLITE_DONE;
+}
+
+static bool apply_command(struct sqlite_store *s, struct store_command *c)
+{
+    int64_t key;
+    bool ended;
+    if (!find_state(s, c->tenant, &c->id, &key, &ended))
+        return false;
+    c->op.result = key == 0 ? STORE_ABSENT : ended ? STORE_CONFLICT : STORE_OK;
+    if (c->op.result != STORE_OK)
+        return true;
+    db_bind_int(s->st.set_command, 1, key);
+    db_bind_text(s->st.set_command, 2, c->note.at != NULL ? c->note : STR(""));
+    return db_run(s->st.set_command);
+}
+
+bool apply_delete_run(struct sqlite_store *s, int64_t key)
+{
+    db_bind_int(s->st.delete_run, 1, key);
+    return db_run(s->st.delete_run);
+}
+
+bool apply_doubt(struct sqlite_store *s, const struct doubt *d)
+{
+    if (d->erase)
+        return apply_delete_run(s, d->key);
+    db_bind_int(s->st.disown, 1, d->key);
+    db_bind_int(s->st.disown, 2, (int64_t)s->base.epoch);
+    return db_run(s->st.disown);
+}
+
+static bool apply_delete(struct sqlite_store *s, struct store_delete *d)
+{
+    int64_t key;
+    bool ended;
+    if (!find_state(s, d->tenant, &d->id, &key, &ended))
+        return false;
+    d->op.result = key == 0 ? STORE_ABSENT : ended ? STORE_OK : STORE_CONFLICT;
+    return d->op.result != STORE_OK || apply_delete_run(s, key);
+}
+
+bool apply_op(struct sqlite_store *s, struct store_op *op)
+{
+    switch (op->kind) {
+    case STORE_BATCH: return apply_batch(s, CONTAINER_OF(op, struct store_batch, op));
+    case STORE_CLAIM: return apply_claim(s, CONTAINER_OF(op, struct store_claim, op));
+    case STORE_COMMAND: return apply_command(s, CONTAINER_OF(op, struct store_command, op));
+    case STORE_DELETE: return apply_delete(s, CONTAINER_OF(op, struct store_delete, op));
+    case STORE_GET:
+    case STORE_EVENTS:
+    case STORE_LIST:
+    case STORE_LANES: break; /* the readers' */
+    }
+    op->result = STORE_UNAVAILABLE;
+    return true;
+}

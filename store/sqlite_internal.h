@@ -1,0 +1,104 @@
+#ifndef SLUICE_STORE_SQLITE_INTERNAL_H
+#define SLUICE_STORE_SQLITE_INTERNAL_H
+/* What the sqlite_*.c files share. Nobody else includes this. */
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/map.h"
+#include "store/sqlite.h"
+#include "store/sqlite_db.h"
+
+/* Operations that wait for a thread. Its own lock; `wake` is signalled when something is pushed. */
+struct op_queue {
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    struct store_op *head, **tail;
+    bool stopping;
+};
+
+void op_queue_init(struct op_queue *q);
+void op_queue_fini(struct op_queue *q);
+void op_queue_push(struct op_queue *q, struct store_op *op);
+void op_queue_stop(struct op_queue *q);
+
+/* The writing statements; all prepared, or none while the database is closed after a failure. */
+struct write_statements {
+    sqlite3_stmt *begin, *commit, *rollback, *read_epoch, *touch;
+    sqlite3_stmt *insert_run, *update_run, *insert_segment, *insert_label;
+    sqlite3_stmt *find_idem, *find_state, *set_command, *delete_run;
+    sqlite3_stmt *next_dead, *claim, *claim_one, *own, *disown, *next_wake;
+    sqlite3_stmt *retain_scan;
+};
+
+/* A row that a commit of unknown outcome may have written, though its operation was given back as not done. */
+struct doubt {
+    int64_t key;
+    bool erase; /* an accept: the run must not exist; else a claim: nobody owns it */
+};
+
+struct sqlite_store {
+    struct store base;
+    struct sqlite_options options;
+    char *path;
+    int lock_fd;
+
+    pthread_t writer_thread;
+    struct op_queue writes;
+    atomic_size_t queued_bytes;
+    atomic_bool available;
+    atomic_bool fenced; /* the database has another epoch than ours */
+
+    /* the writer thread's own */
+    sqlite3 *db;
+    struct write_statements st;
+    int64_t next_key;
+    int wal_pages;
+    struct doubt *doubts; /* what a failed commit left open; settled before anything else is written */
+    size_t doubt_count, doubt_cap;
+    uint64_t next_heal_ms;
+    uint64_t next_retain_ms;
+    int64_t retain_from; /* key up to which this round of retention has looked */
+
+    pthread_t *reader_threads;
+    uint32_t reader_count;
+    struct op_queue reads;
+
+    pthread_mutex_t watch_lock; /* watches are added by loops and looked up by the writer */
+    struct map watches;
+    atomic_uint watch_count;
+};
+
+/* sqlite_apply.c: the writer's operations, within its transaction. False: the transaction has failed. */
+bool apply_prepare(struct sqlite_store *s);
+bool apply_op(struct sqlite_store *s, struct store_op *op);
+bool apply_delete_run(struct sqlite_store *s, int64_t key);
+bool apply_doubt(struct sqlite_store *s, const struct doubt *d);
+
+/* sqlite_writer.c: the database is handed over once it is open, then the thread is started. */
+enum err writer_adopt(struct sqlite_store *s, struct error *ret_error) MUST_CHECK;
+void *writer_main(void *arg);
+
+/* sqlite_reader.c */
+void *reader_main(void *arg);
+
+/* sqlite_list.c: the newest runs that match, on a reader's connection. */
+void read_list(sqlite3 *db, struct store_list *list);
+
+/* sqlite_watch.c: tells those who watch one of the runs that these operations wrote. */
+void watch_tell(struct sqlite_store *s, struct store_op *ops);
+void watch_add(struct store *store, struct store_watch *w);
+void watch_remove(struct store *store, struct store_watch *w);
+
+/* sqlite_retain.c: one small step within the writer's transaction; answers whether there may be more to do. */
+bool retain_step(struct sqlite_store *s, bool *ret_more);
+
+/* Takes up to `max` operations; NULL if none wait. The caller holds the lock. */
+struct store_op *op_queue_take(struct op_queue *q, int max);
+
+/* Gives an operation back to its loop. */
+static inline void op_finish(struct store_op *op, enum store_result result)
+{
+    op->result = result;
+    loop_post(op->loop, &op->msg);
+}
+#endif

@@ -1,0 +1,72 @@
+/* Retention: ended runs go when they are older than `retain_ms`, and, oldest first, while the database is larger than
+ * `retain_bytes`. In small steps within the writer's thread, so that a commit never waits for a long deletion. */
+#include "base/clock.h"
+#include "store/sqlite_internal.h"
+
+enum { STEP_ROWS = 200 };
+
+static int64_t pragma(sqlite3 *db, const char *sql)
+{
+    int64_t value = 0;
+    sqlite3_stmt *stmt = db_prepare(db, sql);
+    if (stmt != NULL && sqlite3_step(stmt) == SQLITE_ROW)
+        value = sqlite3_column_int64(stmt, 0);
+    sqlite3_finalize(stmt);
+    return value;
+}
+
+static bool is_too_large(struct sqlite_store *s)
+{
+    if (s->options.retain_bytes == 0)
+        return false;
+    int64_t pages = pragma(s->db, "PRAGMA page_count") - pragma(s->db, "PRAGMA freelist_count");
+    return pages > 0 && (uint64_t)pages * (uint64_t)pragma(s->db, "PRAGMA page_size") > s->options.retain_bytes;
+}
+
+/* What one step has found. */
+struct scan {
+    int64_t doomed[STEP_ROWS];
+    int doomed_count;
+    int seen;
+    bool reached_young; /* all that comes later was created after the limit */
+};
+
+static bool scan_rows(struct sqlite_store *s, int64_t before_ms, struct scan *ret)
+{
+    sqlite3_stmt *st = s->st.retain_scan;
+    db_bind_int(st, 1, s->retain_from);
+    db_bind_int(st, 2, STEP_ROWS);
+    int rc;
+    while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
+        ret->seen++;
+        ret->reached_young = sqlite3_column_int64(st, 2) >= before_ms;
+        if (ret->reached_young)
+            break;
+        s->retain_from = sqlite3_column_int64(st, 0);
+        bool ended = run_state_is_terminal((enum run_state)sqlite3_column_int(st, 1));
+        if (ended && sqlite3_column_int64(st, 3) < before_ms)
+            ret->doomed[ret->doomed_count++] = s->retain_from;
+    }
+    db_reset(st);
+    return rc == SQLITE_ROW || rc == SQLITE_DONE;
+}
+
+bool retain_step(struct sqlite_store *s, bool *ret_more)
+{
+    *ret_more = false;
+    bool too_large = is_too_large(s);
+    if (s->options.retain_ms == 0 && !too_large)
+        return true;
+    int64_t before_ms = too_large ? INT64_MAX : clock_wall_ms(NULL) - s->options.retain_ms;
+    struct scan scan = {.seen = 0};
+    if (!scan_rows(s, before_ms, &scan))
+        return false;
+    for (int i = 0; i < scan.doomed_count; i++) {
+        if (!apply_delete_run(s, scan.doomed[i]))
+            return false;
+    }
+    *ret_more = scan.seen == STEP_ROWS && !scan.reached_young;
+    if (!*ret_more)
+        s->retain_from = 0; /* the next round begins with the oldest again */
+    return true;
+}

@@ -1,0 +1,134 @@
+#include "store/sqlite_schema.h"
+
+#include <stdio.h>
+
+/* "SLUI": tells our files from other SQLite databases. */
+#define APPLICATION_ID 0x534C5549
+
+static const char *const migrations[] = {
+    /* 1: runs and their events.
+     *
+     * run.key is the store's own short name for a run; it is given by the writer in the order of acceptance and never
+     * again within a process. `owner` is the epoch under which a gateway has it, 0: nobody. run_open holds the runs that
+     * have not ended: the claims read nothing else. Ended runs other than the succeeded ones are few and are looked
+     * for. */
+    "CREATE TABLE gateway (one INTEGER PRIMARY KEY CHECK (one = 1), epoch INTEGER NOT NULL) STRICT;"
+    "INSERT INTO gateway VALUES (1, 0);"
+    "CREATE TABLE run ("
+    "  key INTEGER PRIMARY KEY,"
+    "  tenant TEXT NOT NULL,"
+    "  id BLOB NOT NULL,"
+    "  state INTEGER NOT NULL,"
+    "  task_state INTEGER NOT NULL,"
+    "  owner INTEGER NOT NULL,"
+    "  lane TEXT NOT NULL,"
+    "  wake_at INTEGER NOT NULL,"
+    "  seq INTEGER NOT NULL,"
+    "  created_at INTEGER NOT NULL,"
+    "  started_at INTEGER NOT NULL,"
+    "  finished_at INTEGER NOT NULL,"
+    "  timeout_ms INTEGER NOT NULL,"
+    "  flags INTEGER NOT NULL,"
+    "  calls INTEGER NOT NULL,"
+    "  attempt_count INTEGER NOT NULL,"
+    "  input_tokens INTEGER NOT NULL,"
+    "  output_tokens INTEGER NOT NULL,"
+    "  workflow_version INTEGER NOT NULL,"
+    "  agent TEXT,"
+    "  workflow TEXT,"
+    "  name TEXT,"
+    "  retry_of BLOB,"
+    "  parent TEXT,"
+    "  reason TEXT,"
+    "  error TEXT,"
+    "  attempts TEXT,"
+    "  idem_scope TEXT,"
+    "  idem_key TEXT,"
+    "  idem_digest BLOB,"
+    "  command TEXT,"
+    "  spec TEXT NOT NULL,"
+    "  output TEXT"
+    ") STRICT;"
+    "CREATE UNIQUE INDEX run_id ON run (tenant, id);"
+    "CREATE INDEX run_open ON run (owner, lane, wake_at) WHERE state < 10;"
+    "CREATE INDEX run_ended_badly ON run (tenant, state, id) WHERE state > 10;"
+    "CREATE UNIQUE INDEX run_idem ON run (tenant, idem_scope, idem_key) WHERE idem_key IS NOT NULL;"
+    "CREATE TABLE segment ("
+    "  key INTEGER PRIMARY KEY," /* in the order of commits */
+    "  run INTEGER NOT NULL REFERENCES run (key) ON DELETE CASCADE,"
+    "  first INTEGER NOT NULL,"
+    "  last INTEGER NOT NULL,"
+    "  lines TEXT NOT NULL"
+    ") STRICT;"
+    "CREATE UNIQUE INDEX segment_run ON segment (run, first);"
+    "CREATE TABLE label (" /* metadata, for the lists' filter */
+    "  tenant TEXT NOT NULL,"
+    "  key TEXT NOT NULL,"
+    "  value TEXT NOT NULL,"
+    "  id BLOB NOT NULL,"
+    "  run INTEGER NOT NULL REFERENCES run (key) ON DELETE CASCADE,"
+    "  PRIMARY KEY (tenant, key, value, id)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE INDEX label_run ON label (run);",
+};
+
+enum { LATEST = sizeof migrations / sizeof migrations[0] };
+
+static enum err read_int(sqlite3 *db, const char *sql, int64_t *ret_value, struct error *ret_error)
+{
+    sqlite3_stmt *stmt = db_prepare(db, sql);
+    if (stmt == NULL || sqlite3_step(stmt) != SQLITE_ROW) {
+        sqlite3_finalize(stmt);
+        return error_set(ret_error, ERR_IO, "%s", sqlite3_errmsg(db));
+    }
+    *ret_value = sqlite3_column_int64(stmt, 0);
+    sqlite3_finalize(stmt);
+    return OK;
+}
+
+static enum err migrate_to(sqlite3 *db, int version, struct error *ret_error)
+{
+    char stamp[96];
+    snprintf(stamp, sizeof stamp, "PRAGMA user_version=%d; PRAGMA application_id=%d; COMMIT;", version,
+             APPLICATION_ID);
+    enum err e = db_exec(db, "BEGIN IMMEDIATE", ret_error);
+    if (e == OK)
+        e = db_exec(db, migrations[version - 1], ret_error);
+    if (e == OK)
+        e = db_exec(db, stamp, ret_error);
+    if (e != OK)
+        IGNORE_RESULT(db_exec(db, "ROLLBACK", NULL) != OK); /* the first error is the one to tell */
+    return e;
+}
+
+enum err schema_migrate(sqlite3 *db, struct error *ret_error)
+{
+    int64_t version, application;
+    enum err e = read_int(db, "PRAGMA user_version", &version, ret_error);
+    if (e == OK)
+        e = read_int(db, "PRAGMA application_id", &application, ret_error);
+    if (e != OK)
+        return e;
+    if (version > LATEST)
+        return error_set(ret_error, ERR_IO, "the database has version %lld, this program knows %d: use a newer one",
+                         (long long)version, (int)LATEST);
+    if (version > 0 && application != APPLICATION_ID)
+        return error_set(ret_error, ERR_IO, "the file is another program's database");
+    for (int next = (int)version + 1; next <= LATEST; next++) {
+        e = migrate_to(db, next, ret_error);
+        if (e != OK)
+            return e;
+    }
+    return OK;
+}
+
+enum err schema_next_epoch(sqlite3 *db, uint64_t *ret_epoch, struct error *ret_error)
+{
+    enum err e = db_exec(db, "UPDATE gateway SET epoch = epoch + 1", ret_error);
+    int64_t epoch;
+    if (e == OK)
+        e = read_int(db, "SELECT epoch FROM gateway", &epoch, ret_error);
+    if (e == OK)
+        *ret_epoch = (uint64_t)epoch;
+    return e;
+}

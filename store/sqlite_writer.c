@@ -1,0 +1,357 @@
+/* The writer: one thread, one connection, every commit and every checkpoint.
+ *
+ *     wait for operations -> take all that wait -> one transaction -> give them back, tell watchers -> checkpoint
+ *                                  | a statement or the commit fails
+ *                                  v
+ *                  give everything back as unknown -> heal: reopen, checkpoint, erase doubtful accepts -> go on
+ *
+ * Group commit: whatever arrives while one commit is being made shares the next. */
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "store/sqlite_internal.h"
+#include "store/sqlite_schema.h"
+
+enum {
+    COMMIT_MAX_OPS = 1024,   /* operations that share a commit */
+    CHECKPOINT_IDLE = 256,   /* pages in the log from which a checkpoint is worth an idle moment */
+    CHECKPOINT_BUSY = 4096,  /* pages (32 MiB) from which it is made under load as well */
+    CHECKPOINT_FORCE = 8192, /* pages (64 MiB) from which readers are waited for, up to the busy timeout */
+    HEAL_PAUSE_MS = 250,     /* between two tries to write again */
+    RETAIN_PAUSE_MS = 60000, /* between two rounds of retention */
+};
+
+/* --- the queue ---------------------------------------------------------------------------------------------------- */
+
+void op_queue_init(struct op_queue *q)
+{
+    *q = (struct op_queue){.tail = &q->head};
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&q->wake, &attr);
+    pthread_condattr_destroy(&attr);
+    pthread_mutex_init(&q->lock, NULL);
+}
+
+void op_queue_fini(struct op_queue *q)
+{
+    pthread_cond_destroy(&q->wake);
+    pthread_mutex_destroy(&q->lock);
+}
+
+void op_queue_push(struct op_queue *q, struct store_op *op)
+{
+    op->next = NULL;
+    pthread_mutex_lock(&q->lock);
+    bool was_empty = q->head == NULL;
+    *q->tail = op;
+    q->tail = &op->next;
+    pthread_mutex_unlock(&q->lock);
+    if (was_empty)
+        pthread_cond_signal(&q->wake);
+}
+
+void op_queue_stop(struct op_queue *q)
+{
+    pthread_mutex_lock(&q->lock);
+    q->stopping = true;
+    pthread_mutex_unlock(&q->lock);
+    pthread_cond_broadcast(&q->wake);
+}
+
+struct store_op *op_queue_take(struct op_queue *q, int max)
+{
+    struct store_op *first = q->head, *last = first;
+    if (first == NULL)
+        return NULL;
+    for (int n = 1; n < max && last->next != NULL; n++)
+        last = last->next;
+    q->head = last->next;
+    if (q->head == NULL)
+        q->tail = &q->head;
+    last->next = NULL;
+    return first;
+}
+
+/* Waits until there is something to do or `until_ms` (monotonic) has come. */
+static struct store_op *wait_for_ops(struct op_queue *q, uint64_t until_ms, bool *ret_stopping)
+{
+    struct timespec until = {.tv_sec = (time_t)(until_ms / 1000), .tv_nsec = (long)(until_ms % 1000) * 1000000};
+    pthread_mutex_lock(&q->lock);
+    while (q->head == NULL && !q->stopping) {
+        if (pthread_cond_timedwait(&q->wake, &q->lock, &until) != 0)
+            break;
+    }
+    struct store_op *first = op_queue_take(q, COMMIT_MAX_OPS);
+    *ret_stopping = q->stopping;
+    pthread_mutex_unlock(&q->lock);
+    return first;
+}
+
+static bool queue_is_empty(struct op_queue *q)
+{
+    pthread_mutex_lock(&q->lock);
+    bool empty = q->head == NULL;
+    pthread_mutex_unlock(&q->lock);
+    return empty;
+}
+
+/* --- opening and closing ------------------------------------------------------------------------------------------ */
+
+static int on_wal_grown(void *arg, sqlite3 *db, const char *name, int pages)
+{
+    struct sqlite_store *s = arg;
+    (void)db, (void)name;
+    s->wal_pages = pages;
+    return SQLITE_OK;
+}
+
+static void close_db(struct sqlite_store *s)
+{
+    db_close(s->db);
+    s->db = NULL;
+    s->st = (struct write_statements){0};
+}
+
+/* Prepares the freshly opened database for the thread. */
+static bool adopt(struct sqlite_store *s)
+{
+    sqlite3_wal_hook(s->db, on_wal_grown, s);
+    return apply_prepare(s);
+}
+
+enum err writer_adopt(struct sqlite_store *s, struct error *ret_error)
+{
+    if (!adopt(s))
+        return error_set(ret_error, ERR_IO, "%s: %s", s->path, sqlite3_errmsg(s->db));
+    atomic_store(&s->available, true);
+    return OK;
+}
+
+static bool open_db(struct sqlite_store *s)
+{
+    struct error error;
+    if (db_open(s->path, DB_WRITER, &s->db, &error) != OK)
+        return false;
+    return adopt(s);
+}
+
+/* --- healing ------------------------------------------------------------------------------------------------------ */
+
+static void add_doubt(struct sqlite_store *s, int64_t key, bool erase)
+{
+    if (s->doubt_count == s->doubt_cap) {
+        size_t cap = s->doubt_cap ? s->doubt_cap * 2 : 64;
+        struct doubt *grown = mem_realloc(s->doubts, cap * sizeof *grown);
+        if (grown == NULL) {
+            log_error(log_msg("out of memory: a run of unknown outcome may stay behind"), log_i("key", key));
+            return;
+        }
+        s->doubts = grown;
+        s->doubt_cap = cap;
+    }
+    s->doubts[s->doubt_count++] = (struct doubt){.key = key, .erase = erase};
+}
+
+static void fail_batch(struct sqlite_store *s, struct store_batch *b)
+{
+    for (uint32_t i = 0; i < b->count; i++) {
+        struct store_change *c = &b->changes[i];
+        if (c->accept && c->ref != 0)
+            add_doubt(s, (int64_t)c->ref, true);
+        c->result = STORE_UNKNOWN;
+    }
+}
+
+static void fail_claim(struct sqlite_store *s, struct store_claim *c)
+{
+    for (uint32_t i = 0; i < c->count; i++)
+        add_doubt(s, (int64_t)c->runs[i].ref, false);
+    c->count = 0;
+}
+
+/* The outcome of everything in this transaction is unknown: SQLite's rollback does not tell what the disk has kept. */
+static void fail_ops(struct sqlite_store *s, struct store_op *ops)
+{
+    while (ops != NULL) {
+        struct store_op *op = ops;
+        ops = op->next;
+        if (op->kind == STORE_BATCH)
+            fail_batch(s, CONTAINER_OF(op, struct store_batch, op));
+        if (op->kind == STORE_CLAIM)
+            fail_claim(s, CONTAINER_OF(op, struct store_claim, op));
+        op_finish(op, STORE_UNKNOWN);
+    }
+}
+
+static void refuse_ops(struct store_op *ops)
+{
+    while (ops != NULL) {
+        struct store_op *op = ops;
+        ops = op->next;
+        if (op->kind == STORE_BATCH) {
+            struct store_batch *b = CONTAINER_OF(op, struct store_batch, op);
+            for (uint32_t i = 0; i < b->count; i++)
+                b->changes[i].result = STORE_UNAVAILABLE;
+        }
+        op_finish(op, STORE_UNAVAILABLE);
+    }
+}
+
+static bool settle_doubts(struct sqlite_store *s)
+{
+    bool fine = db_run(s->st.begin) && db_run(s->st.touch);
+    for (size_t i = 0; fine && i < s->doubt_count; i++)
+        fine = apply_doubt(s, &s->doubts[i]);
+    if (!fine || !db_run(s->st.commit))
+        return false;
+    s->doubt_count = 0;
+    return true;
+}
+
+/* Opens the database again. The log may hold frames that a failed fsync left in the page cache only: a full checkpoint
+ * writes their pages to the database file and syncs that, before anything new is put behind them. */
+static bool heal(struct sqlite_store *s)
+{
+    close_db(s);
+    bool fine = open_db(s) &&
+                sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) == SQLITE_OK &&
+                settle_doubts(s);
+    if (!fine) {
+        close_db(s);
+        return false;
+    }
+    log_info(log_msg("storage is available again"));
+    atomic_store(&s->available, true);
+    return true;
+}
+
+/* --- committing --------------------------------------------------------------------------------------------------- */
+
+static bool lease_is_ours(struct sqlite_store *s)
+{
+    bool ours = sqlite3_step(s->st.read_epoch) == SQLITE_ROW &&
+                (uint64_t)sqlite3_column_int64(s->st.read_epoch, 0) == s->base.epoch;
+    db_reset(s->st.read_epoch);
+    return ours;
+}
+
+static bool commit_ops(struct sqlite_store *s, struct store_op *ops)
+{
+    if (!db_run(s->st.begin))
+        return false;
+    if (!lease_is_ours(s)) {
+        atomic_store(&s->fenced, true);
+        return false;
+    }
+    for (struct store_op *op = ops; op != NULL; op = op->next) {
+        if (!apply_op(s, op))
+            return false;
+    }
+    return db_run(s->st.commit);
+}
+
+static void finish_ops(struct store_op *ops)
+{
+    while (ops != NULL) {
+        struct store_op *op = ops;
+        ops = op->next; /* read before the loop has it back */
+        op_finish(op, op->result);
+    }
+}
+
+static size_t bytes_of(struct store_op *ops)
+{
+    size_t bytes = 0;
+    for (struct store_op *op = ops; op != NULL; op = op->next) {
+        if (op->kind == STORE_BATCH)
+            bytes += CONTAINER_OF(op, struct store_batch, op)->bytes;
+    }
+    return bytes;
+}
+
+static void work(struct sqlite_store *s, struct store_op *ops)
+{
+    atomic_fetch_sub(&s->queued_bytes, bytes_of(ops));
+    if (!atomic_load(&s->available)) {
+        refuse_ops(ops);
+        return;
+    }
+    if (commit_ops(s, ops)) {
+        watch_tell(s, ops);
+        finish_ops(ops);
+        return;
+    }
+    log_error(log_msg("a commit failed: storage is unavailable"), log_s("error", sqlite3_errmsg(s->db)),
+              log_i("code", sqlite3_extended_errcode(s->db)));
+    atomic_store(&s->available, false);
+    if (!sqlite3_get_autocommit(s->db))
+        IGNORE_RESULT(db_run(s->st.rollback)); /* the connection is closed next, whatever it says */
+    fail_ops(s, ops);
+    close_db(s);
+}
+
+/* --- between commits ---------------------------------------------------------------------------------------------- */
+
+static void checkpoint(struct sqlite_store *s)
+{
+    bool idle = queue_is_empty(&s->writes);
+    if (s->wal_pages < (idle ? CHECKPOINT_IDLE : CHECKPOINT_BUSY))
+        return;
+    int mode = s->wal_pages >= CHECKPOINT_FORCE ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE;
+    int in_log = 0, done = 0;
+    int rc = sqlite3_wal_checkpoint_v2(s->db, NULL, mode, &in_log, &done);
+    if (rc != SQLITE_OK && rc != SQLITE_BUSY)
+        log_warn(log_msg("a checkpoint failed"), log_s("error", sqlite3_errmsg(s->db)));
+    if (rc == SQLITE_OK && in_log == done)
+        s->wal_pages = 0; /* the next commit begins the log anew */
+}
+
+static void retain(struct sqlite_store *s, uint64_t now_ms)
+{
+    bool more = false;
+    if (!db_run(s->st.begin) || !retain_step(s, &more) || !db_run(s->st.commit)) {
+        log_warn(log_msg("retention failed"), log_s("error", sqlite3_errmsg(s->db)));
+        if (!sqlite3_get_autocommit(s->db))
+            IGNORE_RESULT(db_run(s->st.rollback)); /* nothing was promised: the next round tries again */
+    }
+    s->next_retain_ms = more ? now_ms : now_ms + RETAIN_PAUSE_MS;
+}
+
+static void keep_house(struct sqlite_store *s)
+{
+    uint64_t now_ms = clock_mono_ms(NULL);
+    if (!atomic_load(&s->available)) {
+        if (now_ms >= s->next_heal_ms && !heal(s))
+            s->next_heal_ms = now_ms + HEAL_PAUSE_MS;
+        return;
+    }
+    checkpoint(s);
+    if (now_ms >= s->next_retain_ms)
+        retain(s, now_ms);
+}
+
+static uint64_t next_look_ms(const struct sqlite_store *s)
+{
+    return atomic_load(&s->available) ? s->next_retain_ms : s->next_heal_ms;
+}
+
+void *writer_main(void *arg)
+{
+    struct sqlite_store *s = arg;
+    bool stopping = false;
+    for (;;) {
+        struct store_op *ops = wait_for_ops(&s->writes, next_look_ms(s), &stopping);
+        if (ops == NULL && stopping)
+            break;
+        if (ops != NULL)
+            work(s, ops);
+        keep_house(s);
+    }
+    if (s->db != NULL)
+        (void)sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL); /* to start fast */
+    close_db(s);
+    return NULL;
+}

@@ -1,0 +1,272 @@
+#ifndef SLUICE_STORE_STORE_H
+#define SLUICE_STORE_STORE_H
+/* Where runs and their events are kept: the interface, with SQLite behind it today and room for a database that several
+ * gateways share.
+ *
+ * Everything is asynchronous: the caller fills an operation, starts it, and gets it back through `on_done` on the loop
+ * that it named. The operation and all that it points to stay in place until then. Operations that one loop starts are
+ * carried out in their order as far as they write; reads see what was committed when they run.
+ *
+ * Nothing here assumes one process. Ids and `seq` are made by the caller. A run is written only by the gateway that owns
+ * it: it was accepted or claimed under a lease (its owner's epoch), and a write under another lease is `fenced`. Whoever
+ * dies leaves runs that are claimed by somebody else. Lease and wake-up times are judged by the store's clock.
+ *
+ * Results: `ok`; `exists` (accept: the idempotency key is taken); `fenced`; `absent`; `conflict` (not in the state that
+ * the operation needs); `unknown` (the commit failed: it may have happened. An accept that ends so is erased as soon as
+ * the store can write again, a save is to be sent again and may find itself done); `unavailable` (nothing was done).
+ *
+ * Bounds: store_is_full says that `queue_bytes` wait to be written: accept nothing new and pause what produces. */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/loop.h"
+#include "base/map.h"
+#include "model/event.h"
+#include "model/run_record.h"
+
+struct store;
+
+enum store_result {
+    STORE_OK,
+    STORE_EXISTS,
+    STORE_FENCED,
+    STORE_ABSENT,
+    STORE_CONFLICT,
+    STORE_UNKNOWN,
+    STORE_UNAVAILABLE,
+};
+
+const char *store_result_name(enum store_result r);
+
+enum store_op_kind {
+    STORE_BATCH,
+    STORE_CLAIM,
+    STORE_COMMAND,
+    STORE_DELETE,
+    STORE_GET,
+    STORE_EVENTS,
+    STORE_LIST,
+    STORE_LANES,
+};
+
+struct store_op {
+    struct loop_msg msg; /* private */
+    struct store_op *next;
+    enum store_op_kind kind;
+    struct loop *loop; /* where on_done is called; set, like all below, by store_start's caller */
+    void (*on_done)(struct store_op *op);
+    enum store_result result;
+};
+
+/* --- writing ------------------------------------------------------------------------------------------------------ */
+
+/* Consecutive events of a run, as lines. */
+struct store_segment {
+    uint64_t first_seq, last_seq;
+    struct str lines;
+};
+
+/* Everything that happened to one run since its last change: one write of its row, and its events. */
+struct store_change {
+    bool accept;                  /* the run is new */
+    bool release;                 /* nobody owns it any more: it has ended, or is parked until wake_at_ms */
+    const struct run_record *run; /* its row from now on. `spec` and all that never changes is read on accept only */
+    uint64_t epoch;               /* the lease under which it is written */
+    uint64_t ref;                 /* the store's short name for it: 0 on accept, where it is filled in */
+    struct store_segment *segments;
+    uint32_t segment_count;
+
+    enum store_result result;
+    struct id existing; /* STORE_EXISTS: the run that has the key */
+    bool same_body;     /* STORE_EXISTS: and it was made from the same body */
+};
+
+/* The changes of one loop's turn. They are committed together with whatever else waits, each with its own result. */
+struct store_batch {
+    struct store_op op;
+    struct store_change *changes;
+    uint32_t count;
+    size_t bytes; /* for the bound on the queue */
+};
+
+/* --- claiming ----------------------------------------------------------------------------------------------------- */
+
+struct store_claimed {
+    struct run_record run;
+    uint64_t ref;
+    bool lost_owner;   /* its owner died: what it had in flight is lost */
+    bool cancel_asked; /* a command waits for it */
+    struct str cancel_note;
+};
+
+/* Takes up to `max` runs that nobody owns and that are due, or whose owner has died: of a lane in order of their time,
+ * or the one with `id`, due or not. */
+struct store_claim {
+    struct store_op op;
+    struct str lane; /* ignored where by_id */
+    bool by_id;
+    struct str tenant; /* of the id */
+    struct id id;
+    uint32_t max;
+
+    struct arena arena; /* made and freed by the caller; holds the results */
+    struct store_claimed *runs;
+    uint32_t count;
+    int64_t next_wake_ms; /* when the lane's next run is due, wall ms of the store; 0: none waits */
+};
+
+/* Leaves word for whoever owns, or will own, a run that has not ended: it is to be cancelled. Makes it due at once.
+ * ok | absent | conflict (it has ended). */
+struct store_command {
+    struct store_op op;
+    struct str tenant;
+    struct id id;
+    struct str note;
+};
+
+/* Removes an ended run with its events and frees its idempotency key. ok | absent | conflict (it has not ended). */
+struct store_delete {
+    struct store_op op;
+    struct str tenant;
+    struct id id;
+};
+
+/* --- reading ------------------------------------------------------------------------------------------------------ */
+
+/* One run. ok | absent. */
+struct store_get {
+    struct store_op op;
+    struct str tenant;
+    bool any_tenant;
+    struct id id;
+
+    struct arena arena; /* made and freed by the caller */
+    struct run_record run;
+    bool is_owned; /* by a living gateway */
+};
+
+/* Events after a seq, as lines, in order: whole segments until `max_bytes` is reached, at least one. The first may begin
+ * before `after` + 1. ok (also where there are none) | absent. */
+struct store_events {
+    struct store_op op;
+    struct str tenant;
+    struct id id;
+    uint64_t after;
+    size_t max_bytes;
+
+    struct buf lines; /* made and freed by the caller */
+    uint64_t committed_seq; /* of the run's row */
+    enum run_state state;   /* likewise */
+};
+
+struct store_filter {
+    bool has_state;
+    enum run_state state;
+    struct str agent, workflow, name; /* NULL: any */
+    struct str metadata_keys[16], metadata_values[16];
+    uint32_t metadata_count;
+    int64_t created_after_ms, created_before_ms; /* 0: any */
+};
+
+/* Runs of a tenant, newest first, before the one with id `before`. */
+struct store_list {
+    struct store_op op;
+    struct str tenant;
+    struct store_filter filter; /* its views stay in place */
+    bool has_before;
+    struct id before;
+    uint32_t limit;
+
+    struct arena arena; /* made and freed by the caller */
+    struct run_record *runs;
+    uint32_t count;
+    bool more;     /* there may be more before `resume`; a page can be short where matches are rare */
+    struct id resume;
+};
+
+/* The lanes that hold runs which have not ended, and how many of them are queued. Asked once, at the start. */
+struct store_lane {
+    struct str name;
+    uint64_t waiting;
+};
+
+struct store_lanes {
+    struct store_op op;
+    struct arena arena; /* made and freed by the caller */
+    struct store_lane *lanes;
+    uint32_t count;
+};
+
+/* --- the store ---------------------------------------------------------------------------------------------------- */
+
+/* Somebody who wants to know when a run was written: `on_change` is called on `loop` after each commit that touched it.
+ * A hint: several commits may be told once. */
+struct store_watch {
+    struct map_node node; /* private, with all below */
+    struct store *store;
+    struct loop_msg msg;
+    bool posted;
+    bool closing;
+    struct id id; /* set by the caller, with all below */
+    struct loop *loop;
+    void (*on_change)(struct store_watch *w);
+    void (*on_closed)(struct store_watch *w); /* the watch is its owner's again */
+};
+
+struct store_ops {
+    void (*start)(struct store *s, struct store_op *op);
+    void (*watch)(struct store *s, struct store_watch *w);
+    void (*unwatch)(struct store *s, struct store_watch *w);
+    bool (*is_available)(const struct store *s);
+    bool (*is_full)(const struct store *s);
+    enum err (*renew)(struct store *s);
+    void (*close)(struct store *s);
+};
+
+struct store {
+    const struct store_ops *ops;
+    uint64_t epoch; /* this gateway's lease, > 0 */
+};
+
+/* Any thread. The operation is given back on its loop. */
+static inline void store_start(struct store *s, struct store_op *op)
+{
+    s->ops->start(s, op);
+}
+
+static inline void store_watch(struct store *s, struct store_watch *w)
+{
+    s->ops->watch(s, w);
+}
+
+/* on_closed follows on the watch's loop; until then on_change may still come. */
+static inline void store_unwatch(struct store *s, struct store_watch *w)
+{
+    s->ops->unwatch(s, w);
+}
+
+/* False from a failed commit until the store has written again. Any thread. */
+static inline bool store_is_available(const struct store *s)
+{
+    return s->ops->is_available(s);
+}
+
+static inline bool store_is_full(const struct store *s)
+{
+    return s->ops->is_full(s);
+}
+
+/* Is the lease still ours? OK, or ERR_BUSY where somebody else has taken the store over: stop at once. Any thread. */
+static inline enum err store_renew(struct store *s)
+{
+    return s->ops->renew(s);
+}
+
+/* Writes what is queued, then lets everything go. Every operation has been given back before. */
+static inline void store_close(struct store *s)
+{
+    if (s != NULL)
+        s->ops->close(s);
+}
+#endif

@@ -1,0 +1,1 @@
+"""What the scenario tests stand on: processes, a raw HTTP client, the scripted upstream, checks."""
