@@ -53,6 +53,13 @@ void reply_location(struct api_reply *reply, const struct api *api, const struct
     reply_header(reply, "Location", "%.*s/v1/runs/%.*s", STR_ARG(api->base_path), RUN_ID_TEXT, id);
 }
 
+void api_count(struct api_request *r, int status)
+{
+    size_t route = r->route != NULL ? (size_t)(r->route - routes) : route_count;
+    shard_count(r->shard, SERIES_HTTP_REQUESTS, route, series_class(status), 1);
+    shard_observe(r->shard, SERIES_HTTP_SECONDS, 0, loop_now_ms(r->shard->loop) - r->started_ms);
+}
+
 void api_send(struct api_request *r, struct api_reply *reply)
 {
     if (reply->body.failed) {
@@ -62,6 +69,7 @@ void api_send(struct api_request *r, struct api_reply *reply)
     }
     if (reply->body.len > 0 && reply->content_type == NULL)
         reply->content_type = "application/json";
+    api_count(r, reply->status);
     query_fini(&r->query);
     r->transport->reply(r, reply);
 }
@@ -209,6 +217,7 @@ void api_handle(struct api_request *r)
 {
     r->is_head = str_eq(r->method, STR("HEAD"));
     r->query.count = 0;
+    r->started_ms = loop_now_ms(r->shard->loop);
     arena_init(&r->query.arena, 0);
     api_name_request(r);
     if (identify(r) && authenticate(r) && negotiate(r) && read_query(r))

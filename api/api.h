@@ -91,6 +91,7 @@ struct api_request {
     struct str tenant;
     char request_id[API_REQUEST_ID + 1];
     bool is_head;
+    uint64_t started_ms; /* monotonic: it was complete */
     enum accepted accepts;
     struct id run_id;
 
@@ -110,6 +111,7 @@ void api_handle(struct api_request *r);
 void reply_init(struct api_reply *reply, int status);
 void reply_header(struct api_reply *reply, const char *name, const char *format, ...) PRINTF_LIKE(3, 4);
 void api_send(struct api_request *r, struct api_reply *reply);
+void api_count(struct api_request *r, int status); /* in the metrics: by api_send, and by who begins a stream */
 
 /* The problem document, with Allow and Retry-After as it says. */
 void api_problem(struct api_request *r, const struct problem *problem);

@@ -122,6 +122,7 @@ static void on_opened(struct follow *f, void *ctx)
     }
     reply_header(&s->head, "Cache-Control", "no-cache, no-transform");
     reply_header(&s->head, "X-Accel-Buffering", "no");
+    api_count(r, 200);
     query_fini(&r->query);
     r->state = s;
     atomic_fetch_add_explicit(&r->api->streams, 1, memory_order_relaxed);

@@ -306,7 +306,8 @@ static void on_turn_end(uv_prepare_t *prepare)
             handle_soon(l);
         run_hooks(l);
     } while (l->soon_head != NULL && rounds < MAX_ROUNDS);
-    free_deferred(l);
+    if (l->soon_head == NULL) /* a queued message may belong to what is to be freed */
+        free_deferred(l);
     set_alarm(l);
     if (l->soon_head != NULL)
         uv_idle_start(&l->spin, on_spin);

@@ -363,6 +363,17 @@ static uint64_t cost_of(const struct attempt *a, const struct attempt_outcome *o
     return refused || o->code == ERR_PROVIDER_UNREACHABLE ? 0 : LIMITER_TOKENS_UNKNOWN;
 }
 
+static void observe(struct attempt *a)
+{
+    struct shard *s = shard_of(a);
+    uint32_t label = a->upstream->label;
+    shard_observe(s, SERIES_ATTEMPT_SECONDS, label, loop_now_ms(a->loop) - a->started_ms);
+    if (a->first_byte_ms != 0)
+        shard_observe(s, SERIES_FIRST_BYTE_SECONDS, label, a->first_byte_ms - a->started_ms);
+    shard_count(s, SERIES_TOKENS, label, DIRECTION_INPUT, (int64_t)a->answer.usage.input_tokens);
+    shard_count(s, SERIES_TOKENS, label, DIRECTION_OUTPUT, (int64_t)a->answer.usage.output_tokens);
+}
+
 /* Gives everything back that was taken for it. */
 static void settle(struct attempt *a, const struct attempt_outcome *o)
 {
@@ -373,6 +384,7 @@ static void settle(struct attempt *a, const struct attempt_outcome *o)
                                     .used_tokens = cost_of(a, o)};
     a->finished_at_ms = loop_wall_ms(a->loop);
     struct task *t = a->task;
+    observe(a);
     t->usage.input_tokens = usage_sum(t->usage.input_tokens, a->answer.usage.input_tokens);
     t->usage.output_tokens = usage_sum(t->usage.output_tokens, a->answer.usage.output_tokens);
     t->run->in_flight--;
@@ -397,6 +409,7 @@ static void conclude(struct attempt *a, const struct attempt_outcome *o)
     buf_init(&error, 65536);
     a->transfer = NULL;
     settle(a, o);
+    shard_count(shard_of(a), SERIES_ATTEMPTS, a->upstream->label, o->code == OK ? OUTCOME_SUCCEEDED : OUTCOME_FAILED, 1);
     struct str text = o->code != OK ? write_error(&error, a, o) : STR_NONE;
     call_close_attempt(t, a, o->code == OK ? "succeeded" : "failed", text);
     tell_end(a, o->code == OK ? EVENT_ATTEMPT_SUCCEEDED : EVENT_ATTEMPT_FAILED, text);
@@ -416,7 +429,7 @@ static void conclude_verdict(struct attempt *a, const struct verdict *v, bool wa
     conclude(a, &o);
 }
 
-static void stop_early(struct attempt *a, const char *state, enum event_type type)
+static void stop_early(struct attempt *a, const char *state, enum event_type type, enum outcome outcome)
 {
     struct task *t = a->task;
     if (a->phase != ATTEMPT_RUNS) {
@@ -431,6 +444,7 @@ static void stop_early(struct attempt *a, const char *state, enum event_type typ
         sim_usage(&a->own.sim, &a->answer.usage);
     struct attempt_outcome o = {.code = ERR_CANCELLED};
     settle(a, &o);
+    shard_count(shard_of(a), SERIES_ATTEMPTS, a->upstream->label, outcome, 1);
     call_close_attempt(t, a, state, STR_NONE);
     tell_end(a, type, STR_NONE);
     leave(a);
@@ -439,12 +453,12 @@ static void stop_early(struct attempt *a, const char *state, enum event_type typ
 
 void attempt_cancel(struct attempt *a)
 {
-    stop_early(a, "cancelled", EVENT_ATTEMPT_CANCELLED);
+    stop_early(a, "cancelled", EVENT_ATTEMPT_CANCELLED, OUTCOME_CANCELLED);
 }
 
 void attempt_lose(struct attempt *a)
 {
-    stop_early(a, "lost", EVENT_ATTEMPT_LOST);
+    stop_early(a, "lost", EVENT_ATTEMPT_LOST, OUTCOME_LOST);
 }
 
 /* --- what comes --------------------------------------------------------------------------------------------------- */

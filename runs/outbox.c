@@ -17,6 +17,7 @@ struct save_batch {
     struct arena arena; /* what was written out for it */
     struct run **runs;
     struct store_change *changes;
+    uint64_t sent_ms;
 };
 
 static void on_turn_end(struct loop_hook *hook);
@@ -206,6 +207,8 @@ static void send_batch(struct outbox *o)
         return;
     }
     o->batches++;
+    b->sent_ms = loop_now_ms(o->shard->loop);
+    shard_count(o->shard, SERIES_BATCHES, 0, 0, 1);
     store_start(o->shard->store, &b->base.op);
 }
 
@@ -256,6 +259,7 @@ static void on_batch_done(struct store_op *op)
 {
     struct save_batch *b = CONTAINER_OF(op, struct save_batch, base.op);
     b->outbox->batches--;
+    shard_observe(b->outbox->shard, SERIES_SAVE_SECONDS, 0, loop_now_ms(b->outbox->shard->loop) - b->sent_ms);
     for (uint32_t i = 0; i < b->base.count; i++) {
         struct run *run = b->runs[i];
         on_result(run, &b->changes[i]);

@@ -84,6 +84,7 @@ enum err run_create(struct shard *shard, struct str tenant, struct run_spec *spe
     feed_init(&run->feed, 0);
     run->feed.is_lazy = (run->spec.flags & RUN_LAZY) != 0;
     enter_tables(run);
+    shard_count(shard, SERIES_RUNS_ACCEPTED, 0, 0, 1);
     *ret_run = run;
     return OK;
 }
@@ -192,6 +193,7 @@ void run_tell(struct run *run, enum event_type type, enum save_urgency urgency)
     event_end(b);
     if (buf_ok(b) != OK || feed_append(&run->feed, event_type_kind(type), buf_str(b)) != OK)
         run->is_wrecked = true; /* seen when the turn ends */
+    shard_count(run->shard, SERIES_EVENTS, 0, 0, 1);
     shard_publish_later(run);
     outbox_want(run, (int)urgency);
 }
@@ -395,6 +397,8 @@ void run_end(struct run *run)
     run->finished_at_ms = loop_wall_ms(run->shard->loop);
     run_enter(run, state_of_root(run), NULL);
     run->release = true;
+    shard_count(run->shard, SERIES_RUNS_FINISHED, series_run_state((int)run->state), 0, 1);
+    shard_observe(run->shard, SERIES_RUN_SECONDS, 0, (uint64_t)(run->finished_at_ms - run->created_at_ms));
     tell_end(run);
     log_debug(log_msg("run ended"), log_str("run", (struct str){run->text, RUN_ID_TEXT}),
               log_s("state", run_state_name(run->state)));

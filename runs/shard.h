@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "base/rng.h"
+#include "model/series.h"
 #include "runs/catalog.h"
 #include "runs/outbox.h"
 #include "runs/run.h"
@@ -39,6 +40,7 @@ struct shard {
     struct rng rng;
     struct json_doc scratch; /* a tape for whoever parses something within one call */
     struct buf event;        /* the event that is being written */
+    struct metrics_shard *metrics; /* NULL: nobody counts */
 
     struct map runs; /* by id */
     struct outbox outbox;
@@ -54,6 +56,18 @@ struct shard {
 
 enum err shard_init(struct shard *s, struct engine *engine, uint32_t index, struct loop *loop) MUST_CHECK;
 void shard_fini(struct shard *s);
+
+/* Counts, where somebody does. */
+static inline void shard_count(struct shard *s, enum series series, size_t a, size_t b, int64_t n)
+{
+    if (s->metrics != NULL)
+        metrics_add(s->metrics, series, a, b, n);
+}
+static inline void shard_observe(struct shard *s, enum series series, size_t a, uint64_t ms)
+{
+    if (s->metrics != NULL)
+        metrics_observe_us(s->metrics, series, a, 0, ms * 1000);
+}
 
 /* The live run with that id, NULL if it is not here. */
 struct run *shard_find(const struct shard *s, const struct id *id);

@@ -28,6 +28,7 @@ struct upstream_options {
 struct upstream {
     atomic_uint refs;
     struct provider *provider;
+    uint32_t label; /* its place among the values of the metrics' provider label */
     struct gate *gate;
     struct retry_policy retry;
     struct upstream_timeouts timeouts;

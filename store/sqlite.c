@@ -65,6 +65,7 @@ static void start(struct store *store, struct store_op *op)
 {
     struct sqlite_store *s = self(store);
     op->msg.on_arrive = on_op_done;
+    atomic_fetch_add(&s->open_ops, 1);
     switch (op->kind) {
     case STORE_GET:
     case STORE_EVENTS:
@@ -89,6 +90,11 @@ static bool is_full(const struct store *store)
 {
     struct sqlite_store *s = self(store);
     return atomic_load_explicit(&s->queued_bytes, memory_order_relaxed) >= s->options.queue_bytes;
+}
+
+static bool is_idle(const struct store *store)
+{
+    return atomic_load(&self(store)->open_ops) == 0;
 }
 
 static enum err renew(struct store *store)
@@ -128,6 +134,7 @@ static const struct store_ops sqlite_ops = {
     .unwatch = watch_remove,
     .is_available = is_available,
     .is_full = is_full,
+    .is_idle = is_idle,
     .renew = renew,
     .close = close_store,
 };

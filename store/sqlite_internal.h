@@ -45,6 +45,7 @@ struct sqlite_store {
     pthread_t writer_thread;
     struct op_queue writes;
     atomic_size_t queued_bytes;
+    atomic_size_t open_ops; /* started and not given back */
     atomic_bool available;
     atomic_bool fenced; /* the database has another epoch than ours */
 
@@ -96,9 +97,10 @@ bool retain_step(struct sqlite_store *s, bool *ret_more);
 struct store_op *op_queue_take(struct op_queue *q, int max);
 
 /* Gives an operation back to its loop. */
-static inline void op_finish(struct store_op *op, enum store_result result)
+static inline void op_finish(struct sqlite_store *s, struct store_op *op, enum store_result result)
 {
     op->result = result;
     loop_post(op->loop, &op->msg);
+    atomic_fetch_sub(&s->open_ops, 1); /* after the post: who sees 0 knows that all results are in their mailboxes */
 }
 #endif

@@ -160,7 +160,7 @@ void *reader_main(void *arg)
     struct store_op *op;
     while ((op = wait_for_op(&r.store->reads)) != NULL) {
         do_op(&r, op);
-        op_finish(op, op->result);
+        op_finish(r.store, op, op->result);
     }
     close_reader(&r);
     return NULL;

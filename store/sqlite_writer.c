@@ -182,11 +182,11 @@ static void fail_ops(struct sqlite_store *s, struct store_op *ops)
             fail_batch(s, CONTAINER_OF(op, struct store_batch, op));
         if (op->kind == STORE_CLAIM)
             fail_claim(s, CONTAINER_OF(op, struct store_claim, op));
-        op_finish(op, STORE_UNKNOWN);
+        op_finish(s, op, STORE_UNKNOWN);
     }
 }
 
-static void refuse_ops(struct store_op *ops)
+static void refuse_ops(struct sqlite_store *s, struct store_op *ops)
 {
     while (ops != NULL) {
         struct store_op *op = ops;
@@ -196,7 +196,7 @@ static void refuse_ops(struct store_op *ops)
             for (uint32_t i = 0; i < b->count; i++)
                 b->changes[i].result = STORE_UNAVAILABLE;
         }
-        op_finish(op, STORE_UNAVAILABLE);
+        op_finish(s, op, STORE_UNAVAILABLE);
     }
 }
 
@@ -253,12 +253,12 @@ static bool commit_ops(struct sqlite_store *s, struct store_op *ops)
     return db_run(s->st.commit);
 }
 
-static void finish_ops(struct store_op *ops)
+static void finish_ops(struct sqlite_store *s, struct store_op *ops)
 {
     while (ops != NULL) {
         struct store_op *op = ops;
         ops = op->next; /* read before the loop has it back */
-        op_finish(op, op->result);
+        op_finish(s, op, op->result);
     }
 }
 
@@ -276,12 +276,12 @@ static void work(struct sqlite_store *s, struct store_op *ops)
 {
     atomic_fetch_sub(&s->queued_bytes, bytes_of(ops));
     if (!atomic_load(&s->available)) {
-        refuse_ops(ops);
+        refuse_ops(s, ops);
         return;
     }
     if (commit_ops(s, ops)) {
         watch_tell(s, ops);
-        finish_ops(ops);
+        finish_ops(s, ops);
         return;
     }
     log_error(log_msg("a commit failed: storage is unavailable"), log_s("error", sqlite3_errmsg(s->db)),

@@ -220,6 +220,7 @@ struct store_ops {
     void (*unwatch)(struct store *s, struct store_watch *w);
     bool (*is_available)(const struct store *s);
     bool (*is_full)(const struct store *s);
+    bool (*is_idle)(const struct store *s);
     enum err (*renew)(struct store *s);
     void (*close)(struct store *s);
 };
@@ -255,6 +256,12 @@ static inline bool store_is_available(const struct store *s)
 static inline bool store_is_full(const struct store *s)
 {
     return s->ops->is_full(s);
+}
+
+/* Has every operation been given back? Any thread. */
+static inline bool store_is_idle(const struct store *s)
+{
+    return s->ops->is_idle(s);
 }
 
 /* Is the lease still ours? OK, or ERR_BUSY where somebody else has taken the store over: stop at once. Any thread. */

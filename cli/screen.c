@@ -1,0 +1,138 @@
+#include "cli/screen.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "cli/render.h"
+
+enum { HELD_BACK = 65536, USUAL_WIDTH = 80, NARROWEST = 20 };
+
+static uint32_t width_of(int fd)
+{
+    struct winsize size;
+    if (ioctl(fd, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
+        return USUAL_WIDTH;
+    return size.ws_col < NARROWEST ? NARROWEST : size.ws_col;
+}
+
+static bool is_capable(void)
+{
+    const char *term = getenv("TERM"), *plain = getenv("NO_COLOR");
+    return term != NULL && strcmp(term, "dumb") != 0 && (plain == NULL || plain[0] == '\0');
+}
+
+void screen_init(struct screen *s, int out, int err)
+{
+    *s = (struct screen){.out = out, .err = err, .pending_fd = out};
+    s->out_is_terminal = isatty(out) == 1;
+    s->err_is_terminal = isatty(err) == 1;
+    s->is_styled = s->out_is_terminal && is_capable();
+    s->width = s->out_is_terminal ? width_of(out) : 0;
+    buf_init(&s->pending, SIZE_MAX);
+}
+
+void screen_fini(struct screen *s)
+{
+    buf_fini(&s->pending);
+}
+
+/* A descriptor that somebody made non-blocking is waited for. */
+static bool write_all(int fd, const char *at, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = write(fd, at, len);
+        if (n < 0 && errno == EAGAIN)
+            poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, -1);
+        else if (n < 0 && errno != EINTR)
+            return false;
+        if (n > 0) {
+            at += n;
+            len -= (size_t)n;
+        }
+    }
+    return true;
+}
+
+/* What is said on `err` may get lost: it decides nothing. */
+bool screen_flush(struct screen *s)
+{
+    bool lost = buf_ok(&s->pending) != OK || !write_all(s->pending_fd, s->pending.data, s->pending.len);
+    if (lost && s->pending_fd == s->out)
+        s->has_failed = true;
+    buf_clear(&s->pending);
+    return !s->has_failed;
+}
+
+/* The place to append to; flushes what must come out before. */
+static struct buf *target(struct screen *s, int fd)
+{
+    if (s->pending_fd != fd || s->pending.len > HELD_BACK)
+        screen_flush(s);
+    s->pending_fd = fd;
+    return &s->pending;
+}
+
+static void set_dim(struct screen *s, bool dim)
+{
+    if (s->is_dim == dim)
+        return;
+    s->is_dim = dim;
+    buf_add_str(target(s, s->out), dim ? STR("\x1B[2m") : STR("\x1B[22m"));
+}
+
+static void put(struct screen *s, struct str text)
+{
+    struct buf *b = target(s, s->out);
+    if (text.len == 0 || s->has_failed)
+        return;
+    if (s->out_is_terminal)
+        render_safe(b, text);
+    else
+        buf_add_str(b, text);
+    s->is_mid_line = text.at[text.len - 1] != '\n';
+}
+
+void screen_out(struct screen *s, struct str text)
+{
+    set_dim(s, false);
+    put(s, text);
+}
+
+void screen_aside(struct screen *s, struct str text)
+{
+    set_dim(s, s->is_styled);
+    put(s, text);
+}
+
+void screen_end_line(struct screen *s)
+{
+    set_dim(s, false);
+    if (s->is_mid_line)
+        put(s, STR("\n"));
+}
+
+void screen_say(struct screen *s, const char *format, ...)
+{
+    char *text = NULL;
+    va_list args;
+    set_dim(s, false);
+    va_start(args, format);
+    int n = vasprintf(&text, format, args);
+    va_end(args);
+    if (n < 0)
+        return;
+    struct buf *b = target(s, s->err);
+    if (s->is_mid_line && s->out_is_terminal && s->err_is_terminal) {
+        buf_add_char(b, '\n');
+        s->is_mid_line = false;
+    }
+    render_line(b, (struct str){text, (size_t)n});
+    buf_add_char(b, '\n');
+    free(text);
+}

@@ -1,0 +1,366 @@
+#include "server/edge.h"
+
+#include <linux/sockios.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "server/edge_internal.h"
+
+enum {
+    POOL_FACTOR = 3,       /* the daemon's memory per connection, in header_bytes: so that our refusals come before its */
+    RUNS_AT_ONCE = 8,      /* of the daemon, before others on the loop get their turn */
+    WATCH_AFTER_MS = 200,  /* a wait that lasts longer is watched for a client that leaves */
+    SWEEP_MS = 250,
+};
+
+/* --- the daemon on the loop --------------------------------------------------------------------------------------- */
+
+static void run(struct edge *e)
+{
+    MHD_UNSIGNED_LONG_LONG timeout_ms = 0;
+    bool more = true;
+    e->is_running = true;
+    for (int i = 0; i < RUNS_AT_ONCE && more; i++) {
+        e->needs_run = false;
+        MHD_run(e->daemon);
+        more = e->needs_run || (MHD_get_timeout(e->daemon, &timeout_ms) == MHD_YES && timeout_ms == 0);
+    }
+    e->is_running = false;
+    if (more && !e->again_is_posted) {
+        e->again_is_posted = true;
+        loop_soon(e->loop, &e->again);
+    }
+}
+
+static void on_again(struct loop_msg *msg)
+{
+    struct edge *e = CONTAINER_OF(msg, struct edge, again);
+    e->again_is_posted = false;
+    if (e->daemon != NULL)
+        run(e);
+}
+
+static void on_daemon_io(void *owner, int fd, unsigned events)
+{
+    (void)fd, (void)events;
+    run(owner);
+}
+
+static void on_turn_end(struct loop_hook *hook)
+{
+    struct edge *e = CONTAINER_OF(hook, struct edge, hook);
+    if (e->needs_run && e->daemon != NULL)
+        run(e);
+}
+
+void edge_run_later(struct edge *e)
+{
+    e->needs_run = true;
+}
+
+static void on_daemon_log(void *ctx, const char *format, va_list args)
+{
+    char text[512];
+    (void)ctx;
+    if (!log_is_on(LOG_DEBUG))
+        return;
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral" /* the format is the daemon's */
+    int n = vsnprintf(text, sizeof text, format, args);
+#pragma GCC diagnostic pop
+    if (n > 0)
+        log_debug(log_msg("http daemon"), log_str("text", str_trim((struct str){text, strcspn(text, "\n")})));
+}
+
+/* --- connections -------------------------------------------------------------------------------------------------- */
+
+/* The deadline of a phase is absolute; the timer is not moved with every request, but looks when it fires. */
+static uint64_t length_of(const struct conn *c, enum conn_phase phase)
+{
+    const struct http_limits *l = &c->edge->limits;
+    switch (phase) {
+    case CONN_HEAD: return l->header_ms;
+    case CONN_BODY: return l->body_ms;
+    case CONN_WRITING: return l->write_stall_ms;
+    case CONN_IDLE: return l->idle_ms;
+    case CONN_HANDLED: break;
+    }
+    return 0;
+}
+
+void conn_enter(struct conn *c, enum conn_phase phase)
+{
+    uint64_t length_ms = length_of(c, phase);
+    c->phase = phase;
+    c->deadline_ms = length_ms > 0 ? loop_now_ms(c->edge->loop) + length_ms : UINT64_MAX;
+    c->unsent = -1;
+    bool earlier = !loop_timer_is_armed(&c->timer) || c->deadline_ms < c->timer.node.key;
+    if (c->deadline_ms != UINT64_MAX && earlier)
+        loop_timer_start(&c->timer, c->deadline_ms);
+}
+
+/* A large answer on a slow line: has some of it left the socket since the last look? */
+static bool makes_progress(struct conn *c)
+{
+    int unsent = 0;
+    if (c->phase != CONN_WRITING || ioctl(c->fd, SIOCOUTQ, &unsent) != 0)
+        return false;
+    bool moves = c->unsent < 0 || unsent != c->unsent;
+    c->unsent = unsent;
+    return moves;
+}
+
+static void on_conn_timer(struct loop_timer *timer)
+{
+    struct conn *c = CONTAINER_OF(timer, struct conn, timer);
+    uint64_t now_ms = loop_now_ms(c->edge->loop);
+    if (c->deadline_ms == UINT64_MAX)
+        return;
+    if (c->deadline_ms <= now_ms && !makes_progress(c)) {
+        shutdown(c->fd, SHUT_RDWR); /* the daemon sees the end and closes it */
+        c->deadline_ms = UINT64_MAX;
+        return;
+    }
+    if (c->deadline_ms <= now_ms)
+        c->deadline_ms = now_ms + length_of(c, c->phase);
+    loop_timer_start(timer, c->deadline_ms);
+}
+
+static void on_conn_io(void *owner, int fd, unsigned events)
+{
+    struct conn *c = owner;
+    struct exchange *x = &c->exchange;
+    (void)fd;
+    if (x->stream.source != NULL)
+        stream_on_io(x, events);
+    else if (events & LOOP_GONE)
+        exchange_on_client_gone(x);
+}
+
+enum err conn_watch(struct conn *c, unsigned events)
+{
+    if (c->watch == NULL) {
+        if (events == 0)
+            return OK;
+        enum err e = loop_watch_open(c->edge->loop, c->fd, on_conn_io, c, &c->watch);
+        if (e != OK)
+            return e;
+    }
+    loop_watch_set(c->watch, events);
+    return OK;
+}
+
+static void open_conn(struct edge *e, struct MHD_Connection *mhd, void **ret_ctx)
+{
+    struct conn *c = mem_zalloc(sizeof *c);
+    *ret_ctx = c;
+    if (c == NULL)
+        return; /* its first request is refused */
+    c->edge = e;
+    c->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    loop_timer_init(&c->timer, e->loop, on_conn_timer);
+    exchange_init(&c->exchange, c);
+    list_push_back(&e->conns, &c->link);
+    conn_enter(c, CONN_HEAD);
+}
+
+static void destroy_conn(struct loop_deferred *garbage)
+{
+    mem_free(CONTAINER_OF(garbage, struct conn, garbage));
+}
+
+static void close_conn(struct edge *e, struct conn *c)
+{
+    e->closes++;
+    atomic_fetch_sub_explicit(&e->count, 1, memory_order_relaxed);
+    if (c == NULL)
+        return;
+    loop_timer_stop(&c->timer);
+    loop_watch_close(c->watch);
+    exchange_fini(&c->exchange);
+    list_remove(&c->link);
+    loop_free_later(e->loop, &c->garbage, destroy_conn); /* a message to it may be under way */
+}
+
+static void on_connection(void *ctx, struct MHD_Connection *mhd, void **socket_ctx,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    if (code == MHD_CONNECTION_NOTIFY_STARTED)
+        open_conn(ctx, mhd, socket_ctx);
+    else
+        close_conn(ctx, *socket_ctx);
+}
+
+/* --- clients that leave while they wait --------------------------------------------------------------------------- */
+
+/* Most waits are over before it would pay to watch the socket. */
+static void on_sweep(struct loop_timer *timer)
+{
+    struct edge *e = CONTAINER_OF(timer, struct edge, sweep);
+    uint64_t now_ms = loop_now_ms(e->loop);
+    LIST_EACH_SAFE (it, &e->waiting) {
+        struct exchange *x = CONTAINER_OF(it, struct exchange, waiting);
+        if (x->waiting_since_ms + WATCH_AFTER_MS > now_ms)
+            break;
+        list_remove(it);
+        IGNORE_RESULT(conn_watch(x->conn, LOOP_GONE) != OK); /* without it, its end is noticed at the answer */
+    }
+    if (!list_is_empty(&e->waiting))
+        loop_timer_start(timer, now_ms + SWEEP_MS);
+}
+
+/* --- life --------------------------------------------------------------------------------------------------------- */
+
+static struct MHD_Daemon *start_daemon(struct edge *e)
+{
+    unsigned flags = MHD_USE_NO_LISTEN_SOCKET | MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    return MHD_start_daemon(flags, 0, NULL, NULL, exchange_on_request, e, MHD_OPTION_EXTERNAL_LOGGER, on_daemon_log,
+                            NULL, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)(POOL_FACTOR * e->limits.header_bytes),
+                            MHD_OPTION_CONNECTION_LIMIT, 1000000u, MHD_OPTION_CONNECTION_TIMEOUT, 0u,
+                            MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_URI_LOG_CALLBACK, exchange_on_uri, e,
+                            MHD_OPTION_NOTIFY_COMPLETED, exchange_on_completed, e, MHD_OPTION_NOTIFY_CONNECTION,
+                            on_connection, e, MHD_OPTION_END);
+}
+
+enum err edge_create(struct loop *loop, struct shard *shard, struct api *api, const struct http_limits *limits,
+                     struct edge **ret_edge)
+{
+    struct edge *e = mem_zalloc(sizeof *e);
+    if (e == NULL)
+        return ERR_NOMEM;
+    e->loop = loop;
+    e->shard = shard;
+    e->api = api;
+    e->limits = *limits;
+    list_init(&e->conns);
+    list_init(&e->waiting);
+    e->again.on_arrive = on_again;
+    loop_timer_init(&e->sweep, loop, on_sweep);
+    e->daemon = start_daemon(e);
+    if (e->daemon == NULL) {
+        mem_free(e);
+        return ERR_IO;
+    }
+    int epoll_fd = MHD_get_daemon_info(e->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+    enum err rc = loop_watch_open(loop, epoll_fd, on_daemon_io, e, &e->watch);
+    if (rc != OK) {
+        MHD_stop_daemon(e->daemon);
+        mem_free(e);
+        return rc;
+    }
+    loop_watch_set(e->watch, LOOP_READ);
+    e->hook.on_turn_end = on_turn_end;
+    loop_hook_add(loop, &e->hook);
+    *ret_edge = e;
+    return OK;
+}
+
+/* A stopped daemon must have no suspended connection (it would abort): all are woken first, and find that they end. */
+void edge_close(struct edge *e)
+{
+    e->is_closing = true;
+    loop_timer_stop(&e->sweep);
+    LIST_EACH_SAFE (it, &e->conns) {
+        struct conn *c = CONTAINER_OF(it, struct conn, link);
+        shutdown(c->fd, SHUT_RDWR);
+        if (c->exchange.stream.source != NULL)
+            stream_abandon(&c->exchange);
+        else if (c->exchange.is_suspended)
+            exchange_on_client_gone(&c->exchange);
+    }
+    for (int i = 0; i < RUNS_AT_ONCE; i++)
+        MHD_run(e->daemon);
+    loop_watch_close(e->watch);
+    loop_hook_remove(&e->hook);
+    MHD_stop_daemon(e->daemon);
+    e->daemon = NULL;
+}
+
+void edge_destroy(struct edge *e)
+{
+    mem_free(e);
+}
+
+/* --- from other threads ------------------------------------------------------------------------------------------- */
+
+struct arrival {
+    struct loop_msg msg;
+    struct edge *edge;
+    int fd;
+};
+
+static void on_arrival(struct loop_msg *msg)
+{
+    struct arrival *a = CONTAINER_OF(msg, struct arrival, msg);
+    struct edge *e = a->edge;
+    struct sockaddr_storage address;
+    socklen_t len = sizeof address;
+    if (getpeername(a->fd, (struct sockaddr *)&address, &len) != 0)
+        len = 0;
+    unsigned closes = e->closes;
+    bool offered = e->daemon != NULL && !e->is_closing && len > 0;
+    bool taken = offered && MHD_add_connection(e->daemon, a->fd, (struct sockaddr *)&address, len) == MHD_YES;
+    if (!offered)
+        close(a->fd); /* the daemon closes what it was given and did not take */
+    if (!taken && e->closes == closes)
+        atomic_fetch_sub_explicit(&e->count, 1, memory_order_relaxed);
+    edge_run_later(e);
+    mem_free(a);
+}
+
+void edge_add(struct edge *e, int fd)
+{
+    struct arrival *a = mem_alloc(sizeof *a);
+    if (a == NULL) {
+        close(fd);
+        return;
+    }
+    *a = (struct arrival){.msg.on_arrive = on_arrival, .edge = e, .fd = fd};
+    atomic_fetch_add_explicit(&e->count, 1, memory_order_relaxed);
+    loop_post(e->loop, &a->msg);
+}
+
+unsigned edge_connections(const struct edge *e)
+{
+    return atomic_load_explicit(&e->count, memory_order_relaxed);
+}
+
+struct farewell {
+    struct loop_msg msg;
+    struct edge *edge;
+};
+
+static void on_farewell(struct loop_msg *msg)
+{
+    struct farewell *f = CONTAINER_OF(msg, struct farewell, msg);
+    struct edge *e = f->edge;
+    e->is_draining = true;
+    LIST_EACH_SAFE (it, &e->conns) {
+        struct conn *c = CONTAINER_OF(it, struct conn, link);
+        if (c->exchange.stream.source != NULL)
+            stream_cut(&c->exchange, "drain");
+    }
+    atomic_store(&e->is_drained, true);
+    mem_free(f);
+}
+
+void edge_drain(struct edge *e)
+{
+    struct farewell *f = mem_alloc(sizeof *f);
+    if (f == NULL) {
+        atomic_store(&e->is_drained, true);
+        return;
+    }
+    *f = (struct farewell){.msg.on_arrive = on_farewell, .edge = e};
+    loop_post(e->loop, &f->msg);
+}
+
+bool edge_is_drained(const struct edge *e)
+{
+    return atomic_load(&e->is_drained);
+}

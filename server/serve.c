@@ -1,0 +1,431 @@
+#include "server/serve.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "api/routes.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "config/cpus.h"
+#include "net/transfer.h"
+#include "server/acceptor.h"
+#include "server/edge.h"
+#include "server/listener.h"
+#include "version.h"
+
+enum {
+    MAX_LISTENERS = 16,
+    KEPT_FDS = 256,      /* for the database, logs, look-ups: not for connections */
+    POLL_MS = 10,        /* between looks at how far the draining is */
+    PARK_MS = 10000,     /* for everything to be stored when the gateway stops */
+    GOODBYE_MS = 500,    /* for last answers to leave */
+};
+
+/* One worker: a loop, its thread, and what lives on it. */
+struct worker {
+    struct loop *loop;
+    struct edge *edge;
+    pthread_t thread;
+    bool is_running;
+    struct loop_msg close, stop;
+    struct server *server;
+    uint32_t index;
+    atomic_bool is_closed;
+};
+
+enum stage { SERVING, DRAINING, PARKING, LEAVING, CLOSING, STOPPED };
+
+struct server {
+    struct config *config;
+    struct loop *loop; /* the main thread's */
+    struct store *store;
+    struct engine *engine;
+    struct metrics *metrics;
+    struct api api;
+    struct worker workers[MAX_LOOPS];
+    uint32_t worker_count;
+    struct listener listeners[MAX_LISTENERS];
+    uint32_t listener_count;
+    struct acceptor acceptor;
+    bool is_accepting;
+    int signal_fd;
+    struct loop_watch *signals;
+    enum stage stage;
+    uint64_t stage_until_ms;
+    struct loop_timer tick;
+    int exit_code;
+};
+
+/* --- limits of the process ---------------------------------------------------------------------------------------- */
+
+/* Raises the limit on descriptors as far as may be, and says how many client connections that allows: each may need one more
+ * to a provider. */
+static uint32_t connections_allowed(uint32_t wanted)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return wanted;
+    limit.rlim_cur = limit.rlim_max;
+    IGNORE_RESULT(setrlimit(RLIMIT_NOFILE, &limit) != 0); /* what there is is read again next */
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+        return wanted;
+    uint64_t allowed = limit.rlim_cur > 2 * KEPT_FDS ? (limit.rlim_cur - KEPT_FDS) / 2 : KEPT_FDS / 4;
+    return allowed < wanted ? (uint32_t)allowed : wanted;
+}
+
+/* --- stopping, step by step --------------------------------------------------------------------------------------- */
+
+static void enter(struct server *s, enum stage stage, uint64_t length_ms)
+{
+    s->stage = stage;
+    s->stage_until_ms = loop_now_ms(s->loop) + length_ms;
+}
+
+static void begin_drain(struct server *s)
+{
+    log_info(log_msg("draining"), log_u("live_runs", engine_live(s->engine)), log_u("drain_ms", s->config->drain_ms));
+    atomic_store(&s->api.is_draining, true);
+    engine_drain(s->engine);
+    enter(s, DRAINING, s->config->drain_ms);
+    loop_timer_start(&s->tick, loop_now_ms(s->loop) + POLL_MS);
+}
+
+static void begin_park(struct server *s)
+{
+    engine_park(s->engine);
+    enter(s, PARKING, PARK_MS);
+}
+
+static void begin_leave(struct server *s)
+{
+    if (!engine_is_parked(s->engine))
+        log_warn(log_msg("not everything could be stored"));
+    for (uint32_t i = 0; i < s->worker_count; i++)
+        edge_drain(s->workers[i].edge);
+    enter(s, LEAVING, GOODBYE_MS);
+}
+
+static bool has_left(const struct server *s)
+{
+    unsigned connections = 0;
+    for (uint32_t i = 0; i < s->worker_count; i++) {
+        if (!edge_is_drained(s->workers[i].edge))
+            return false;
+        connections += edge_connections(s->workers[i].edge);
+    }
+    return connections == 0;
+}
+
+/* On the worker's loop. */
+static void on_close(struct loop_msg *msg)
+{
+    struct worker *w = CONTAINER_OF(msg, struct worker, close);
+    const struct catalog *c = w->server->engine->shards[w->index].catalog;
+    edge_close(w->edge);
+    for (uint32_t i = 0; i < c->upstream_count; i++)
+        upstream_drop_pool(c->upstreams[i], w->index);
+    atomic_store(&w->is_closed, true);
+}
+
+static void on_stop(struct loop_msg *msg)
+{
+    loop_stop(CONTAINER_OF(msg, struct worker, stop)->loop);
+}
+
+static void begin_close(struct server *s)
+{
+    acceptor_stop(&s->acceptor);
+    s->is_accepting = false;
+    for (uint32_t i = 0; i < s->worker_count; i++)
+        loop_post(s->workers[i].loop, &s->workers[i].close);
+    enter(s, CLOSING, PARK_MS);
+}
+
+static bool is_closed(const struct server *s)
+{
+    for (uint32_t i = 0; i < s->worker_count; i++) {
+        if (!atomic_load(&s->workers[i].is_closed))
+            return false;
+    }
+    return store_is_idle(s->store);
+}
+
+static void begin_stop(struct server *s)
+{
+    for (uint32_t i = 0; i < s->worker_count; i++)
+        loop_post(s->workers[i].loop, &s->workers[i].stop);
+    enter(s, STOPPED, 0);
+    loop_timer_stop(&s->tick);
+    loop_stop(s->loop);
+}
+
+/* Each stage ends when what it waits for has come, or its time is over. */
+static void on_tick(struct loop_timer *timer)
+{
+    struct server *s = CONTAINER_OF(timer, struct server, tick);
+    bool late = loop_now_ms(s->loop) >= s->stage_until_ms;
+    loop_timer_start(timer, loop_now_ms(s->loop) + POLL_MS);
+    switch (s->stage) {
+    case DRAINING:
+        if (late || engine_is_idle(s->engine))
+            begin_park(s);
+        break;
+    case PARKING:
+        if (late || engine_is_parked(s->engine))
+            begin_leave(s);
+        break;
+    case LEAVING:
+        if (late || has_left(s))
+            begin_close(s);
+        break;
+    case CLOSING:
+        if (late || is_closed(s))
+            begin_stop(s);
+        break;
+    case SERVING:
+    case STOPPED: break;
+    }
+}
+
+static void on_signal(void *owner, int fd, unsigned events)
+{
+    struct server *s = owner;
+    struct signalfd_siginfo info;
+    (void)events;
+    if (read(fd, &info, sizeof info) != sizeof info)
+        return;
+    if (s->stage == SERVING)
+        begin_drain(s);
+    else if (s->stage == DRAINING)
+        s->stage_until_ms = 0; /* asked twice: no more patience */
+}
+
+/* --- building ----------------------------------------------------------------------------------------------------- */
+
+static enum err block_signals(struct server *s)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &set, NULL); /* inherited by all threads */
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file-size limit is a write that fails */
+    s->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (s->signal_fd < 0)
+        return ERR_IO;
+    enum err e = loop_watch_open(s->loop, s->signal_fd, on_signal, s, &s->signals);
+    if (e == OK)
+        loop_watch_set(s->signals, LOOP_READ);
+    return e;
+}
+
+static enum err make_metrics(struct server *s, struct catalog *catalog)
+{
+    struct str route_names[64], providers[256];
+    char texts[64][96];
+    size_t n = 0;
+    for (; n < route_count && n + 1 < 64; n++) {
+        snprintf(texts[n], sizeof texts[n], "%s %s", routes[n].method, routes[n].path);
+        route_names[n] = str_of(texts[n]);
+    }
+    route_names[n++] = STR("other");
+    size_t provider_count = 0;
+    for (uint32_t i = 0; i < catalog->upstream_count && provider_count < 255; i++) {
+        catalog->upstreams[i]->label = (uint32_t)provider_count;
+        providers[provider_count++] = upstream_name(catalog->upstreams[i]);
+    }
+    return series_create(route_names, n, providers, provider_count, &s->metrics);
+}
+
+static enum err make_engine(struct server *s, struct buf *report)
+{
+    struct loop *loops[MAX_LOOPS];
+    struct catalog *catalog;
+    for (uint32_t i = 0; i < s->worker_count; i++)
+        loops[i] = s->workers[i].loop;
+    enum err e = config_make_catalog(s->config, NULL, loops[0], s->worker_count, &catalog, report);
+    if (e != OK)
+        return e;
+    e = make_metrics(s, catalog);
+    struct engine_options o = {.loops = loops,
+                               .loop_count = s->worker_count,
+                               .store = s->store,
+                               .catalog = catalog,
+                               .limits = s->config->engine,
+                               .base_path = s->config->base_path};
+    if (e != OK) {
+        catalog_unref(catalog);
+        return e;
+    }
+    e = engine_create(&o, &s->engine);
+    for (uint32_t i = 0; e == OK && i < s->worker_count; i++)
+        e = metrics_shard_open(s->metrics, &s->engine->shards[i].metrics);
+    return e;
+}
+
+static enum err make_workers(struct server *s)
+{
+    uint32_t count = s->config->loops > 0 ? s->config->loops : cpus_usable();
+    if (count > MAX_LOOPS)
+        count = MAX_LOOPS;
+    for (uint32_t i = 0; i < count; i++) {
+        struct worker *w = &s->workers[i];
+        enum err e = loop_create(NULL, &w->loop);
+        if (e != OK)
+            return e;
+        w->server = s;
+        w->index = i;
+        w->close.on_arrive = on_close;
+        w->stop.on_arrive = on_stop;
+        s->worker_count++;
+    }
+    return OK;
+}
+
+static enum err make_edges(struct server *s)
+{
+    s->api.engine = s->engine;
+    s->api.auth = (struct auth){.keys = s->config->keys, .count = s->config->key_count};
+    s->api.limits = s->config->api;
+    s->api.base_path = s->config->base_path;
+    s->api.metrics = s->metrics;
+    enum err e = api_init(&s->api);
+    for (uint32_t i = 0; e == OK && i < s->worker_count; i++) {
+        struct worker *w = &s->workers[i];
+        e = edge_create(w->loop, &s->engine->shards[i], &s->api, &s->config->http, &w->edge);
+    }
+    return e;
+}
+
+static void *worker_main(void *arg)
+{
+    struct worker *w = arg;
+    loop_run(w->loop);
+    return NULL;
+}
+
+static enum err start_workers(struct server *s)
+{
+    for (uint32_t i = 0; i < s->worker_count; i++) {
+        if (pthread_create(&s->workers[i].thread, NULL, worker_main, &s->workers[i]) != 0)
+            return ERR_IO;
+        s->workers[i].is_running = true;
+    }
+    return OK;
+}
+
+static enum err open_listeners(struct server *s, struct error *error)
+{
+    for (uint32_t i = 0; i < s->config->listen_count && i < MAX_LISTENERS; i++) {
+        enum err e = listener_open(&s->config->listen[i], &s->listeners[i], error);
+        if (e != OK)
+            return e;
+        s->listener_count++;
+    }
+    return OK;
+}
+
+static enum err accept_connections(struct server *s)
+{
+    struct edge *edges[MAX_LOOPS];
+    static struct edge *kept[MAX_LOOPS]; /* the acceptor holds on to it */
+    for (uint32_t i = 0; i < s->worker_count; i++)
+        edges[i] = s->workers[i].edge;
+    memcpy(kept, edges, sizeof edges);
+    enum err e = acceptor_start(&s->acceptor, s->loop, s->listeners, s->listener_count, kept, s->worker_count,
+                                connections_allowed(s->config->http.connections));
+    s->is_accepting = e == OK;
+    for (uint32_t i = 0; e == OK && i < s->listener_count; i++)
+        log_info(log_msg("listening"), log_s("addr", s->listeners[i].name));
+    return e;
+}
+
+static int complain(const char *what, const struct error *error)
+{
+    log_error(log_msg(what), log_s("error", error->message));
+    return 1;
+}
+
+/* Everything but the listeners' first connection. */
+static int build(struct server *s)
+{
+    struct error error = {.message = "out of memory"};
+    struct buf report;
+    if (loop_create(NULL, &s->loop) != OK || block_signals(s) != OK || transfer_global_init() != OK)
+        return complain("cannot start", &error);
+    loop_timer_init(&s->tick, s->loop, on_tick);
+    if (open_listeners(s, &error) != OK)
+        return complain("cannot listen", &error);
+    if (sqlite_store_open(&s->config->store, &s->store, &error) != OK)
+        return complain("cannot open the database", &error);
+    buf_init(&report, 65536);
+    enum err e = make_workers(s);
+    if (e == OK)
+        e = make_engine(s, &report);
+    if (e == OK)
+        e = make_edges(s);
+    if (report.len > 0)
+        error_set(&error, e, "%.*s", STR_ARG(buf_str(&report)));
+    buf_fini(&report);
+    if (e == OK)
+        e = start_workers(s);
+    return e == OK ? 0 : complain("cannot start", &error);
+}
+
+/* --- taking apart ------------------------------------------------------------------------------------------------- */
+
+static void take_apart(struct server *s)
+{
+    for (uint32_t i = 0; i < s->worker_count; i++) {
+        if (s->workers[i].is_running)
+            pthread_join(s->workers[i].thread, NULL);
+    }
+    store_close(s->store);
+    for (uint32_t i = 0; s->engine != NULL && i < s->engine->shard_count; i++)
+        metrics_shard_close(s->engine->shards[i].metrics);
+    engine_destroy(s->engine);
+    if (s->api.engine != NULL)
+        api_fini(&s->api);
+    metrics_destroy(s->metrics);
+    for (uint32_t i = 0; i < s->worker_count; i++) {
+        edge_destroy(s->workers[i].edge);
+        loop_destroy(s->workers[i].loop);
+    }
+    if (s->is_accepting)
+        acceptor_stop(&s->acceptor);
+    for (uint32_t i = 0; i < s->listener_count; i++)
+        listener_close(&s->listeners[i]);
+    loop_watch_close(s->signals);
+    if (s->signal_fd >= 0)
+        close(s->signal_fd);
+    loop_destroy(s->loop);
+    transfer_global_fini();
+}
+
+int serve(struct config *config)
+{
+    struct server *s = mem_zalloc(sizeof *s);
+    if (s == NULL)
+        return 1;
+    s->config = config;
+    s->signal_fd = -1;
+    log_info(log_msg("starting"), log_s("version", SLUICE_VERSION), log_s("commit", SLUICE_COMMIT),
+             log_s("config", config->source), log_s("db", config->store.path));
+    s->exit_code = build(s);
+    if (s->exit_code == 0 && accept_connections(s) == OK) {
+        engine_start(s->engine);
+        loop_run(s->loop);
+        log_info(log_msg("stopped"));
+    }
+    take_apart(s);
+    int exit_code = s->exit_code;
+    mem_free(s);
+    config_destroy(config);
+    return exit_code;
+}
