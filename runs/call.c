@@ -56,6 +56,7 @@ void call_prepare(struct task *t)
         c->models = agent != NULL ? agent->models : NULL;
         c->model_count = agent != NULL ? agent->model_count : 0;
     } else {
+        assert(t->spec != NULL); /* a run without an agent has a task */
         c->models = t->spec->models;
         c->model_count = t->spec->model_count;
     }

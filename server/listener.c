@@ -92,7 +92,7 @@ static enum err open_tcp(const struct listen_address *a, struct listener *ret, s
 
 enum err listener_open(const struct listen_address *address, struct listener *ret_listener, struct error *ret_error)
 {
-    return address->is_unix ? open_unix(address, ret_listener, ret_error)
+    return address->kind == LISTEN_UNIX ? open_unix(address, ret_listener, ret_error)
                             : open_tcp(address, ret_listener, ret_error);
 }
 

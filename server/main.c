@@ -24,9 +24,12 @@ static const char check_help[] = "usage: sluice check [FILE]\n"
                                  "\n"
                                  "Reads a configuration as serve would, and says what is wrong with it.\n";
 
-/* What the command line of serve and check says. */
+enum { MAX_LISTEN = 16 };
+
+/* What the command line of serve says. */
 struct arguments {
     const char *config;
+    const char *listen[MAX_LISTEN];
     struct config_overrides overrides;
     bool print, print_docs, help;
     const char *wrong; /* the argument that is none */
@@ -54,8 +57,8 @@ static void read_flag(struct arguments *a, int argc, char **argv, int *i)
         a->config = value = value_of(argc, argv, i);
     else if (is_flag(arg, "--db"))
         a->overrides.db = value = value_of(argc, argv, i);
-    else if (is_flag(arg, "--listen") && a->overrides.listen_count < CONFIG_MAX_LISTEN)
-        a->overrides.listen[a->overrides.listen_count++] = value = value_of(argc, argv, i);
+    else if (is_flag(arg, "--listen") && a->overrides.listen_count < MAX_LISTEN)
+        a->listen[a->overrides.listen_count++] = value = value_of(argc, argv, i);
     else if (strcmp(arg, "--print-config") == 0)
         a->print = true;
     else if (strcmp(arg, "--print-config-docs") == 0)
@@ -80,12 +83,12 @@ static int print(const struct config *config)
 {
     struct buf out;
     buf_init(&out, 1048576);
-    config_print(config, &out);
+    enum err e = config_print(config, &out);
     buf_add_char(&out, '\n');
-    if (buf_ok(&out) == OK)
+    if (e == OK && buf_ok(&out) == OK)
         fwrite(out.data, 1, out.len, stdout);
     buf_fini(&out);
-    return 0;
+    return e == OK ? 0 : 1;
 }
 
 static int print_docs(void)
@@ -105,6 +108,7 @@ static int main_serve(int argc, char **argv)
     struct config *config;
     struct buf report;
     struct error error;
+    a.overrides.listen = a.listen;
     for (int i = 0; i < argc && a.wrong == NULL; i++)
         read_flag(&a, argc, argv, &i);
     if (a.help || a.wrong != NULL) {
@@ -135,7 +139,6 @@ static int main_serve(int argc, char **argv)
 
 static int main_check(int argc, char **argv)
 {
-    struct config_overrides none = {.db = NULL};
     struct config *config;
     struct buf report;
     struct error error;
@@ -145,7 +148,7 @@ static int main_check(int argc, char **argv)
         return help ? 0 : EXIT_USAGE;
     }
     buf_init(&report, 65536);
-    int rc = report_config(config_load(argc == 1 ? argv[0] : NULL, &none, &config, &report), &report);
+    int rc = report_config(config_load(argc == 1 ? argv[0] : NULL, NULL, &config, &report), &report);
     if (rc != 0)
         return rc;
     rc = config_check_exposure(config, &error) == OK ? 0 : EXIT_USAGE;
@@ -155,17 +158,6 @@ static int main_check(int argc, char **argv)
         fprintf(stderr, "sluice: %s\n", error.message);
     config_destroy(config);
     return rc;
-}
-
-static void usage(FILE *out)
-{
-    fputs("usage: sluice COMMAND [ARGUMENT]...\n"
-          "\n"
-          "  serve       start the gateway\n"
-          "  check       check a configuration file\n"
-          "  version     print the version\n",
-          out);
-    cli_usage(out);
 }
 
 int main(int argc, char **argv)
@@ -184,6 +176,6 @@ int main(int argc, char **argv)
     bool help = strcmp(command, "--help") == 0 || strcmp(command, "-h") == 0 || strcmp(command, "help") == 0;
     if (!help && command[0] != '\0')
         fprintf(stderr, "sluice: there is no command \"%s\"\n", command);
-    usage(help ? stdout : stderr);
+    cli_usage(help ? stdout : stderr);
     return help ? 0 : EXIT_USAGE;
 }

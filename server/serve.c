@@ -11,7 +11,6 @@
 #include "api/routes.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "config/cpus.h"
 #include "net/transfer.h"
 #include "server/acceptor.h"
 #include "server/edge.h"
@@ -74,7 +73,7 @@ static uint32_t connections_allowed(uint32_t wanted)
     IGNORE_RESULT(setrlimit(RLIMIT_NOFILE, &limit) != 0); /* what there is is read again next */
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
         return wanted;
-    uint64_t allowed = limit.rlim_cur > 2 * KEPT_FDS ? (limit.rlim_cur - KEPT_FDS) / 2 : KEPT_FDS / 4;
+    uint64_t allowed = limit.rlim_cur > 2u * KEPT_FDS ? (limit.rlim_cur - KEPT_FDS) / 2 : KEPT_FDS / 4;
     return allowed < wanted ? (uint32_t)allowed : wanted;
 }
 
@@ -271,9 +270,7 @@ static enum err make_engine(struct server *s, struct buf *report)
 
 static enum err make_workers(struct server *s)
 {
-    uint32_t count = s->config->loops > 0 ? s->config->loops : cpus_usable();
-    if (count > MAX_LOOPS)
-        count = MAX_LOOPS;
+    uint32_t count = config_loop_count(s->config);
     for (uint32_t i = 0; i < count; i++) {
         struct worker *w = &s->workers[i];
         enum err e = loop_create(NULL, &w->loop);
@@ -291,11 +288,12 @@ static enum err make_workers(struct server *s)
 static enum err make_edges(struct server *s)
 {
     s->api.engine = s->engine;
-    s->api.auth = (struct auth){.keys = s->config->keys, .count = s->config->key_count};
     s->api.limits = s->config->api;
     s->api.base_path = s->config->base_path;
     s->api.metrics = s->metrics;
-    enum err e = api_init(&s->api);
+    enum err e = config_make_auth(s->config, &s->api.auth);
+    if (e == OK)
+        e = api_init(&s->api);
     for (uint32_t i = 0; e == OK && i < s->worker_count; i++) {
         struct worker *w = &s->workers[i];
         e = edge_create(w->loop, &s->engine->shards[i], &s->api, &s->config->http, &w->edge);

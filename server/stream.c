@@ -16,6 +16,7 @@
 
 enum {
     CHUNK_BYTES = 16384, /* pulled at once */
+    OUT_BYTES = 67108864, /* the largest event is far below it */
     KEEP_BYTES = 4096,   /* memory that an idle stream keeps */
     CHUNK_HEAD = 8,      /* "ffffff\r\n" */
 };
@@ -32,7 +33,7 @@ void stream_init(struct exchange *x)
 {
     struct stream *s = &x->stream;
     s->source = NULL;
-    buf_init(&s->out, x->conn->edge->limits.reader_bytes + 2 * CHUNK_BYTES + 67108864);
+    buf_init(&s->out, x->conn->edge->limits.reader_bytes + OUT_BYTES);
     loop_timer_init(&s->heartbeat, loop_of(x), on_heartbeat);
     loop_timer_init(&s->stall, loop_of(x), on_stall);
 }

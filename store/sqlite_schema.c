@@ -103,7 +103,7 @@ static enum err migrate_to(sqlite3 *db, int version, struct error *ret_error)
 
 enum err schema_migrate(sqlite3 *db, struct error *ret_error)
 {
-    int64_t version, application;
+    int64_t version = 0, application = 0;
     enum err e = read_int(db, "PRAGMA user_version", &version, ret_error);
     if (e == OK)
         e = read_int(db, "PRAGMA application_id", &application, ret_error);
@@ -125,7 +125,7 @@ enum err schema_migrate(sqlite3 *db, struct error *ret_error)
 enum err schema_next_epoch(sqlite3 *db, uint64_t *ret_epoch, struct error *ret_error)
 {
     enum err e = db_exec(db, "UPDATE gateway SET epoch = epoch + 1", ret_error);
-    int64_t epoch;
+    int64_t epoch = 0;
     if (e == OK)
         e = read_int(db, "SELECT epoch FROM gateway", &epoch, ret_error);
     if (e == OK)

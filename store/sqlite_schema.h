@@ -4,8 +4,8 @@
  * crash leaves the old version or the new one. A database of a newer version is refused. */
 #include "store/sqlite_db.h"
 
-enum err schema_migrate(sqlite3 *writer, struct error *ret_error) MUST_CHECK;
+enum err schema_migrate(sqlite3 *db, struct error *ret_error) MUST_CHECK;
 
 /* A new lease: one more than any before. */
-enum err schema_next_epoch(sqlite3 *writer, uint64_t *ret_epoch, struct error *ret_error) MUST_CHECK;
+enum err schema_next_epoch(sqlite3 *db, uint64_t *ret_epoch, struct error *ret_error) MUST_CHECK;
 #endif

@@ -1,0 +1,171 @@
+/* sluice run: creates a run and streams its answer, waits for it, or leaves it alone. */
+#include "cli/await.h"
+#include "cli/body.h"
+#include "cli/file.h"
+#include "cli/render.h"
+#include "cli/stream.h"
+
+static const struct option_spec options[] = {
+    {"detach", OPTION_DETACH, OPTION_FLAG, NULL, "print the run's id and leave", NULL},
+    {"json", OPTION_JSON, OPTION_FLAG, NULL, "wait, and print the finished run as JSON", NULL},
+    {"json-input", OPTION_JSON_INPUT, OPTION_FLAG, NULL, "INPUT is JSON, not text", NULL},
+    {"param", OPTION_PARAM, OPTION_PAIR, "KEY=VALUE", "a parameter for the agent, may be repeated", NULL},
+    {"metadata", OPTION_METADATA, OPTION_PAIR, "KEY=VALUE", "a label to filter lists by, may be repeated", NULL},
+    {"name", OPTION_NAME, OPTION_TEXT, "NAME", "a name for the run", NULL},
+    {"timeout-ms", OPTION_TIMEOUT_MS, OPTION_NUMBER, "N", "how long the run may take", NULL},
+    {.name = NULL},
+};
+
+static const char notes[] =
+    "AGENT is an agent's name. A file, known by its .json or a slash, holds the body of a create\n"
+    "request: an object with agent, workflow or task; what the command line says is laid over it.\n"
+    "INPUT is text, JSON with --json-input; \"-\" reads it from standard input. A parameter's VALUE is\n"
+    "JSON if it parses, otherwise text; a dot in its KEY goes into an object: --param sim.gap_ms=5.\n"
+    "\n"
+    "The answer streams to standard output, what the run waits for is told on standard error. If the\n"
+    "connection breaks the client comes back and goes on where it was. Ctrl-C cancels the run;\n"
+    "pressed twice, the client leaves and the run stays as it is (exit code 130).";
+
+/* --- the request -------------------------------------------------------------------------------------------------- */
+
+static bool is_file(const char *target)
+{
+    size_t n = strlen(target);
+    return strchr(target, '/') != NULL || (n > 5 && strcmp(target + n - 5, ".json") == 0);
+}
+
+static enum err load_file(struct body *b, const char *path, struct error *ret_error)
+{
+    struct buf text;
+    struct error why;
+    buf_init(&text, BODY_MAX_BYTES);
+    enum err e = file_read(path, &text, ret_error);
+    if (e == OK && (e = body_load(b, buf_str(&text), &why)) != OK)
+        error_set(ret_error, e, "%s: %s", path, why.message);
+    buf_fini(&text);
+    return e;
+}
+
+static enum err set_target(struct body *b, const char *target, struct error *ret_error)
+{
+    if (is_file(target))
+        return load_file(b, target, ret_error);
+    if (!str_is_name(str_of(target)))
+        return error_set(ret_error, ERR_INVALID_REQUEST, "\"%s\" is no agent's name, and no file that ends with .json", target);
+    return body_set_text(b, "agent", str_of(target), ret_error);
+}
+
+static enum err set_input(struct body *b, const struct options *o, struct error *ret_error)
+{
+    if (o->argument_count < 2)
+        return OK;
+    struct buf read;
+    struct str input = str_of(o->arguments[1]);
+    enum err e = OK;
+    buf_init(&read, BODY_MAX_BYTES);
+    if (str_eq(input, STR("-"))) {
+        e = file_read("-", &read, ret_error);
+        input = read.len > 0 ? buf_str(&read) : STR("");
+    }
+    if (e == OK && o->given[OPTION_JSON_INPUT]) {
+        struct error why;
+        e = body_set_json(b, "input", input, &why);
+        if (e != OK)
+            error_set(ret_error, e, "INPUT is no JSON: %s", why.message);
+    } else if (e == OK) {
+        e = body_set_text(b, "input", input, ret_error);
+    }
+    buf_fini(&read);
+    return e;
+}
+
+static enum err set_pairs(struct body *b, const struct options *o, struct error *ret_error)
+{
+    enum err e = OK;
+    for (uint32_t i = 0; i < o->pair_count && e == OK; i++) {
+        const struct option_pair *p = &o->pairs[i];
+        e = p->id == OPTION_PARAM ? body_set_param(b, p->key, p->value, ret_error)
+                                  : body_set_metadata(b, p->key, p->value, ret_error);
+    }
+    return e;
+}
+
+static enum err make_body(struct body *b, const struct options *o, struct error *ret_error)
+{
+    if (o->given[OPTION_DETACH] && o->given[OPTION_JSON])
+        return error_set(ret_error, ERR_INVALID_REQUEST, "--detach and --json do not go together");
+    if (o->given[OPTION_JSON_INPUT] && o->argument_count < 2)
+        return error_set(ret_error, ERR_INVALID_REQUEST, "--json-input wants INPUT");
+    enum err e = set_target(b, o->arguments[0], ret_error);
+    if (e == OK)
+        e = set_input(b, o, ret_error);
+    if (e == OK)
+        e = set_pairs(b, o, ret_error);
+    if (e == OK && o->given[OPTION_NAME])
+        e = body_set_text(b, "name", str_of(o->text[OPTION_NAME]), ret_error);
+    if (e == OK && o->given[OPTION_TIMEOUT_MS])
+        e = body_set_number(b, "timeout_ms", o->number[OPTION_TIMEOUT_MS], ret_error);
+    return e;
+}
+
+/* --- the run ------------------------------------------------------------------------------------------------------ */
+
+static int detach(struct session *s, struct str create)
+{
+    struct client_request request = {.method = "POST", .path = "/v1/runs", .body = create, .limit_ms = 60000};
+    struct document d;
+    struct buf line;
+    int code;
+    if (!session_ask(s, &request, &d, &code))
+        return code;
+    buf_init(&line, 1024);
+    render_value(&line, json_get_lit(document_root(&d), "id"));
+    buf_add_char(&line, '\n');
+    screen_out(&s->screen, buf_str(&line));
+    buf_fini(&line);
+    document_fini(&d);
+    return session_end(s);
+}
+
+static int create(struct session *s, const struct options *o)
+{
+    struct body body;
+    struct error error;
+    int code;
+    body_init(&body);
+    enum err e = make_body(&body, o, &error);
+    struct stream_options stream = {.create = buf_str(&body.text)};
+    if (e != OK)
+        code = session_fail(s, e, &error);
+    else if (o->given[OPTION_DETACH])
+        code = detach(s, stream.create);
+    else if (o->given[OPTION_JSON])
+        code = await_run(s, stream.create);
+    else
+        code = stream_run(s, &stream);
+    body_fini(&body);
+    return code;
+}
+
+static int run(const struct options *o)
+{
+    struct session s;
+    int code;
+    if (!session_open(&s, o, &code))
+        return code;
+    code = create(&s, o);
+    session_close(&s);
+    return code;
+}
+
+const struct command command_run = {
+    .name = "run",
+    .arguments = "AGENT|FILE.json [INPUT]",
+    .summary = "create a run and stream its answer",
+    .notes = notes,
+    .options = options,
+    .min_arguments = 1,
+    .max_arguments = 2,
+    .asks_server = true,
+    .run = run,
+};
