@@ -7,7 +7,7 @@ bool answer_is_passing(const struct answer *a)
     return a->fate != ANSWER_WHOLE || a->status == 502 || a->status == 503 || a->status == 504;
 }
 
-enum cli_exit answer_exit(const struct answer *a)
+int answer_exit(const struct answer *a)
 {
     if (answer_is_passing(a))
         return CLI_NO_SERVER;
@@ -33,7 +33,8 @@ struct words {
 };
 
 /* Appends `before`, a string member and `after`; nothing where it is absent or empty. */
-static bool add_member(struct words *w, struct json object, struct str name, const char *before, const char *after)
+static bool add_member(struct words *w, struct json object, struct str name, const char *before,
+                       const char *after)
 {
     struct str s;
     if (!json_string(json_get(object, name), &w->arena, &s) || s.len == 0)
@@ -70,7 +71,8 @@ static void add_place(struct words *w, struct json problem)
     int64_t line, column;
     if (json_int(json_get_lit(problem, "line"), 1, INT64_MAX, &line) == OK &&
         json_int(json_get_lit(problem, "column"), 1, INT64_MAX, &column) == OK)
-        buf_addf(w->out, " (line %lld, column %lld of the body)", (long long)line, (long long)column);
+        buf_addf(w->out, " (line %lld, column %lld of the body)", (long long)line,
+                 (long long)column);
 }
 
 /* False: the document is no problem. */

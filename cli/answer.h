@@ -15,7 +15,7 @@ static inline bool answer_is_good(const struct answer *a)
 bool answer_is_passing(const struct answer *a);
 
 /* The exit code for an answer that is not good. */
-enum cli_exit answer_exit(const struct answer *a);
+int answer_exit(const struct answer *a);
 
 /* Appends one line without its end: "invalid_request: DETAIL (/task/type: unknown_type: DETAIL; ..)", or what else went
  * wrong at `server`. */

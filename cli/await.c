@@ -57,7 +57,8 @@ static const struct pursuit_way way = {.ask = ask, .take = take, .on_cancel = on
 int await_run(struct session *s, struct str create)
 {
     struct await w = {.create = create};
-    struct pursuit p = {.client = s->client, .screen = &s->screen, .way = &way, .ctx = &w, .is_own = true};
+    struct pursuit p = {
+        .client = s->client, .screen = &s->screen, .way = &way, .ctx = &w, .is_own = true};
     int code = CLI_FAILED;
     buf_init(&w.path, 65536);
     buf_init(&w.run, CLIENT_MAX_BODY);

@@ -15,8 +15,8 @@ static enum err refuse_json(struct error *ret_error, enum err e, const struct js
 {
     if (e == ERR_NOMEM)
         return error_set(ret_error, e, "out of memory");
-    return error_set(ret_error, ERR_INVALID_REQUEST, "line %u, column %u: %s", (unsigned)fault->line,
-                     (unsigned)fault->column, fault->what);
+    return error_set(ret_error, ERR_INVALID_REQUEST, "line %u, column %u: %s",
+                     (unsigned)fault->line, (unsigned)fault->column, fault->what);
 }
 
 enum err body_load(struct body *b, struct str json, struct error *ret_error)
@@ -41,7 +41,8 @@ enum err body_load(struct body *b, struct str json, struct error *ret_error)
 /* --- setting a member --------------------------------------------------------------------------------------------- */
 
 /* Writes `old` again with the member at `path` replaced or added. As deep as the path. */
-static void lay_over(struct buf *out, struct json old, const struct str *path, size_t depth, struct str json)
+static void lay_over(struct buf *out, struct json old, const struct str *path, size_t depth,
+                     struct str json)
 {
     bool found = false;
     if (depth == 0) {
@@ -49,7 +50,8 @@ static void lay_over(struct buf *out, struct json old, const struct str *path, s
         return;
     }
     buf_add_char(out, '{');
-    for (struct json_member m = json_first_member(old); json_exists(m.value); m = json_next_member(old, m)) {
+    for (struct json_member m = json_first_member(old); json_exists(m.value);
+         m = json_next_member(old, m)) {
         json_add_comma(out);
         buf_add_str(out, json_raw(m.name));
         buf_add_char(out, ':');
@@ -92,7 +94,8 @@ enum err body_set(struct body *b, const struct str *path, size_t depth, struct s
 
 /* --- what the command line sets ----------------------------------------------------------------------------------- */
 
-static enum err set(struct body *b, const struct str *path, size_t depth, struct str json, struct error *ret_error)
+static enum err set(struct body *b, const struct str *path, size_t depth, struct str json,
+                    struct error *ret_error)
 {
     enum err e = body_set(b, path, depth, json);
     if (e == OK)
@@ -100,11 +103,13 @@ static enum err set(struct body *b, const struct str *path, size_t depth, struct
     return error_set(ret_error, e, e == ERR_LIMIT ? "the request is too large" : "out of memory");
 }
 
-static enum err set_string(struct body *b, const struct str *path, size_t depth, struct str text, struct error *ret_error)
+static enum err set_string(struct body *b, const struct str *path, size_t depth, struct str text,
+                           struct error *ret_error)
 {
     struct buf json;
     if (!str_is_utf8(text))
-        return error_set(ret_error, ERR_INVALID_REQUEST, "%.*s: the text is not UTF-8", STR_ARG(path[0]));
+        return error_set(ret_error, ERR_INVALID_REQUEST, "%.*s: the text is not UTF-8",
+                         STR_ARG(path[0]));
     buf_init(&json, BODY_MAX_BYTES);
     json_add_string(&json, text);
     enum err e = set(b, path, depth, buf_str(&json), ret_error);
@@ -123,7 +128,8 @@ enum err body_set_json(struct body *b, const char *name, struct str json, struct
     struct json_fault fault;
     json_doc_init(&doc);
     enum err e = json_parse(&doc, json, &fault);
-    e = e == OK ? set(b, &(struct str){name, strlen(name)}, 1, json, ret_error) : refuse_json(ret_error, e, &fault);
+    e = e == OK ? set(b, &(struct str){name, strlen(name)}, 1, json, ret_error)
+                : refuse_json(ret_error, e, &fault);
     json_doc_fini(&doc);
     return e;
 }
@@ -157,17 +163,20 @@ enum err body_set_param(struct body *b, struct str key, struct str value, struct
         return error_set(ret_error, ERR_INVALID_REQUEST, "a --param's key is not UTF-8");
     while (rest.at != NULL) {
         if (depth == BODY_MAX_DEPTH)
-            return error_set(ret_error, ERR_INVALID_REQUEST, "--param %.*s has too many dots", STR_ARG(key));
+            return error_set(ret_error, ERR_INVALID_REQUEST, "--param %.*s has too many dots",
+                             STR_ARG(key));
         path[depth] = str_cut(&rest, '.');
         if (path[depth++].len == 0)
-            return error_set(ret_error, ERR_INVALID_REQUEST, "--param %.*s: a name is missing beside a dot", STR_ARG(key));
+            return error_set(ret_error, ERR_INVALID_REQUEST,
+                             "--param %.*s: a name is missing beside a dot", STR_ARG(key));
     }
     if (is_json(value))
         return set(b, path, depth, value, ret_error);
     return set_string(b, path, depth, value, ret_error);
 }
 
-enum err body_set_metadata(struct body *b, struct str key, struct str value, struct error *ret_error)
+enum err body_set_metadata(struct body *b, struct str key, struct str value,
+                           struct error *ret_error)
 {
     if (!str_is_utf8(key))
         return error_set(ret_error, ERR_INVALID_REQUEST, "a --metadata's key is not UTF-8");

@@ -24,13 +24,18 @@ enum err body_load(struct body *b, struct str json, struct error *ret_error) MUS
 enum err body_set(struct body *b, const struct str *path, size_t depth, struct str json) MUST_CHECK;
 
 /* The same for a member of the root. */
-enum err body_set_text(struct body *b, const char *name, struct str text, struct error *ret_error) MUST_CHECK;
-enum err body_set_json(struct body *b, const char *name, struct str json, struct error *ret_error) MUST_CHECK;
-enum err body_set_number(struct body *b, const char *name, uint64_t value, struct error *ret_error) MUST_CHECK;
+enum err body_set_text(struct body *b, const char *name, struct str text,
+                       struct error *ret_error) MUST_CHECK;
+enum err body_set_json(struct body *b, const char *name, struct str json,
+                       struct error *ret_error) MUST_CHECK;
+enum err body_set_number(struct body *b, const char *name, uint64_t value,
+                         struct error *ret_error) MUST_CHECK;
 
 /* `--param sim.gap_ms=5`: sets /params/sim/gap_ms. The value is JSON if it parses, a string otherwise. */
-enum err body_set_param(struct body *b, struct str key, struct str value, struct error *ret_error) MUST_CHECK;
+enum err body_set_param(struct body *b, struct str key, struct str value,
+                        struct error *ret_error) MUST_CHECK;
 
 /* `--metadata team=blue`: keys are not taken apart, values are strings. */
-enum err body_set_metadata(struct body *b, struct str key, struct str value, struct error *ret_error) MUST_CHECK;
+enum err body_set_metadata(struct body *b, struct str key, struct str value,
+                           struct error *ret_error) MUST_CHECK;
 #endif

@@ -17,7 +17,8 @@ enum cli_exit {
     CLI_NO_SERVER = 3,
     CLI_CANCELLED = 4,
     CLI_TIMED_OUT = 5,
-    CLI_LEFT = 130, /* the client went away from a run that goes on: Ctrl-C twice, or a closed pipe */
+    CLI_LEFT =
+        130, /* the client went away from a run that goes on: Ctrl-C twice, or a closed pipe */
 };
 
 /* Runs one client command; `argv` is what follows its name. An unknown command is a usage error. */

@@ -8,7 +8,8 @@
 
 enum {
     CONNECT_MS = 10000,
-    KEEPALIVE_S = 30, /* the gateway itself breaks a silence more often; this finds a peer that is gone */
+    KEEPALIVE_S =
+        30, /* the gateway itself breaks a silence more often; this finds a peer that is gone */
     STEP_MS = 60000,
 };
 
@@ -34,7 +35,8 @@ enum err client_open(const struct endpoint *endpoint, const char *key, struct cl
                      struct error *ret_error)
 {
     if (key != NULL && (key[0] == '\0' || !http_value_is_valid(str_of(key))))
-        return error_set(ret_error, ERR_INVALID_REQUEST, "SLUICE_KEY is empty or holds what no header may");
+        return error_set(ret_error, ERR_INVALID_REQUEST,
+                         "SLUICE_KEY is empty or holds what no header may");
     struct client *c = mem_zalloc(sizeof *c);
     if (c == NULL || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
         mem_free(c);
@@ -74,7 +76,8 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *ctx)
     size_t n = size * count;
     curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &x->answer.status);
     if (x->request.on_bytes != NULL && x->answer.status == 200)
-        return x->request.on_bytes(x->request.ctx, (struct str){bytes, n}) ? n : CURL_WRITEFUNC_ERROR;
+        return x->request.on_bytes(x->request.ctx, (struct str){bytes, n}) ? n
+                                                                           : CURL_WRITEFUNC_ERROR;
     buf_add(&x->answer.body, bytes, n);
     return buf_ok(&x->answer.body) == OK ? n : CURL_WRITEFUNC_ERROR;
 }
@@ -114,7 +117,8 @@ static void on_over(struct exchange *x, CURLcode result)
     }
     curl_easy_getinfo(x->easy, CURLINFO_PRETRANSFER_TIME_T, &sent_after_us);
     a->fate = sent_after_us > 0 ? ANSWER_BROKEN : ANSWER_NO_SERVER;
-    str_copy(a->failure, sizeof a->failure, str_of(x->error[0] != '\0' ? x->error : curl_easy_strerror(result)));
+    str_copy(a->failure, sizeof a->failure,
+             str_of(x->error[0] != '\0' ? x->error : curl_easy_strerror(result)));
 }
 
 /* True: something has come to its end. */
@@ -125,7 +129,8 @@ static bool collect(struct client *c)
     bool any = false;
     while ((m = curl_multi_info_read(c->multi, &left)) != NULL) {
         struct exchange *x = NULL;
-        if (m->msg != CURLMSG_DONE || curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &x) != CURLE_OK)
+        if (m->msg != CURLMSG_DONE ||
+            curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &x) != CURLE_OK)
             continue;
         on_over(x, m->data.result);
         any = true;
@@ -174,7 +179,8 @@ static bool add_headers(struct exchange *x)
 {
     const struct client_request *r = &x->request;
     char number[32];
-    if (!add_header(x, "Accept", r->accept != NULL ? r->accept : "application/json") || !add_header(x, "Expect", ""))
+    if (!add_header(x, "Accept", r->accept != NULL ? r->accept : "application/json") ||
+        !add_header(x, "Expect", ""))
         return false;
     if (x->client->key != NULL && !add_authorization(x))
         return false;
@@ -205,7 +211,8 @@ static bool set_body(struct exchange *x)
         return true;
     struct str body = r->body.at != NULL ? r->body : STR("");
     return curl_easy_setopt(x->easy, CURLOPT_POST, 1L) == CURLE_OK &&
-           curl_easy_setopt(x->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len) == CURLE_OK &&
+           curl_easy_setopt(x->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len) ==
+               CURLE_OK &&
            curl_easy_setopt(x->easy, CURLOPT_POSTFIELDS, body.at) == CURLE_OK;
 }
 
@@ -276,7 +283,8 @@ void exchange_end(struct exchange *x)
     mem_free(x);
 }
 
-enum err client_ask(struct client *c, const struct client_request *request, struct answer *ret_answer)
+enum err client_ask(struct client *c, const struct client_request *request,
+                    struct answer *ret_answer)
 {
     struct exchange *x = exchange_start(c, request);
     if (x == NULL)

@@ -43,7 +43,8 @@ struct answer {
     enum answer_fate fate;
     long status; /* 0: none came */
     struct buf body;
-    char run_id[RUN_ID_TEXT + 1]; /* from Location; empty: it had none. There as soon as the head is */
+    char run_id[RUN_ID_TEXT +
+                1]; /* from Location; empty: it had none. There as soon as the head is */
     char failure[CLIENT_FAILURE]; /* why it is not whole */
 };
 
@@ -67,5 +68,6 @@ const char *exchange_run_id(const struct exchange *x);
 void exchange_end(struct exchange *x); /* NULL is fine */
 
 /* One exchange from start to end; the caller frees the answer's body. ERR_NOMEM. */
-enum err client_ask(struct client *c, const struct client_request *request, struct answer *ret_answer) MUST_CHECK;
+enum err client_ask(struct client *c, const struct client_request *request,
+                    struct answer *ret_answer) MUST_CHECK;
 #endif

@@ -9,8 +9,10 @@ static const struct option_spec options[] = {
     {"detach", OPTION_DETACH, OPTION_FLAG, NULL, "print the run's id and leave", NULL},
     {"json", OPTION_JSON, OPTION_FLAG, NULL, "wait, and print the finished run as JSON", NULL},
     {"json-input", OPTION_JSON_INPUT, OPTION_FLAG, NULL, "INPUT is JSON, not text", NULL},
-    {"param", OPTION_PARAM, OPTION_PAIR, "KEY=VALUE", "a parameter for the agent, may be repeated", NULL},
-    {"metadata", OPTION_METADATA, OPTION_PAIR, "KEY=VALUE", "a label to filter lists by, may be repeated", NULL},
+    {"param", OPTION_PARAM, OPTION_PAIR, "KEY=VALUE", "a parameter for the agent, may be repeated",
+     NULL},
+    {"metadata", OPTION_METADATA, OPTION_PAIR, "KEY=VALUE",
+     "a label to filter lists by, may be repeated", NULL},
     {"name", OPTION_NAME, OPTION_TEXT, "NAME", "a name for the run", NULL},
     {"timeout-ms", OPTION_TIMEOUT_MS, OPTION_NUMBER, "N", "how long the run may take", NULL},
     {.name = NULL},
@@ -51,7 +53,8 @@ static enum err set_target(struct body *b, const char *target, struct error *ret
     if (is_file(target))
         return load_file(b, target, ret_error);
     if (!str_is_name(str_of(target)))
-        return error_set(ret_error, ERR_INVALID_REQUEST, "\"%s\" is no agent's name, and no file that ends with .json", target);
+        return error_set(ret_error, ERR_INVALID_REQUEST,
+                         "\"%s\" is no agent's name, and no file that ends with .json", target);
     return body_set_text(b, "agent", str_of(target), ret_error);
 }
 
@@ -112,7 +115,8 @@ static enum err make_body(struct body *b, const struct options *o, struct error 
 
 static int detach(struct session *s, struct str create)
 {
-    struct client_request request = {.method = "POST", .path = "/v1/runs", .body = create, .limit_ms = 60000};
+    struct client_request request = {
+        .method = "POST", .path = "/v1/runs", .body = create, .limit_ms = 60000};
     struct document d;
     struct buf line;
     int code;

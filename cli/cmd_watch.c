@@ -10,13 +10,15 @@ static const struct option_spec options[] = {
 static int run(const struct options *o)
 {
     struct session s;
+    struct error error;
     int code;
     if (!session_open(&s, o, &code))
         return code;
     struct stream_options stream = {.run_id = o->arguments[0],
                                     .after = o->number[OPTION_AFTER],
                                     .as_json = o->given[OPTION_JSON]};
-    code = stream_run(&s, &stream);
+    enum err e = session_check_id(stream.run_id, &error);
+    code = e == OK ? stream_run(&s, &stream) : session_fail(&s, e, &error);
     session_close(&s);
     return code;
 }

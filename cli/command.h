@@ -17,7 +17,7 @@ struct command {
     const char *notes;     /* the rest of its help; NULL: nothing */
     const struct option_spec *options;
     uint32_t min_arguments, max_arguments;
-    bool asks_server; /* takes --server */
+    bool asks_server;                          /* takes --server */
     int (*run)(const struct options *options); /* NULL: one of the server's own */
 };
 

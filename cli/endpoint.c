@@ -24,7 +24,8 @@ static bool is_plain(struct str s)
 static enum err parse_socket(struct str path, struct endpoint *ret, struct error *ret_error)
 {
     if (path.len == 0 || path.len >= sizeof ret->socket || memchr(path.at, '\0', path.len) != NULL)
-        return error_set(ret_error, ERR_INVALID_REQUEST, "a unix socket's path has 1 to %d bytes", ENDPOINT_SOCKET_BYTES - 1);
+        return error_set(ret_error, ERR_INVALID_REQUEST, "a unix socket's path has 1 to %d bytes",
+                         ENDPOINT_SOCKET_BYTES - 1);
     str_copy(ret->socket, sizeof ret->socket, path);
     str_copy(ret->url, sizeof ret->url, STR("http://localhost"));
     return OK;
@@ -32,7 +33,8 @@ static enum err parse_socket(struct str path, struct endpoint *ret, struct error
 
 static enum err refuse(struct str text, struct error *ret_error)
 {
-    return error_set(ret_error, ERR_INVALID_REQUEST, "\"%.*s\" is no address: http://HOST:PORT or unix:/PATH is", STR_ARG(text));
+    return error_set(ret_error, ERR_INVALID_REQUEST,
+                     "\"%.*s\" is no address: http://HOST:PORT or unix:/PATH is", STR_ARG(text));
 }
 
 enum err endpoint_parse(struct str text, struct endpoint *ret, struct error *ret_error)
@@ -45,7 +47,8 @@ enum err endpoint_parse(struct str text, struct endpoint *ret, struct error *ret
     struct str rest = str_starts(text, scheme) ? behind(text, scheme) : text;
     while (rest.len > 0 && rest.at[rest.len - 1] == '/')
         rest.len--;
-    if (!is_plain(rest) || memmem(rest.at, rest.len, "://", 3) != NULL || scheme.len + rest.len >= sizeof ret->url)
+    if (!is_plain(rest) || memmem(rest.at, rest.len, "://", 3) != NULL ||
+        scheme.len + rest.len >= sizeof ret->url)
         return refuse(text, ret_error);
     str_copy(ret->url, sizeof ret->url, scheme);
     str_copy(ret->url + scheme.len, sizeof ret->url - scheme.len, rest);

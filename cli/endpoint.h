@@ -15,7 +15,8 @@ struct endpoint {
 enum err endpoint_parse(struct str text, struct endpoint *ret, struct error *ret_error) MUST_CHECK;
 
 /* The same from `server` (--server, may be NULL), else the environment, else http://127.0.0.1:8080. */
-enum err endpoint_choose(const char *server, struct endpoint *ret, struct error *ret_error) MUST_CHECK;
+enum err endpoint_choose(const char *server, struct endpoint *ret,
+                         struct error *ret_error) MUST_CHECK;
 
 /* How a person would name it. Valid as long as `e`. */
 const char *endpoint_name(const struct endpoint *e);

@@ -88,13 +88,14 @@ static void on_attempt_failed(struct follow *f, const struct event *e)
 {
     struct json error = json_get_lit(e->data, "error");
     struct str code = text_of(f, error, STR("code")), message = text_of(f, error, STR("message"));
-    snprintf(f->failure, sizeof f->failure, "attempt %lld failed: %.*s: %.*s", (long long)e->attempt, STR_ARG(code),
-             STR_ARG(message));
+    snprintf(f->failure, sizeof f->failure, "attempt %lld failed: %.*s: %.*s",
+             (long long)e->attempt, STR_ARG(code), STR_ARG(message));
 }
 
 static void on_attempt_lost(struct follow *f, const struct event *e)
 {
-    snprintf(f->failure, sizeof f->failure, "attempt %lld was lost when the gateway stopped", (long long)e->attempt);
+    snprintf(f->failure, sizeof f->failure, "attempt %lld was lost when the gateway stopped",
+             (long long)e->attempt);
 }
 
 static void on_retrying(struct follow *f, const struct event *e)
@@ -106,7 +107,8 @@ static void on_retrying(struct follow *f, const struct event *e)
         buf_add_lit(&b, " in ");
         render_duration(&b, in_ms);
     }
-    screen_say(f->screen, "%s%sretrying%.*s", f->failure, f->failure[0] != '\0' ? "; " : "", STR_ARG(buf_str(&b)));
+    screen_say(f->screen, "%s%sretrying%.*s", f->failure, f->failure[0] != '\0' ? "; " : "",
+               STR_ARG(buf_str(&b)));
     f->failure[0] = '\0';
     buf_fini(&b);
 }
@@ -135,14 +137,10 @@ static const struct {
     const char *type;
     void (*on)(struct follow *f, const struct event *e);
 } handlers[] = {
-    {"output.delta", on_delta},
-    {"run.waiting", on_waiting},
-    {"run.cancelling", on_cancelling},
-    {"attempt.failed", on_attempt_failed},
-    {"attempt.lost", on_attempt_lost},
-    {"attempt.restarted", on_restarted},
-    {"task.retrying", on_retrying},
-    {"stream.gap", on_gap},
+    {"output.delta", on_delta},        {"run.waiting", on_waiting},
+    {"run.cancelling", on_cancelling}, {"attempt.failed", on_attempt_failed},
+    {"attempt.lost", on_attempt_lost}, {"attempt.restarted", on_restarted},
+    {"task.retrying", on_retrying},    {"stream.gap", on_gap},
     {"run.finished", on_finished},
 };
 
@@ -153,7 +151,8 @@ static void show_step(struct follow *f, const struct event *e)
     struct str name = text_of(f, e->data, STR("name"));
     if (!str_eq(kind, STR("task")) || e->task.len == 0 || str_eq(state, STR("retrying")))
         return;
-    screen_say(f->screen, "[%.*s%s%.*s] %.*s", STR_ARG(e->task), name.len > 0 ? " " : "", STR_ARG(name), STR_ARG(state));
+    screen_say(f->screen, "[%.*s%s%.*s] %.*s", STR_ARG(e->task), name.len > 0 ? " " : "",
+               STR_ARG(name), STR_ARG(state));
 }
 
 static void show(struct follow *f, const struct event *e)
@@ -173,7 +172,8 @@ static bool read_event(struct follow *f, struct str json, struct event *ret)
         return false;
     struct json root = json_root(&f->doc), task = json_get_lit(root, "task");
     int64_t seq;
-    *ret = (struct event){.type = text_of(f, root, STR("type")), .data = json_get_lit(root, "data")};
+    *ret =
+        (struct event){.type = text_of(f, root, STR("type")), .data = json_get_lit(root, "data")};
     if (json_int(json_get_lit(root, "seq"), 0, INT64_MAX, &seq) == OK) /* stream.end has none */
         f->seq = (uint64_t)seq;
     if (json_is(task, JSON_STRING))

@@ -27,7 +27,8 @@ static void on_signal(int number)
 
 enum err interrupt_catch(void)
 {
-    struct sigaction action = {.sa_handler = on_signal}; /* no SA_RESTART: a blocked write is to return */
+    struct sigaction action = {.sa_handler =
+                                   on_signal}; /* no SA_RESTART: a blocked write is to return */
     event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (event_fd < 0)
         return ERR_IO;

@@ -3,7 +3,8 @@
 #include "cli/command.h"
 
 static const struct option_spec common_options[] = {
-    {"server", OPTION_SERVER, OPTION_TEXT, "URL", "the gateway: http://HOST:PORT or unix:/PATH (default: SLUICE_URL)", NULL},
+    {"server", OPTION_SERVER, OPTION_TEXT, "URL",
+     "the gateway: http://HOST:PORT or unix:/PATH (default: SLUICE_URL)", NULL},
     {"help", OPTION_HELP, OPTION_FLAG, NULL, "print this help", NULL},
 };
 
@@ -30,35 +31,41 @@ static const struct option_spec *find(const struct command *command, struct str 
     return NULL;
 }
 
-static enum err take_pair(struct options *ret, const struct option_spec *o, const char *value, struct error *ret_error)
+static enum err take_pair(struct options *ret, const struct option_spec *o, const char *value,
+                          struct error *ret_error)
 {
     struct str v = str_of(value), key = str_cut(&v, '=');
     if (v.at == NULL || key.len == 0)
-        return error_set(ret_error, ERR_INVALID_REQUEST, "--%s wants %s, not \"%s\"", o->name, o->value, value);
+        return error_set(ret_error, ERR_INVALID_REQUEST, "--%s wants %s, not \"%s\"", o->name,
+                         o->value, value);
     if (ret->pair_count == OPTIONS_MAX_PAIRS)
-        return error_set(ret_error, ERR_INVALID_REQUEST, "there are more than %d pairs", OPTIONS_MAX_PAIRS);
+        return error_set(ret_error, ERR_INVALID_REQUEST, "there are more than %d pairs",
+                         OPTIONS_MAX_PAIRS);
     ret->pairs[ret->pair_count++] = (struct option_pair){o->id, key, v};
     return OK;
 }
 
-static enum err take_value(struct options *ret, const struct option_spec *o, const char *value, struct error *ret_error)
+static enum err take_value(struct options *ret, const struct option_spec *o, const char *value,
+                           struct error *ret_error)
 {
     if (o->kind == OPTION_PAIR)
         return take_pair(ret, o, value, ret_error);
     if (o->kind == OPTION_NUMBER && !str_to_u64(str_of(value), &ret->number[o->id]))
-        return error_set(ret_error, ERR_INVALID_REQUEST, "--%s wants a number, not \"%s\"", o->name, value);
+        return error_set(ret_error, ERR_INVALID_REQUEST, "--%s wants a number, not \"%s\"", o->name,
+                         value);
     ret->text[o->id] = value;
     return OK;
 }
 
 /* `word` begins with two dashes. Moves `*i` over the value where that is a word of its own. */
-static enum err take_option(const struct command *command, int argc, char **argv, int *i, struct options *ret,
-                            struct error *ret_error)
+static enum err take_option(const struct command *command, int argc, char **argv, int *i,
+                            struct options *ret, struct error *ret_error)
 {
     struct str value = {argv[*i] + 2, strlen(argv[*i] + 2)}, name = str_cut(&value, '=');
     const struct option_spec *o = find(command, name);
     if (o == NULL)
-        return error_set(ret_error, ERR_INVALID_REQUEST, "there is no option --%.*s", STR_ARG(name));
+        return error_set(ret_error, ERR_INVALID_REQUEST, "there is no option --%.*s",
+                         STR_ARG(name));
     ret->given[o->id] = true;
     if (o->kind == OPTION_FLAG) {
         if (value.at == NULL)
@@ -72,7 +79,8 @@ static enum err take_option(const struct command *command, int argc, char **argv
     return take_value(ret, o, argv[++*i], ret_error);
 }
 
-static enum err take_argument(const struct command *command, const char *word, struct options *ret, struct error *ret_error)
+static enum err take_argument(const struct command *command, const char *word, struct options *ret,
+                              struct error *ret_error)
 {
     if (ret->argument_count == command->max_arguments)
         return error_set(ret_error, ERR_INVALID_REQUEST, "\"%s\" is one argument too many", word);
@@ -80,7 +88,8 @@ static enum err take_argument(const struct command *command, const char *word, s
     return OK;
 }
 
-static enum err check_count(const struct command *command, const struct options *o, struct error *ret_error)
+static enum err check_count(const struct command *command, const struct options *o,
+                            struct error *ret_error)
 {
     if (o->given[OPTION_HELP] || o->argument_count >= command->min_arguments)
         return OK;

@@ -67,6 +67,7 @@ static bool heed_interrupts(struct pursuit *p)
     if (n == 0)
         return true;
     p->interrupts += n;
+    screen_on_echo(p->screen);
     if (!p->is_own || p->interrupts > 1)
         return false;
     screen_say(p->screen, "cancelling... (Ctrl-C again leaves the run as it is)");
@@ -81,7 +82,8 @@ static enum outcome leave(struct pursuit *p, int *ret_exit)
     if (p->run_id[0] != '\0')
         screen_say(p->screen, "left the run as it is; to come back: sluice watch %s", p->run_id);
     else
-        screen_say(p->screen, "left before the gateway had answered; sluice ls shows whether there is a run");
+        screen_say(p->screen,
+                   "left before the gateway had answered; sluice ls shows whether there is a run");
     return GIVEN_UP;
 }
 

@@ -34,7 +34,7 @@ struct pursuit {
     struct screen *screen;
     const struct pursuit_way *way;
     void *ctx;
-    bool is_own;                  /* Ctrl-C cancels; otherwise the first one leaves, as the run is somebody else's */
+    bool is_own; /* Ctrl-C cancels; otherwise the first one leaves, as the run is somebody else's */
     char run_id[RUN_ID_TEXT + 1]; /* empty: the first request creates it */
 
     /* private */

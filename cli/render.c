@@ -36,7 +36,7 @@ static bool is_in(const struct range *ranges, size_t count, uint32_t code)
 static bool is_harmful(uint32_t code)
 {
     static const struct range ranges[] = {
-        {0x00, 0x08},     {0x0B, 0x1F},     {0x7F, 0x9F},     {0x061C, 0x061C}, {0x200E, 0x200F},
+        {0x00, 0x08},     {0x0B, 0x1F},     {0x7F, 0x9F},     {0x061C, 0x061C},   {0x200E, 0x200F},
         {0x2028, 0x202E}, {0x2066, 0x2069}, {0xFFF9, 0xFFFB}, {0xE0000, 0xE007F},
     };
     return is_in(ranges, sizeof ranges / sizeof ranges[0], code);
@@ -73,10 +73,12 @@ void render_line(struct buf *b, struct str text)
 /* Near enough to Unicode's East Asian Width for aligning; wcwidth would depend on the locale. */
 static uint32_t width_of(uint32_t code)
 {
-    static const struct range none[] = {{0x0300, 0x036F}, {0x200B, 0x200D}, {0x20D0, 0x20F0}, {0xFE00, 0xFE0F}};
+    static const struct range none[] = {
+        {0x0300, 0x036F}, {0x200B, 0x200D}, {0x20D0, 0x20F0}, {0xFE00, 0xFE0F}};
     static const struct range wide[] = {
-        {0x1100, 0x115F}, {0x2E80, 0xA4CF}, {0xAC00, 0xD7A3},   {0xF900, 0xFAFF},   {0xFE30, 0xFE6F},
-        {0xFF00, 0xFF60}, {0xFFE0, 0xFFE6}, {0x1F300, 0x1FAFF}, {0x20000, 0x3FFFD},
+        {0x1100, 0x115F}, {0x2E80, 0xA4CF},   {0xAC00, 0xD7A3},
+        {0xF900, 0xFAFF}, {0xFE30, 0xFE6F},   {0xFF00, 0xFF60},
+        {0xFFE0, 0xFFE6}, {0x1F300, 0x1FAFF}, {0x20000, 0x3FFFD},
     };
     if (code < 0x0300)
         return 1;
@@ -147,7 +149,8 @@ void render_time(struct buf *b, int64_t wall_ms)
 bool render_read_time(struct json v, int64_t *ret_wall_ms)
 {
     struct str raw = json_raw(v);
-    return json_is(v, JSON_STRING) && clock_parse((struct str){raw.at + 1, raw.len - 2}, ret_wall_ms);
+    return json_is(v, JSON_STRING) &&
+           clock_parse((struct str){raw.at + 1, raw.len - 2}, ret_wall_ms);
 }
 
 /* --- values ------------------------------------------------------------------------------------------------------- */
@@ -194,7 +197,8 @@ void render_reason(struct buf *b, struct json reason, int64_t at_ms)
         buf_add_lit(b, " at ");
         render_value(b, on);
     }
-    if (at_ms > 0 && render_read_time(json_get_lit(reason, "until"), &until_ms) && until_ms > at_ms) {
+    if (at_ms > 0 && render_read_time(json_get_lit(reason, "until"), &until_ms) &&
+        until_ms > at_ms) {
         buf_add_lit(b, " (for ");
         render_duration(b, until_ms - at_ms);
         buf_add_char(b, ')');

@@ -15,7 +15,7 @@ bool result_is_final(struct json run)
     return read_state(run, &state) && run_state_is_terminal(state);
 }
 
-enum cli_exit result_exit(struct json run)
+int result_exit(struct json run)
 {
     enum run_state state;
     if (!read_state(run, &state))
@@ -35,31 +35,43 @@ enum cli_exit result_exit(struct json run)
 
 /* --- errors ------------------------------------------------------------------------------------------------------- */
 
-static void say_one(struct screen *screen, const char *before, struct json task, struct json error)
+static void add_one(struct buf *b, const char *before, struct json task, struct json error)
 {
-    struct buf line;
-    buf_init(&line, SIZE_MAX);
-    if (json_raw(task).len > 2) { /* the root's path is empty */
-        buf_add_char(&line, '[');
-        render_value(&line, task);
-        buf_add_lit(&line, "] ");
+    buf_add_str(b, str_of(before));
+    if (json_raw(task).len > 2) { /* the root's path is empty: two quotes */
+        buf_add_char(b, '[');
+        render_value(b, task);
+        buf_add_lit(b, "] ");
     }
-    render_value(&line, json_get_lit(error, "code"));
-    buf_add_lit(&line, ": ");
-    render_value(&line, json_get_lit(error, "message"));
-    if (buf_ok(&line) == OK)
-        screen_say(screen, "%s%.*s", before, STR_ARG(buf_str(&line)));
-    buf_fini(&line);
+    render_value(b, json_get_lit(error, "code"));
+    buf_add_lit(b, ": ");
+    render_value(b, json_get_lit(error, "message"));
+    buf_add_char(b, '\n');
 }
 
-void result_say_error(struct screen *screen, const char *what, struct json error)
+void result_add_error(struct buf *b, struct json error)
 {
     struct json group = json_get_lit(error, "errors");
     if (!json_is(error, JSON_OBJECT))
         return;
-    say_one(screen, what, JSON_NONE, error);
+    add_one(b, "", JSON_NONE, error);
     for (struct json e = json_first(group); json_exists(e); e = json_next(group, e))
-        say_one(screen, "  ", json_get_lit(e, "task"), e);
+        add_one(b, "  ", json_get_lit(e, "task"), e);
+}
+
+/* On standard error, `what` in front of the first line. */
+static void say_error(struct screen *screen, const char *what, struct json error)
+{
+    struct buf text;
+    buf_init(&text, SIZE_MAX);
+    result_add_error(&text, error);
+    struct str rest = buf_str(&text);
+    while (rest.len > 0) {
+        struct str line = str_cut(&rest, '\n');
+        screen_say(screen, "%s%.*s", what, STR_ARG(line));
+        what = "";
+    }
+    buf_fini(&text);
 }
 
 /* --- output ------------------------------------------------------------------------------------------------------- */
@@ -118,16 +130,15 @@ bool result_print_output(struct session *s, struct json run, int *ret_exit)
 int result_show(struct session *s, struct json run, bool wants_output)
 {
     struct json error = json_get_lit(run, "error");
-    enum cli_exit code = result_exit(run);
-    int failure;
+    int code = result_exit(run), failure;
     switch (code) {
     case CLI_SUCCEEDED:
         if (wants_output && !result_print_output(s, run, &failure))
             return failure;
         break;
-    case CLI_CANCELLED: result_say_error(&s->screen, "", error); break; /* its code says it */
-    case CLI_TIMED_OUT: result_say_error(&s->screen, "timed out: ", error); break;
-    default: result_say_error(&s->screen, "error: ", error); break;
+    case CLI_CANCELLED: say_error(&s->screen, "", error); break; /* its code says it */
+    case CLI_TIMED_OUT: say_error(&s->screen, "timed out: ", error); break;
+    default: say_error(&s->screen, "error: ", error); break;
     }
     return code;
 }

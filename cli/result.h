@@ -4,13 +4,13 @@
 #include "cli/session.h"
 
 /* By the `state` of a run; CLI_FAILED where it has not ended, or cannot be read. */
-enum cli_exit result_exit(struct json run);
+int result_exit(struct json run);
 
 /* Has it ended? */
 bool result_is_final(struct json run);
 
-/* "provider_error: MESSAGE" for an `error`, and a line for each entry of its group. */
-void result_say_error(struct screen *screen, const char *what, struct json error);
+/* Appends an `error` as lines that end: "provider_error: MESSAGE", and one for each entry of its group. Nothing for null. */
+void result_add_error(struct buf *b, struct json error);
 
 /* The output of a run that succeeded, a text as it is, anything else as JSON; fetched where the run only refers to it. */
 bool result_print_output(struct session *s, struct json run, int *ret_exit);

@@ -62,7 +62,8 @@ static bool write_all(int fd, const char *at, size_t len)
 /* What is said on `err` may get lost: it decides nothing. */
 bool screen_flush(struct screen *s)
 {
-    bool lost = buf_ok(&s->pending) != OK || !write_all(s->pending_fd, s->pending.data, s->pending.len);
+    bool lost =
+        buf_ok(&s->pending) != OK || !write_all(s->pending_fd, s->pending.data, s->pending.len);
     if (lost && s->pending_fd == s->out)
         s->has_failed = true;
     buf_clear(&s->pending);
@@ -115,6 +116,11 @@ void screen_end_line(struct screen *s)
     set_dim(s, false);
     if (s->is_mid_line)
         put(s, STR("\n"));
+}
+
+void screen_on_echo(struct screen *s)
+{
+    s->is_mid_line |= s->out_is_terminal;
 }
 
 void screen_say(struct screen *s, const char *format, ...)

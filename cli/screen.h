@@ -39,6 +39,9 @@ void screen_end_line(struct screen *s);
 /* A line on `err`, without its end. */
 void screen_say(struct screen *s, const char *format, ...) PRINTF_LIKE(2, 3);
 
+/* The terminal has shown something of its own, as the ^C that was typed: a line about begins on a new line. */
+void screen_on_echo(struct screen *s);
+
 /* False: output was lost, or there is nobody left to read it. */
 bool screen_flush(struct screen *s);
 #endif

@@ -53,13 +53,15 @@ static bool read_document(struct session *s, struct document *d, int *ret_exit)
     json_doc_init(&d->doc);
     if (json_parse(&d->doc, buf_str(&d->text), &fault) == OK)
         return true;
-    screen_say(&s->screen, "error: the answer of %s cannot be read: %s", client_name(s->client), fault.what);
+    screen_say(&s->screen, "error: the answer of %s cannot be read: %s", client_name(s->client),
+               fault.what);
     document_fini(d);
     *ret_exit = CLI_FAILED;
     return false;
 }
 
-bool session_ask(struct session *s, const struct client_request *request, struct document *ret, int *ret_exit)
+bool session_ask(struct session *s, const struct client_request *request, struct document *ret,
+                 int *ret_exit)
 {
     struct answer a;
     if (client_ask(s->client, request, &a) != OK) {
@@ -114,6 +116,14 @@ void document_fini(struct document *d)
 {
     json_doc_fini(&d->doc);
     buf_fini(&d->text);
+}
+
+enum err session_check_id(const char *text, struct error *ret_error)
+{
+    struct id id;
+    if (id_parse(str_of(text), RUN_ID_PREFIX, &id))
+        return OK;
+    return error_set(ret_error, ERR_INVALID_REQUEST, "\"%s\" is no run's id", text);
 }
 
 void session_run_path(struct buf *b, const char *run_id, const char *suffix)

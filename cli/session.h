@@ -24,7 +24,8 @@ bool session_open(struct session *s, const struct options *options, int *ret_exi
 void session_close(struct session *s);
 
 /* On success `ret` holds the answer's document. */
-bool session_ask(struct session *s, const struct client_request *request, struct document *ret, int *ret_exit);
+bool session_ask(struct session *s, const struct client_request *request, struct document *ret,
+                 int *ret_exit);
 
 /* GET of `path`. */
 bool session_get(struct session *s, const char *path, struct document *ret, int *ret_exit);
@@ -40,6 +41,9 @@ int session_end(struct session *s);
 
 struct json document_root(const struct document *d);
 void document_fini(struct document *d);
+
+/* OK; ERR_INVALID_REQUEST where `text` is no run's id. */
+enum err session_check_id(const char *text, struct error *ret_error) MUST_CHECK;
 
 /* "/v1/runs/ID" and what follows, with the id encoded; a string that ends with a NUL, ERR_NOMEM shows in `b`. */
 void session_run_path(struct buf *b, const char *run_id, const char *suffix);

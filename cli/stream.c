@@ -83,7 +83,8 @@ static int finish(struct stream *s, const struct stream_options *o, const char *
         return code;
     }
     json_doc_init(&d.doc);
-    IGNORE_RESULT(json_parse(&d.doc, buf_str(&s->follow.run), NULL) != OK); /* then it says: failed */
+    IGNORE_RESULT(json_parse(&d.doc, buf_str(&s->follow.run), NULL) !=
+                  OK); /* then it says: failed */
     code = show(s, o, json_root(&d.doc));
     json_doc_fini(&d.doc);
     return code;
@@ -92,7 +93,8 @@ static int finish(struct stream *s, const struct stream_options *o, const char *
 int stream_run(struct session *session, const struct stream_options *options)
 {
     struct stream s = {.session = session, .create = options->create};
-    struct pursuit p = {.client = session->client, .screen = &session->screen, .way = &way, .ctx = &s};
+    struct pursuit p = {
+        .client = session->client, .screen = &session->screen, .way = &way, .ctx = &s};
     int code = CLI_FAILED;
     p.is_own = options->create.at != NULL;
     str_copy(p.run_id, sizeof p.run_id, str_of(options->run_id));

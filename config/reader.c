@@ -21,7 +21,7 @@ static void write_path(struct buf *b, const struct doc_path *at)
     }
     if (b->len > 0)
         buf_add_char(b, '.');
-    buf_add_str(b, at->name);
+    buf_add_str(b, at->name.len > 0 ? at->name : STR("\"\""));
 }
 
 static void path_text(const struct doc_path *at, char ret_text[PATH_TEXT])

@@ -1,0 +1,124 @@
+/* What the engine and the API are made with. */
+#include "base/mem.h"
+#include "config/config.h"
+
+/* --- providers and agents ----------------------------------------------------------------------------------------- */
+
+/* While they are gathered; catalog_create takes both over. */
+struct parts {
+    struct upstream **upstreams;
+    uint32_t upstream_count;
+    struct agent **agents;
+    uint32_t agent_count;
+};
+
+static void drop_parts(struct parts *p)
+{
+    for (uint32_t i = 0; i < p->upstream_count; i++)
+        upstream_unref(p->upstreams[i]);
+    for (uint32_t i = 0; i < p->agent_count; i++)
+        agent_unref(p->agents[i]);
+    mem_free(p->upstreams);
+    mem_free(p->agents);
+}
+
+static struct gate *gate_of(const struct catalog *old, struct str name)
+{
+    struct upstream *u = old != NULL ? catalog_upstream(old, name) : NULL;
+    return u != NULL ? u->gate : NULL;
+}
+
+static enum err add_upstreams(struct parts *p, const struct config *c, const struct catalog *old,
+                              struct loop *home, uint32_t loop_count, struct buf *report)
+{
+    for (uint32_t i = 0; i < c->provider_count; i++) {
+        const struct upstream_options *o = &c->providers[i];
+        struct error error;
+        enum err e = upstream_create(o, gate_of(old, o->provider.name), home, loop_count,
+                                     &p->upstreams[i], &error);
+        if (e != OK) {
+            buf_addf(report, "%s: providers.%.*s cannot be used: %s\n", c->source,
+                     STR_ARG(o->provider.name), error.message);
+            return e;
+        }
+        p->upstream_count++;
+    }
+    return OK;
+}
+
+static void add_agents(struct parts *p, const struct config *c)
+{
+    for (uint32_t i = 0; i < c->agent_count; i++)
+        p->agents[p->agent_count++] = agent_ref(c->agents[i]);
+}
+
+/* Once nothing can fail any more: calls that wait feel it at once. */
+static void configure_gates(const struct config *c, const struct catalog *old)
+{
+    for (uint32_t i = 0; i < c->provider_count; i++) {
+        struct gate *gate = gate_of(old, c->providers[i].provider.name);
+        if (gate != NULL)
+            gate_configure(gate, &c->providers[i].limiter);
+    }
+}
+
+enum err config_make_catalog(const struct config *c, const struct catalog *old, struct loop *home,
+                             uint32_t loop_count, struct catalog **ret_catalog, struct buf *report)
+{
+    struct parts p = {
+        .upstreams = mem_zalloc(c->provider_count * sizeof(struct upstream *)),
+        .agents = mem_zalloc(c->agent_count * sizeof(struct agent *)),
+    };
+    if (p.upstreams == NULL || p.agents == NULL) {
+        drop_parts(&p);
+        return ERR_NOMEM;
+    }
+    enum err e = add_upstreams(&p, c, old, home, loop_count, report);
+    if (e != OK) {
+        drop_parts(&p);
+        return e;
+    }
+    add_agents(&p, c);
+    e = catalog_create(p.upstreams, p.upstream_count, p.agents, p.agent_count, ret_catalog);
+    if (e == OK)
+        configure_gates(c, old);
+    return e;
+}
+
+/* --- keys --------------------------------------------------------------------------------------------------------- */
+
+static size_t names_bytes(const struct config *c)
+{
+    size_t n = 0;
+    for (uint32_t i = 0; i < c->key_count; i++)
+        n += c->keys[i].name.len;
+    return n;
+}
+
+static void make_key(struct api_key *key, const struct config_key *from, char *name,
+                     uint64_t now_ms)
+{
+    memcpy(name, from->name.at, from->name.len);
+    key->name = (struct str){name, from->name.len};
+    memcpy(key->digest, from->digest, sizeof key->digest);
+    key->scope = from->scope;
+    key->is_limited = from->requests.rate > 0;
+    token_bucket_init(&key->creates, &from->requests, now_ms);
+    pthread_mutex_init(&key->lock, NULL); /* fails for no default attributes */
+}
+
+enum err config_make_auth(const struct config *c, struct auth *ret_auth)
+{
+    size_t keys_bytes = c->key_count * sizeof(struct api_key);
+    struct api_key *keys = mem_zalloc(keys_bytes + names_bytes(c));
+    if (keys == NULL)
+        return ERR_NOMEM;
+    char *name = (char *)keys + keys_bytes;
+    uint64_t now_ms = clock_mono_ms(NULL);
+    for (uint32_t i = 0; i < c->key_count; i++) {
+        make_key(&keys[i], &c->keys[i], name, now_ms);
+        name += c->keys[i].name.len;
+    }
+    *ret_auth = (struct auth){.keys = keys, .count = c->key_count};
+    return OK;
+}
