@@ -11,13 +11,14 @@ static inline bool answer_is_good(const struct answer *a)
     return a->fate == ANSWER_WHOLE && a->status >= 200 && a->status < 300;
 }
 
-/* May the same request work in a moment: the connection broke, nobody listens, or the gateway (a proxy for it) says so? */
+/* May the same request work in a moment: the connection broke, nobody listens, or the gateway (a
+ * proxy for it) says so? */
 bool answer_is_passing(const struct answer *a);
 
 /* The exit code for an answer that is not good. */
 int answer_exit(const struct answer *a);
 
-/* Appends one line without its end: "invalid_request: DETAIL (/task/type: unknown_type: DETAIL; ..)", or what else went
- * wrong at `server`. */
+/* Appends one line without its end: "invalid_request: DETAIL (/task/type: unknown_type: DETAIL;
+ * ..)", or what else went wrong at `server`. */
 void answer_describe(struct buf *b, const struct answer *a, const char *server);
 #endif

@@ -14,7 +14,7 @@ struct await {
     struct json_doc doc;
 };
 
-/* The create does not wait: its answer names the run at once, so that Ctrl-C knows what to cancel. */
+/* The create does not wait: its answer names the run at once, and Ctrl-C knows what to cancel. */
 static void ask(void *ctx, const char *run_id, struct client_request *r)
 {
     struct await *w = ctx;
@@ -64,8 +64,8 @@ int await_run(struct session *s, struct str create)
     buf_init(&w.run, CLIENT_MAX_BODY);
     json_doc_init(&w.doc);
     if (pursue(&p, &code)) {
-        code = result_exit(json_root(&w.doc));
         session_print_json(s, json_root(&w.doc));
+        code = session_end(s, result_exit(json_root(&w.doc)));
     }
     json_doc_fini(&w.doc);
     buf_fini(&w.run);

@@ -1,9 +1,11 @@
 #ifndef SLUICE_CLI_BODY_H
 #define SLUICE_CLI_BODY_H
-/* The body of a create request (API §1), from a file or an agent's name and what the command line lays over it.
+/* The body of a create request (API §1), from a file or an agent's name and what the command line
+ * lays over it.
  *
- * A JSON text that is changed one member at a time; what is not touched stays byte for byte, so that numbers keep their
- * digits. Life: body_init, sets, body_fini. Bound: BODY_MAX_BYTES, BODY_MAX_DEPTH parts of a dotted key. One thread. */
+ * A JSON text that is changed one member at a time; what is not touched stays byte for byte, so
+ * that numbers keep their digits. Life: body_init, sets, body_fini. Bound: BODY_MAX_BYTES,
+ * BODY_MAX_DEPTH parts of a dotted key. One thread. */
 #include "base/buf.h"
 #include "base/json.h"
 
@@ -16,11 +18,12 @@ struct body {
 void body_init(struct body *b); /* {} */
 void body_fini(struct body *b);
 
-/* Starts from a file's content. ERR_INVALID_REQUEST with line and column where it is no JSON object. */
+/* Starts from a file's content. ERR_INVALID_REQUEST with line and column where it is no JSON
+ * object. */
 enum err body_load(struct body *b, struct str json, struct error *ret_error) MUST_CHECK;
 
-/* Sets the member that `path` names, one name a level, to a JSON value; objects on the way are made, what else stands there is
- * replaced. ERR_LIMIT, ERR_NOMEM. */
+/* Sets the member that `path` names, one name a level, to a JSON value; objects on the way are
+ * made, what else stands there is replaced. ERR_LIMIT, ERR_NOMEM. */
 enum err body_set(struct body *b, const struct str *path, size_t depth, struct str json) MUST_CHECK;
 
 /* The same for a member of the root. */
@@ -31,7 +34,8 @@ enum err body_set_json(struct body *b, const char *name, struct str json,
 enum err body_set_number(struct body *b, const char *name, uint64_t value,
                          struct error *ret_error) MUST_CHECK;
 
-/* `--param sim.gap_ms=5`: sets /params/sim/gap_ms. The value is JSON if it parses, a string otherwise. */
+/* `--param sim.gap_ms=5`: sets /params/sim/gap_ms. The value is JSON if it parses, a string
+ * otherwise. */
 enum err body_set_param(struct body *b, struct str key, struct str value,
                         struct error *ret_error) MUST_CHECK;
 

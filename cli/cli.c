@@ -1,4 +1,4 @@
-/* The table of commands, their help, and the way from a command line to the function that runs it. */
+/* The table of commands, their help, and the way from a command line to what runs it. */
 #include "cli/cli.h"
 
 #include <signal.h>
@@ -55,9 +55,9 @@ const struct command *command_find(const char *name)
     return NULL;
 }
 
-bool cli_knows(const char *name)
+bool cli_knows(const char *command)
 {
-    const struct command *c = command_find(name);
+    const struct command *c = command_find(command);
     return c != NULL && c->run != NULL;
 }
 
@@ -102,9 +102,9 @@ static void print_help(const struct command *c, FILE *out)
         fprintf(out, "\n%s\n", c->notes);
 }
 
-bool cli_help(const char *name, FILE *out)
+bool cli_help(const char *command, FILE *out)
 {
-    const struct command *c = command_find(name);
+    const struct command *c = command_find(command);
     if (c != NULL)
         print_help(c, out);
     return c != NULL;
@@ -112,9 +112,9 @@ bool cli_help(const char *name, FILE *out)
 
 /* --- running ------------------------------------------------------------------------------------------------------ */
 
-int cli_main(const char *name, int argc, char **argv)
+int cli_main(const char *command, int argc, char **argv)
 {
-    const struct command *c = command_find(name);
+    const struct command *c = command_find(command);
     struct options options;
     struct error error;
     if (c == NULL || c->run == NULL) {
@@ -122,8 +122,8 @@ int cli_main(const char *name, int argc, char **argv)
         return CLI_USAGE;
     }
     if (options_parse(c, argc, argv, &options, &error) != OK) {
-        fprintf(stderr, "sluice %s: %s\n\"sluice %s --help\" says more\n", name, error.message,
-                name);
+        fprintf(stderr, "sluice %s: %s\n\"sluice %s --help\" says more\n", command, error.message,
+                command);
         return CLI_USAGE;
     }
     if (options.given[OPTION_HELP]) {

@@ -105,6 +105,18 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *ctx)
     return size * count;
 }
 
+/* What the system said of the connection, else what curl says. */
+static void explain(struct exchange *x, CURLcode result)
+{
+    struct answer *a = &x->answer;
+    long os_error = 0;
+    curl_easy_getinfo(x->easy, CURLINFO_OS_ERRNO, &os_error);
+    const char *text = x->error[0] != '\0' ? x->error : curl_easy_strerror(result);
+    if (result == CURLE_COULDNT_CONNECT && os_error != 0)
+        text = strerror((int)os_error);
+    str_copy(a->failure, sizeof a->failure, str_of(text));
+}
+
 static void on_over(struct exchange *x, CURLcode result)
 {
     struct answer *a = &x->answer;
@@ -117,8 +129,7 @@ static void on_over(struct exchange *x, CURLcode result)
     }
     curl_easy_getinfo(x->easy, CURLINFO_PRETRANSFER_TIME_T, &sent_after_us);
     a->fate = sent_after_us > 0 ? ANSWER_BROKEN : ANSWER_NO_SERVER;
-    str_copy(a->failure, sizeof a->failure,
-             str_of(x->error[0] != '\0' ? x->error : curl_easy_strerror(result)));
+    explain(x, result);
 }
 
 /* True: something has come to its end. */
@@ -142,7 +153,8 @@ void client_step(struct client *c, int timeout_ms, int wake_fd)
 {
     struct curl_waitfd wake = {.fd = wake_fd, .events = CURL_WAIT_POLLIN};
     int running;
-    /* Errors of the multi handle itself are misuse or lack of memory; each exchange's own end tells of the latter. */
+    /* Errors of the multi handle itself are misuse or lack of memory; each exchange's own end tells
+     * of the latter. */
     curl_multi_perform(c->multi, &running);
     if (!collect(c))
         curl_multi_poll(c->multi, &wake, wake_fd >= 0 ? 1 : 0, timeout_ms, NULL);
@@ -216,7 +228,7 @@ static bool set_body(struct exchange *x)
            curl_easy_setopt(x->easy, CURLOPT_POSTFIELDS, body.at) == CURLE_OK;
 }
 
-/* These options fail for want of memory only, or are refused by a curl that was built without them. */
+/* These options fail for want of memory only, or are refused by a curl built without them. */
 static void set_options(struct exchange *x)
 {
     const char *socket = x->client->endpoint.socket;

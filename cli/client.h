@@ -1,10 +1,12 @@
 #ifndef SLUICE_CLI_CLIENT_H
 #define SLUICE_CLI_CLIENT_H
-/* HTTP requests to the gateway: one at a time with client_ask, or several side by side that client_step moves.
+/* HTTP requests to the gateway: one at a time with client_ask, or several side by side that
+ * client_step moves.
  *
- * Life: client_open; exchange_start, client_step until exchange_answer gives it, exchange_end (at any time: an exchange that
- * is under way is aborted); client_close after the last. One thread. No proxy, no redirect: a key never goes anywhere else.
- * Bound: an answer that is gathered takes at most CLIENT_MAX_BODY bytes. */
+ * Life: client_open; exchange_start, client_step until exchange_answer gives it, exchange_end (at
+ * any time: an exchange that is under way is aborted); client_close after the last. One thread. No
+ * proxy, no redirect: a key never goes anywhere else. Bound: an answer that is gathered takes at
+ * most CLIENT_MAX_BODY bytes. */
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -28,7 +30,8 @@ struct client_request {
     bool resumes;       /* Last-Event-ID is sent */
     uint64_t last_event_id;
 
-    /* Takes the body of a 200 as it comes; false stops the exchange. NULL: it is gathered, as any other body is. */
+    /* Takes the body of a 200 as it comes; false stops the exchange. NULL: it is gathered, as any
+     * other body is. */
     bool (*on_bytes)(void *ctx, struct str bytes);
     void *ctx;
 };
@@ -54,7 +57,8 @@ enum err client_open(const struct endpoint *endpoint, const char *key, struct cl
 void client_close(struct client *c); /* NULL is fine */
 const char *client_name(const struct client *c);
 
-/* Moves every exchange on. Returns when something has happened, `wake_fd` (-1: none) is readable, or the time is over. */
+/* Moves every exchange on. Returns when something has happened, `wake_fd` (-1: none) is readable,
+ * or the time is over. */
 void client_step(struct client *c, int timeout_ms, int wake_fd);
 
 /* NULL: no memory. */

@@ -19,12 +19,13 @@ static int print_state(struct session *s, struct json run)
     buf_add_char(&line, ' ');
     render_value(&line, json_get_lit(run, "state"));
     buf_add_char(&line, '\n');
-    screen_out(&s->screen, buf_str(&line));
+    session_print(s, &line);
     buf_fini(&line);
-    return session_end(s);
+    return session_end(s, CLI_SUCCEEDED);
 }
 
-/* With --wait the same request is made until it says that the run has stopped: asking again changes nothing. */
+/* With --wait the same request is made until it says that the run has stopped: asking again changes
+ * nothing. */
 static int ask(struct session *s, const struct options *o, struct client_request *request)
 {
     struct document d;

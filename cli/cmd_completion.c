@@ -1,4 +1,5 @@
-/* sluice completion: a script that teaches a shell the commands and their options, made from the table. */
+/* sluice completion: a script that teaches a shell the commands and their options, made from the
+ * table. */
 #include <stdio.h>
 #include <string.h>
 
@@ -67,7 +68,8 @@ static void print_bash(void)
 
 /* --- zsh ---------------------------------------------------------------------------------------------------------- */
 
-/* Text within single quotes, for _arguments and _describe: a colon or bracket would end a part of it. */
+/* Text within single quotes, for _arguments and _describe: a colon or bracket would end a part of
+ * it. */
 static void zsh_text(const char *text)
 {
     for (; *text != '\0'; text++) {

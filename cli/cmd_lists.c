@@ -79,7 +79,7 @@ static void print_table(struct session *s, const struct listing *l, struct json 
     for (struct json item = json_first(items); json_exists(item); item = json_next(items, item))
         add_row(&t, l, item);
     table_print(&t, s->screen.width, &text);
-    screen_out(&s->screen, buf_str(&text));
+    session_print(s, &text);
     buf_fini(&text);
     table_fini(&t);
 }
@@ -104,7 +104,7 @@ static int list(const struct options *o, const struct listing *l)
         else
             print_table(&s, l, items);
         document_fini(&d);
-        code = session_end(&s);
+        code = session_end(&s, CLI_SUCCEEDED);
     }
     session_close(&s);
     return code;

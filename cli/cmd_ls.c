@@ -60,8 +60,10 @@ static void render_age(struct buf *b, const struct list *l, struct json run, int
 
 static void render_why(struct buf *b, struct json run)
 {
-    struct json code = json_get_lit(json_get_lit(run, "error"), "code");
-    if (json_exists(code))
+    struct json error = json_get_lit(run, "error"), code = json_get_lit(error, "code");
+    if (json_string_is(code, STR("cancelled"))) /* as its state says already */
+        render_value(b, json_get_lit(error, "message"));
+    else if (json_exists(code))
         render_value(b, code);
     else
         render_reason(b, json_get_lit(run, "reason"), 0);
@@ -156,12 +158,12 @@ static int list(struct session *s, const struct options *o)
         fine = fetch_page(&l, &code);
     if (fine && !o->given[OPTION_JSON]) {
         table_print(&l.table, s->screen.width, &text);
-        screen_out(&s->screen, buf_str(&text));
+        session_print(s, &text);
     }
     table_fini(&l.table);
     buf_fini(&text);
     buf_fini(&l.cursor);
-    return fine ? session_end(s) : code;
+    return fine ? session_end(s, CLI_SUCCEEDED) : code;
 }
 
 static int run(const struct options *o)

@@ -25,8 +25,11 @@ static const char notes[] =
     "JSON if it parses, otherwise text; a dot in its KEY goes into an object: --param sim.gap_ms=5.\n"
     "\n"
     "The answer streams to standard output, what the run waits for is told on standard error. If the\n"
-    "connection breaks the client comes back and goes on where it was. Ctrl-C cancels the run;\n"
-    "pressed twice, the client leaves and the run stays as it is (exit code 130).";
+    "connection breaks the client comes back and goes on where it was. What was printed cannot be\n"
+    "taken back: where a later attempt begins anew that is told, and --json has the result alone.\n"
+    "\n"
+    "Ctrl-C cancels the run; pressed twice, the client leaves and the run stays as it is (exit\n"
+    "code 130).";
 
 /* --- the request -------------------------------------------------------------------------------------------------- */
 
@@ -125,10 +128,10 @@ static int detach(struct session *s, struct str create)
     buf_init(&line, 1024);
     render_value(&line, json_get_lit(document_root(&d), "id"));
     buf_add_char(&line, '\n');
-    screen_out(&s->screen, buf_str(&line));
+    session_print(s, &line);
     buf_fini(&line);
     document_fini(&d);
-    return session_end(s);
+    return session_end(s, CLI_SUCCEEDED);
 }
 
 static int create(struct session *s, const struct options *o)

@@ -194,14 +194,13 @@ static int print_page(struct page *p)
     if (json_is(error, JSON_OBJECT))
         buf_add_lit(&p->text, "\nerror\n");
     result_add_error(&p->text, error);
-    s->screen.has_failed |= buf_ok(&p->text) != OK;
-    screen_out(&s->screen, buf_str(&p->text));
+    session_print(s, &p->text);
     if (json_exists(output) && !json_is(output, JSON_NULL)) {
         screen_out(&s->screen, STR("\noutput\n"));
         if (!result_print_output(s, p->run, &code))
             return code;
     }
-    return session_end(s);
+    return session_end(s, CLI_SUCCEEDED);
 }
 
 static int show(struct session *s, const char *run_id, struct json run)
@@ -235,7 +234,7 @@ static int fetch(struct session *s, const struct options *o)
         return code;
     if (o->given[OPTION_JSON]) {
         session_print_json(s, document_root(&d));
-        code = session_end(s);
+        code = session_end(s, CLI_SUCCEEDED);
     } else {
         code = show(s, o->arguments[0], document_root(&d));
     }

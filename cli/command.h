@@ -1,6 +1,7 @@
 #ifndef SLUICE_CLI_COMMAND_H
 #define SLUICE_CLI_COMMAND_H
-/* A command as a row: what help, completion and the option parser know of it, and the function that runs it.
+/* A command as a row: what help, completion and the option parser know of it, and the function that
+ * runs it.
  *
  * Each command is a file, cmd_NAME.c, that defines its row; cli.c lists the rows. Immutable. */
 #include <stdbool.h>

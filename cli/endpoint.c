@@ -9,8 +9,8 @@ static struct str behind(struct str s, struct str prefix)
     return (struct str){s.at + prefix.len, s.len - prefix.len};
 }
 
-/* Nothing that would end up in another part of the URL than the host, the port and the base path: a user (who would be
- * sent as credentials), a query, a fragment, or what no URL holds. */
+/* Nothing that would end up in another part of the URL than the host, the port and the base path: a
+ * user (who would be sent as credentials), a query, a fragment, or what no URL holds. */
 static bool is_plain(struct str s)
 {
     for (size_t i = 0; i < s.len; i++) {

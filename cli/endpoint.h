@@ -11,10 +11,11 @@ struct endpoint {
     char socket[ENDPOINT_SOCKET_BYTES]; /* path of a unix socket; empty: none */
 };
 
-/* http://HOST:PORT[/BASE], https://.., HOST:PORT, unix:/PATH. ERR_INVALID_REQUEST for everything else. */
+/* http://HOST:PORT[/BASE], https://.., HOST:PORT, unix:/PATH. ERR_INVALID_REQUEST for everything
+ * else. */
 enum err endpoint_parse(struct str text, struct endpoint *ret, struct error *ret_error) MUST_CHECK;
 
-/* The same from `server` (--server, may be NULL), else the environment, else http://127.0.0.1:8080. */
+/* The same from `server` (--server, or NULL), else SLUICE_URL, else http://127.0.0.1:8080. */
 enum err endpoint_choose(const char *server, struct endpoint *ret,
                          struct error *ret_error) MUST_CHECK;
 

@@ -37,14 +37,24 @@ static void say_reason(struct follow *f, const char *what, const struct event *e
 
 /* --- events ------------------------------------------------------------------------------------------------------- */
 
-static void on_text(struct follow *f, struct str text)
+/* Whatever made the earlier attempt fail after it had begun to answer: what was shown is void. */
+static void begin_anew(struct follow *f, int64_t attempt)
+{
+    screen_say(f->screen, "attempt %lld begins the answer anew", (long long)attempt);
+    screen_end_line(f->screen);
+}
+
+static void on_text(struct follow *f, struct str text, int64_t attempt)
 {
     if (text.len == 0)
         return;
+    if (f->has_text && attempt != f->attempt)
+        begin_anew(f, attempt);
     if (f->is_thinking)
         screen_end_line(f->screen);
     f->is_thinking = false;
     f->has_text = true;
+    f->attempt = attempt;
     screen_out(f->screen, text);
 }
 
@@ -64,7 +74,7 @@ static void on_delta(struct follow *f, const struct event *e)
     if (e->task.len > 0)
         return;
     on_reasoning(f, text_of(f, e->data, STR("reasoning")));
-    on_text(f, text_of(f, e->data, STR("text")));
+    on_text(f, text_of(f, e->data, STR("text")), e->attempt);
     struct str tool = text_of(f, json_get_lit(e->data, "tool_call"), STR("name"));
     if (tool.len > 0)
         screen_say(f->screen, "asks for the tool %.*s", STR_ARG(tool));
@@ -113,12 +123,6 @@ static void on_retrying(struct follow *f, const struct event *e)
     buf_fini(&b);
 }
 
-static void on_restarted(struct follow *f, const struct event *e)
-{
-    screen_say(f->screen, "attempt %lld begins the answer anew", (long long)e->attempt);
-    screen_end_line(f->screen);
-}
-
 static void on_gap(struct follow *f, const struct event *e)
 {
     (void)e;
@@ -137,10 +141,13 @@ static const struct {
     const char *type;
     void (*on)(struct follow *f, const struct event *e);
 } handlers[] = {
-    {"output.delta", on_delta},        {"run.waiting", on_waiting},
-    {"run.cancelling", on_cancelling}, {"attempt.failed", on_attempt_failed},
-    {"attempt.lost", on_attempt_lost}, {"attempt.restarted", on_restarted},
-    {"task.retrying", on_retrying},    {"stream.gap", on_gap},
+    {"output.delta", on_delta},
+    {"run.waiting", on_waiting},
+    {"run.cancelling", on_cancelling},
+    {"attempt.failed", on_attempt_failed},
+    {"attempt.lost", on_attempt_lost},
+    {"task.retrying", on_retrying},
+    {"stream.gap", on_gap},
     {"run.finished", on_finished},
 };
 

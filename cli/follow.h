@@ -2,12 +2,12 @@
 #define SLUICE_CLI_FOLLOW_H
 /* A run's events, as they come over the stream, on the screen.
  *
- * The answer's text goes to standard output as it comes; what the run waits for, retries, or loses, and the steps of a tree,
- * are lines on standard error. As NDJSON, events go out as they are. Only the root task's text is the answer: the texts of a
- * tree's leaves would run into each other.
+ * The answer's text goes to standard output as it comes; what the run waits for, retries, or loses,
+ * and the steps of a tree, are lines on standard error. As NDJSON, events go out as they are. Only
+ * the root task's text is the answer: the texts of a tree's leaves would run into each other.
  *
- * Life: follow_init, follow_bytes for whatever a connection brings, follow_reconnected before another one's first bytes,
- * follow_fini. One thread. Bound: an event of FOLLOW_MAX_EVENT bytes. */
+ * Life: follow_init, follow_bytes for whatever a connection brings, follow_reconnected before
+ * another one's first bytes, follow_fini. One thread. Bound: an event of FOLLOW_MAX_EVENT bytes. */
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -23,6 +23,7 @@ struct follow {
     uint64_t seq;      /* of the last event; where another connection goes on */
     uint64_t events;   /* how many have come */
     bool has_text;     /* some of the answer was shown */
+    int64_t attempt;   /* the one whose text that was */
     bool is_thinking;  /* the last text was reasoning */
     bool is_cancelled; /* the user knows of the cancel: it was theirs */
     bool has_ended;
@@ -39,7 +40,8 @@ struct follow {
 void follow_init(struct follow *f, struct screen *screen, bool as_json, uint64_t after);
 void follow_fini(struct follow *f);
 
-/* False where there is no point in going on: it has ended, the output is lost, or these are no events. */
+/* False where there is no point in going on: it has ended, the output is lost, or these are no
+ * events. */
 bool follow_bytes(struct follow *f, struct str bytes);
 
 void follow_reconnected(struct follow *f);

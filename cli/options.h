@@ -2,9 +2,9 @@
 #define SLUICE_CLI_OPTIONS_H
 /* A command line taken apart by its command's table of options.
  *
- * `--name value` and `--name=value` are the same, `--` ends the options, options may stand behind arguments, a single `-` is
- * an argument. The last one wins where an option that takes one value comes again. Plain data; every view is borrowed from
- * argv. */
+ * `--name value` and `--name=value` are the same, `--` ends the options, options may stand behind
+ * arguments, a single `-` is an argument. The last one wins where an option that takes one value
+ * comes again. Plain data; every view is borrowed from argv. */
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -70,10 +70,12 @@ struct options {
 
 struct command;
 
-/* OK, or ERR_INVALID_REQUEST with a message for whoever typed it. With --help the arguments are not counted. */
+/* OK, or ERR_INVALID_REQUEST with a message for whoever typed it. With --help the arguments are not
+ * counted. */
 enum err options_parse(const struct command *command, int argc, char **argv, struct options *ret,
                        struct error *ret_error) MUST_CHECK;
 
-/* The options of a command, one after the other: its own, then those that all commands take. NULL behind the last. */
+/* The options of a command, one after the other: its own, then those that all commands take. NULL
+ * behind the last. */
 const struct option_spec *options_at(const struct command *command, uint32_t i);
 #endif

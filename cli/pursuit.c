@@ -4,10 +4,12 @@
 
 #include "base/clock.h"
 #include "cli/interrupt.h"
+#include "cli/render.h"
 
 enum { LATER_MS = 250, CANCEL_AGAIN_MS = 1000, CANCEL_LIMIT_MS = 30000, IDLE_MS = 60000 };
 
-/* A connection that was merely cut comes back at once; together they outlast a gateway that drains and starts anew. */
+/* A connection that was merely cut comes back at once; together they outlast a gateway that drains
+ * and starts anew. */
 static const uint32_t delays_ms[PURSUIT_TRIES] = {0, 500, 2000, 8000, 20000};
 
 enum outcome { GOES_ON, ENDED, GIVEN_UP };
@@ -36,7 +38,8 @@ static void start_cancel(struct pursuit *p)
     p->cancel_at_ms = p->cancel != NULL ? UINT64_MAX : now_ms() + CANCEL_AGAIN_MS;
 }
 
-/* That the run has ended meanwhile is fine. What does not pass is said; the run is followed all the same. */
+/* That the run has ended meanwhile is fine. What does not pass is said; the run is followed all the
+ * same. */
 static void end_cancel(struct pursuit *p, const struct answer *a)
 {
     struct buf why;
@@ -79,6 +82,8 @@ static bool heed_interrupts(struct pursuit *p)
 static enum outcome leave(struct pursuit *p, int *ret_exit)
 {
     *ret_exit = CLI_LEFT;
+    if (p->screen->has_failed)
+        screen_say(p->screen, "error: the output cannot be written");
     if (p->run_id[0] != '\0')
         screen_say(p->screen, "left the run as it is; to come back: sluice watch %s", p->run_id);
     else
@@ -96,7 +101,7 @@ static enum outcome give_up(struct pursuit *p, const struct answer *a, int *ret_
     describe(p, a, &why);
     screen_say(p->screen, "error: %.*s", STR_ARG(buf_str(&why)));
     buf_fini(&why);
-    if (p->run_id[0] != '\0' && *ret_exit == CLI_NO_SERVER)
+    if (p->run_id[0] != '\0' && p->is_reached && *ret_exit == CLI_NO_SERVER)
         screen_say(p->screen, "the run may go on; to come back: sluice watch %s", p->run_id);
     else if (a->fate == ANSWER_BROKEN)
         screen_say(p->screen, "the run may have begun: sluice ls shows it");
@@ -106,13 +111,15 @@ static enum outcome give_up(struct pursuit *p, const struct answer *a, int *ret_
 static enum outcome try_again(struct pursuit *p, const struct answer *a, int *ret_exit)
 {
     struct buf why;
-    if (p->tries == PURSUIT_TRIES)
+    if (p->tries == PURSUIT_TRIES || !p->is_reached)
         return give_up(p, a, ret_exit);
     uint32_t delay_ms = delays_ms[p->tries++];
     p->ask_at_ms = now_ms() + delay_ms;
     if (delay_ms > 0 && !answer_is_good(a)) {
         describe(p, a, &why);
-        screen_say(p->screen, "%.*s; trying again", STR_ARG(buf_str(&why)));
+        buf_add_lit(&why, "; trying again in ");
+        render_duration(&why, delay_ms);
+        screen_say(p->screen, "%.*s", STR_ARG(buf_str(&why)));
         buf_fini(&why);
     }
     return GOES_ON;
@@ -120,6 +127,7 @@ static enum outcome try_again(struct pursuit *p, const struct answer *a, int *re
 
 static enum outcome take(struct pursuit *p, const struct answer *a, int *ret_exit)
 {
+    p->is_reached |= a->status > 0;
     if (!answer_is_good(a) && !answer_is_passing(a))
         return give_up(p, a, ret_exit);
     enum pursuit_step step = p->way->take(p->ctx, a);

@@ -1,10 +1,12 @@
 #ifndef SLUICE_CLI_PURSUIT_H
 #define SLUICE_CLI_PURSUIT_H
-/* Staying with a run to its end: over broken connections and a gateway that restarts, and with Ctrl-C as a cancel.
+/* Staying with a run to its end: over broken connections and a gateway that restarts, and with
+ * Ctrl-C as a cancel.
  *
- * A pursuit makes one exchange after the other until its way of asking (the event stream, or waiting) has seen the end. A
- * connection that breaks is made again, PURSUIT_TRIES times in a row without anything new before it gives up. The first
- * Ctrl-C cancels the run, beside the exchange that is under way, and the pursuit goes on to the run's end; the second leaves.
+ * A pursuit makes one exchange after the other until its way of asking (the event stream, or
+ * waiting) has seen the end. A connection that breaks is made again, PURSUIT_TRIES times in a row
+ * without anything new before it gives up. The first Ctrl-C cancels the run, beside the exchange
+ * that is under way, and the pursuit goes on to the run's end; the second leaves.
  *
  * Life: fields set by the caller, then pursue, once. Main thread: it owns SIGINT from there on. */
 #include "cli/answer.h"
@@ -20,8 +22,8 @@ enum pursuit_step {
 };
 
 struct pursuit_way {
-    /* What to ask next. `run_id` is empty until an answer has named the run: then the run is created. Views in
-     * `ret_request` are borrowed until the next call. */
+    /* What to ask next. `run_id` is empty until an answer has named the run: then the run is
+     * created. Views in `ret_request` are borrowed until the next call. */
     void (*ask)(void *ctx, const char *run_id, struct client_request *ret_request);
     /* The exchange is over: what did it bring? Not called for answers that refuse. */
     enum pursuit_step (*take)(void *ctx, const struct answer *a);
@@ -41,6 +43,7 @@ struct pursuit {
     struct exchange *main, *cancel;
     uint64_t ask_at_ms;    /* when `main` is made (again) */
     uint64_t cancel_at_ms; /* the same for `cancel`; UINT64_MAX: it is not wanted, or done */
+    bool is_reached; /* the gateway has answered at least once: only then is it worth coming back */
     uint32_t tries;
     uint32_t interrupts;
     char cancel_path[64];

@@ -31,8 +31,8 @@ static bool is_in(const struct range *ranges, size_t count, uint32_t code)
     return false;
 }
 
-/* Control characters (C0, DEL, C1), and what changes the direction or the line of the text around it: a name that shows
- * other than it is, Boucher and Anderson, Trojan Source, 2021. */
+/* Control characters (C0, DEL, C1), and what changes the direction or the line of the text around
+ * it: a name that shows other than it is, Boucher and Anderson, Trojan Source, 2021. */
 static bool is_harmful(uint32_t code)
 {
     static const struct range ranges[] = {

@@ -1,14 +1,16 @@
 #ifndef SLUICE_CLI_RENDER_H
 #define SLUICE_CLI_RENDER_H
-/* Values in the form in which a person reads them, and text made harmless for a terminal. Stateless. */
+/* Values in the form in which a person reads them, and text made harmless for a terminal.
+ * Stateless. */
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/buf.h"
 #include "base/json.h"
 
-/* Appends text from somebody who may mean ill: no control characters but line feed and tab (so no escape sequence, and no
- * carriage return that writes over a line), no marks that turn the direction of writing, U+FFFD for bytes that are not UTF-8. */
+/* Appends text from somebody who may mean ill: no control characters but line feed and tab (so no
+ * escape sequence, and no carriage return that writes over a line), no marks that turn the
+ * direction of writing, U+FFFD for bytes that are not UTF-8. */
 void render_safe(struct buf *b, struct str text);
 
 /* The same on one line: a line feed or tab becomes a blank. */
@@ -35,7 +37,8 @@ void render_value(struct buf *b, struct json v);
 /* JSON over several lines, two blanks a level. */
 void render_json(struct buf *b, struct json v);
 
-/* A reason as API §2 has it: "no free slot at provider:openai (for 12.0 s)". Nothing for null. `at_ms` is when it was told: the
- * gateway's own clock, so that a wrong one here does no harm; 0: not known. */
+/* A reason as API §2 has it: "no free slot at provider:openai (for 12.0 s)". Nothing for null.
+ * `at_ms` is when it was told: the gateway's own clock, so that a wrong one here does no harm; 0:
+ * not known. */
 void render_reason(struct buf *b, struct json reason, int64_t at_ms);
 #endif

@@ -92,8 +92,7 @@ static void print_value(struct session *s, struct json v)
     struct buf text;
     buf_init(&text, SIZE_MAX);
     render_value(&text, v);
-    s->screen.has_failed |= buf_ok(&text) != OK;
-    screen_out(&s->screen, buf_str(&text));
+    session_print(s, &text);
     screen_end_line(&s->screen);
     buf_fini(&text);
 }

@@ -9,10 +9,12 @@ int result_exit(struct json run);
 /* Has it ended? */
 bool result_is_final(struct json run);
 
-/* Appends an `error` as lines that end: "provider_error: MESSAGE", and one for each entry of its group. Nothing for null. */
+/* Appends an `error` as lines that end: "provider_error: MESSAGE", and one for each entry of its
+ * group. Nothing for null. */
 void result_add_error(struct buf *b, struct json error);
 
-/* The output of a run that succeeded, a text as it is, anything else as JSON; fetched where the run only refers to it. */
+/* The output of a run that succeeded, a text as it is, anything else as JSON; fetched where the run
+ * only refers to it. */
 bool result_print_output(struct session *s, struct json run, int *ret_exit);
 
 /* What is left to say of a run whose events were shown, and the exit code. */

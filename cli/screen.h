@@ -1,12 +1,15 @@
 #ifndef SLUICE_CLI_SCREEN_H
 #define SLUICE_CLI_SCREEN_H
-/* Standard output for what was asked for, standard error for what is said about it, in the order in which it was written.
+/* Standard output for what was asked for, standard error for what is said about it, in the order in
+ * which it was written.
  *
- * What goes to a terminal is made harmless; what goes elsewhere stays as it is. Lines on standard error are always one line
- * of harmless text. Where both are terminals, a line about begins on a line of its own.
+ * What goes to a terminal is made harmless; what goes elsewhere stays as it is. Lines on standard
+ * error are always one line of harmless text. Where both are terminals, a line about begins on a
+ * line of its own.
  *
- * Life: screen_init, any calls, screen_flush (what is written is held back until then, or until much has come), screen_fini.
- * One thread. A failed write, as to a pipe that was closed, sticks: later output is dropped. */
+ * Life: screen_init, any calls, screen_flush (what is written is held back until then, or until
+ * much has come), screen_fini. One thread. A failed write, as to a pipe that was closed, sticks:
+ * later output is dropped. */
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -39,7 +42,8 @@ void screen_end_line(struct screen *s);
 /* A line on `err`, without its end. */
 void screen_say(struct screen *s, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/* The terminal has shown something of its own, as the ^C that was typed: a line about begins on a new line. */
+/* The terminal has shown something of its own, as the ^C that was typed: a line about begins on a
+ * new line. */
 void screen_on_echo(struct screen *s);
 
 /* False: output was lost, or there is nobody left to read it. */

@@ -94,16 +94,21 @@ void session_print_json(struct session *s, struct json v)
     else
         json_add_compact(&text, v);
     buf_add_char(&text, '\n');
-    s->screen.has_failed |= buf_ok(&text) != OK;
-    screen_out(&s->screen, buf_str(&text));
+    session_print(s, &text);
     buf_fini(&text);
 }
 
-int session_end(struct session *s)
+void session_print(struct session *s, const struct buf *b)
 {
-    if (screen_flush(&s->screen))
-        return CLI_SUCCEEDED;
-    screen_say(&s->screen, "error: the output could not be written");
+    s->screen.has_failed |= buf_ok(b) != OK;
+    screen_out(&s->screen, buf_str(b));
+}
+
+int session_end(struct session *s, int code)
+{
+    if (screen_flush(&s->screen) || code != CLI_SUCCEEDED)
+        return code;
+    screen_say(&s->screen, "error: the output cannot be written");
     return CLI_FAILED;
 }
 

@@ -1,9 +1,10 @@
 #ifndef SLUICE_CLI_SESSION_H
 #define SLUICE_CLI_SESSION_H
-/* What every command that asks the gateway begins with: a client, a screen, and requests whose failure is said at once.
+/* What every command that asks the gateway begins with: a client, a screen, and requests whose
+ * failure is said at once.
  *
- * Life: session_open, any calls, session_close. Functions that answer false have said why on standard error and set the exit
- * code. One thread. */
+ * Life: session_open, any calls, session_close. Functions that answer false have said why on
+ * standard error and set the exit code. One thread. */
 #include "base/json.h"
 #include "cli/client.h"
 #include "cli/command.h"
@@ -33,11 +34,16 @@ bool session_get(struct session *s, const char *path, struct document *ret, int 
 /* Says "error: .." and gives the exit code that goes with `e`. */
 int session_fail(struct session *s, enum err e, const struct error *error);
 
-/* A value on a line of standard output: as it came, or spread out and made harmless where that is a terminal. */
+/* A value on a line of standard output: as it came, or spread out and made harmless where that is a
+ * terminal. */
 void session_print_json(struct session *s, struct json v);
 
-/* The exit code of a command that has printed all it had to. */
-int session_end(struct session *s);
+/* Text on standard output, as it is in `b`; counts as lost where that has failed. */
+void session_print(struct session *s, const struct buf *b);
+
+/* The exit code of a command that has printed all it had to: `code`, unless it is success and output
+ * was lost. */
+int session_end(struct session *s, int code);
 
 struct json document_root(const struct document *d);
 void document_fini(struct document *d);
@@ -45,6 +51,7 @@ void document_fini(struct document *d);
 /* OK; ERR_INVALID_REQUEST where `text` is no run's id. */
 enum err session_check_id(const char *text, struct error *ret_error) MUST_CHECK;
 
-/* "/v1/runs/ID" and what follows, with the id encoded; a string that ends with a NUL, ERR_NOMEM shows in `b`. */
+/* "/v1/runs/ID" and what follows, with the id encoded; a string that ends with a NUL, ERR_NOMEM
+ * shows in `b`. */
 void session_run_path(struct buf *b, const char *run_id, const char *suffix);
 #endif

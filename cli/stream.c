@@ -101,7 +101,7 @@ int stream_run(struct session *session, const struct stream_options *options)
     buf_init(&s.path, 65536);
     follow_init(&s.follow, &session->screen, options->as_json, options->after);
     if (pursue(&p, &code))
-        code = finish(&s, options, p.run_id);
+        code = session_end(session, finish(&s, options, p.run_id));
     follow_fini(&s.follow);
     buf_fini(&s.path);
     return code;

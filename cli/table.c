@@ -83,10 +83,11 @@ void table_print(const struct table *t, uint32_t width, struct buf *b)
     for (uint32_t i = 0; i < t->columns; i++)
         add_cell(t, i, title(t->headers[i]), &line);
     print_line(&line, width, b);
-    for (uint32_t i = 0; i < t->cell_count && cells.len > 0; i++) {
-        add_cell(t, i % t->columns, str_cut(&cells, '\0'), &line);
-        if ((i + 1) % t->columns == 0)
-            print_line(&line, width, b);
+    while (cells.len > 0) {
+        for (uint32_t i = 0; i < t->columns; i++)
+            add_cell(t, i, str_cut(&cells, '\0'), &line);
+        print_line(&line, width, b);
     }
+    b->failed |= line.failed || t->cells.failed;
     buf_fini(&line);
 }

@@ -2,7 +2,11 @@
 
 #include <arpa/inet.h>
 
-enum { V4_BYTES = 4, V6_BYTES = 16, MAPPED_BYTES = 12 /* before the IPv4 address in a mapped one */ };
+enum {
+    V4_BYTES = 4,
+    V6_BYTES = 16,
+    MAPPED_BYTES = 12 /* before the IPv4 address in a mapped one */
+};
 
 static unsigned max_bits(const struct cidr *c)
 {
@@ -12,9 +16,8 @@ static unsigned max_bits(const struct cidr *c)
 /* The mask of byte `i` under a prefix of `bits`. */
 static uint8_t mask_of(unsigned bits, unsigned i)
 {
-    if (bits >= 8 * (i + 1))
-        return 0xFF;
-    return bits <= 8 * i ? 0 : (uint8_t)(0xFF00u >> (bits - 8 * i));
+    unsigned ones = bits <= 8 * i ? 0 : bits - 8 * i;
+    return (uint8_t)(0xFF00u >> (ones < 8 ? ones : 8));
 }
 
 /* A mapped address is an IPv4 address, also where it came over IPv6. */

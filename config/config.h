@@ -111,8 +111,8 @@ enum err config_make_catalog(const struct config *c, const struct catalog *old, 
                              uint32_t loop_count, struct catalog **ret_catalog,
                              struct buf *report) MUST_CHECK;
 
-/* The keys with full buckets. One block of memory, names included, that does not need the config any
- * more; api_fini frees it. OK; ERR_NOMEM. */
+/* The keys with full buckets. One block of memory, names included, that does not need the config
+ * any more; api_fini frees it. OK; ERR_NOMEM. */
 enum err config_make_auth(const struct config *c, struct auth *ret_auth) MUST_CHECK;
 
 /* --- for people --------------------------------------------------------------------------------------------------- */

@@ -1,7 +1,7 @@
 /* A process finds its cgroup in /proc/self/cgroup: "0::/PATH" for v2, "N:cpu,cpuacct:/PATH" for v1.
- * Inside a container that PATH is often the host's and cannot be seen; what can be is mounted at the
- * top. So every folder from PATH up to the top is looked at, and the tightest quota counts, as it
- * does for the kernel. */
+ * Inside a container that PATH is often the host's and cannot be seen; what can be is mounted at
+ * the top. So every folder from PATH up to the top is looked at, and the tightest quota counts, as
+ * it does for the kernel. */
 #include "config/cpus.h"
 
 #include <limits.h>

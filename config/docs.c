@@ -7,21 +7,16 @@ static const char introduction[] =
     "\n"
     "Written by `sluice serve --print-config-docs`; do not edit.\n"
     "\n"
-    "One JSON file, with `//` and `/* */` comments: `sluice serve --config FILE`. Every key has a "
-    "default. Unknown\n"
-    "keys, wrong types and values out of range are errors, told with line, column and path; "
-    "`sluice check FILE`\n"
-    "looks for them, `sluice serve --print-config` shows the configuration in force. Without a "
-    "file the defaults\n"
-    "stand alone, with the provider `sim` and the agents `echo` and `story`.\n"
+    "One JSON file, with `//` and `/* */` comments: `sluice serve --config FILE`. What has a\n"
+    "default may be left out. Unknown keys, wrong types and values out of range are errors, told\n"
+    "with line, column and path; `sluice check FILE` looks for them, `sluice serve --print-config`\n"
+    "shows the configuration in force. Without a file the defaults stand alone, with the provider\n"
+    "`sim` and the agents `echo` and `story`.\n"
     "\n"
-    "Durations are integers in milliseconds and end in `_ms`, sizes end in `_bytes`. NAME is 1 to "
-    "64 of\n"
-    "`A-Z a-z 0-9 _ -`. A secret is `\"TEXT\"`, `{\"env\": \"NAME\"}` or `{\"file\": \"PATH\"}` "
-    "(without the\n"
-    "newline at its end). SIGHUP reloads the file, whole or not at all; what is not marked under "
-    "*reload* is\n"
-    "read at the start only.\n";
+    "Durations are integers in milliseconds and end in `_ms`, sizes end in `_bytes`. NAME is 1 to\n"
+    "64 of `A-Z a-z 0-9 _ -`. A secret is `\"TEXT\"`, `{\"env\": \"NAME\"}` or `{\"file\": \"PATH\"}`, the\n"
+    "newline at the file's end left out. SIGHUP reloads the file, whole or not at all; what is not\n"
+    "marked under *reload* is read at the start only.\n";
 
 static const char table_head[] = "\n"
                                  "| key | type | default | range | reload | |\n"
@@ -92,8 +87,8 @@ static void add_row(struct buf *b, const struct schema_row *row)
 
 static bool is_below(const struct schema_row *row, const struct schema_row *top)
 {
-    struct str path = str_of(row->path), opened = str_of(top->opens);
-    return row != top && str_starts(path, opened) && path.at[opened.len] == '.';
+    size_t opened = strlen(top->opens);
+    return strncmp(row->path, top->opens, opened) == 0 && row->path[opened] == '.';
 }
 
 static void add_table(struct buf *b, const struct schema_row *top)

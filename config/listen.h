@@ -15,14 +15,14 @@ enum listen_kind { LISTEN_TCP, LISTEN_UNIX };
 
 struct listen_address {
     enum listen_kind kind;
-    const char *text;  /* as it was written */
-    const char *host;  /* TCP: an IPv4 address, an IPv6 address without brackets, or a name */
-    uint16_t port;     /* TCP; 0: the kernel chooses one */
-    const char *path;  /* unix */
-    bool is_loopback;  /* nobody but this machine can reach it */
+    const char *text; /* as it was written */
+    const char *host; /* TCP: an IPv4 address, an IPv6 address without brackets, or a name */
+    uint16_t port;    /* TCP; 0: the kernel chooses one */
+    const char *path; /* unix */
+    bool is_loopback; /* nobody but this machine can reach it */
 };
 
 /* OK; ERR_CONFIG where it is none of the forms; ERR_NOMEM. */
-enum err listen_parse(struct str text, struct arena *arena, struct listen_address *ret_address)
-    MUST_CHECK;
+enum err listen_parse(struct str text, struct arena *arena,
+                      struct listen_address *ret_address) MUST_CHECK;
 #endif

@@ -108,8 +108,8 @@ static void settle_limits(struct reader *r, struct json limits)
     struct api_limits *api = &r->config->api;
     struct spec_limits *spec = &r->config->engine.spec;
     api->default_wait_ms =
-        (uint64_t)within(r, limits, "default_wait_ms", (int64_t)api->default_wait_ms,
-                         "max_wait_ms", (int64_t)api->max_wait_ms);
+        (uint64_t)within(r, limits, "default_wait_ms", (int64_t)api->default_wait_ms, "max_wait_ms",
+                         (int64_t)api->max_wait_ms);
     spec->default_run_timeout_ms =
         within(r, limits, "default_run_timeout_ms", spec->default_run_timeout_ms,
                "max_run_timeout_ms", spec->max_run_timeout_ms);

@@ -1,10 +1,7 @@
-/* agents{}: named calls. model/agent.h checks each; its findings are said here as the others are. */
-#include <stdio.h>
-
-#include "base/mem.h"
+/* agents{}: named calls. model/agent.h checks each; its findings are told as all others are. */
 #include "config/reader.h"
 
-enum { SCRATCH_MAX = 4194304, DETAIL_TEXT = 320 };
+enum { SCRATCH_MAX = 4194304 };
 
 /* --- what a model can be ------------------------------------------------------------------------------------------ */
 
@@ -132,8 +129,8 @@ void read_agents(struct reader *r, const struct schema_row *row, struct json v,
                  const struct doc_path *at, void *base)
 {
     struct config *c = base;
-    if (!reader_count(r, row, v, JSON_OBJECT, at))
-        return;
+    if (!reader_count(r, row, v, JSON_OBJECT, at) || c->providers == NULL)
+        return; /* without providers every model would be another mistake */
     c->agents = reader_alloc(r, json_count(v), sizeof(struct agent *));
     if (c->agents == NULL)
         return;

@@ -1,4 +1,4 @@
-/* Secrets: written out, or taken from the environment or a file. They are never part of a message. */
+/* Secrets: written out, or taken from the environment or a file. Never part of a message. */
 #include <errno.h>
 #include <stdlib.h>
 

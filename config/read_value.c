@@ -1,7 +1,6 @@
 /* Single values, and the two lists of addresses. */
 #include <assert.h>
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -192,8 +191,9 @@ void read_url(struct reader *r, const struct schema_row *row, struct json v,
     if (is_base_url(s))
         set_str(row, base, s);
     else
-        reader_fault(r, v, at, "must be an http:// or https:// URL without query, fragment, user "
-                               "and blanks");
+        reader_fault(r, v, at,
+                     "must be an http:// or https:// URL without query, fragment, user "
+                     "and blanks");
 }
 
 /* --- what this version does not have ------------------------------------------------------------------------------ */
@@ -277,7 +277,8 @@ void read_cidrs(struct reader *r, const struct schema_row *row, struct json v,
     for (struct json e = json_first(v); json_exists(e); e = json_next(v, e)) {
         struct doc_path here = doc_path_index(at, i++);
         struct str s;
-        if (json_string(e, &c->arena, &s) && cidr_parse(s, &c->trusted_proxies[c->trusted_proxy_count]))
+        if (json_string(e, &c->arena, &s) &&
+            cidr_parse(s, &c->trusted_proxies[c->trusted_proxy_count]))
             c->trusted_proxy_count++;
         else
             reader_fault(r, e, &here, CIDR_FORM);

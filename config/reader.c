@@ -141,32 +141,19 @@ static void read_object(struct reader *r, const struct schema_row *row, struct j
 }
 
 static reader_fn *const readers[] = {
-    [SCHEMA_OBJECT] = read_object,
-    [SCHEMA_PROVIDERS] = read_providers,
-    [SCHEMA_KEYS] = read_keys,
-    [SCHEMA_INT] = read_int,
-    [SCHEMA_BYTES] = read_int,
-    [SCHEMA_MS] = read_int,
-    [SCHEMA_DAYS] = read_days,
-    [SCHEMA_NUMBER] = read_number,
-    [SCHEMA_BOOL] = read_bool,
-    [SCHEMA_ENUM] = read_enum,
-    [SCHEMA_PATH] = read_path,
-    [SCHEMA_FILE] = read_file,
-    [SCHEMA_BASE_PATH] = read_base_path,
-    [SCHEMA_URL] = read_url,
-    [SCHEMA_NAME] = read_key_name,
-    [SCHEMA_KIND] = read_kind,
-    [SCHEMA_DIGEST] = read_digest,
-    [SCHEMA_SCOPES] = read_scopes,
-    [SCHEMA_LISTEN] = read_listen,
-    [SCHEMA_CIDRS] = read_cidrs,
-    [SCHEMA_SECRET] = read_secret,
-    [SCHEMA_SECRETS] = read_secrets,
-    [SCHEMA_HEADERS] = read_headers,
-    [SCHEMA_QUERY] = read_query,
-    [SCHEMA_AGENTS] = read_agents,
-    [SCHEMA_EMPTY] = read_empty,
+    [SCHEMA_OBJECT] = read_object,       [SCHEMA_PROVIDERS] = read_providers,
+    [SCHEMA_KEYS] = read_keys,           [SCHEMA_INT] = read_int,
+    [SCHEMA_BYTES] = read_int,           [SCHEMA_MS] = read_int,
+    [SCHEMA_DAYS] = read_days,           [SCHEMA_NUMBER] = read_number,
+    [SCHEMA_BOOL] = read_bool,           [SCHEMA_ENUM] = read_enum,
+    [SCHEMA_PATH] = read_path,           [SCHEMA_FILE] = read_file,
+    [SCHEMA_BASE_PATH] = read_base_path, [SCHEMA_URL] = read_url,
+    [SCHEMA_NAME] = read_key_name,       [SCHEMA_KIND] = read_kind,
+    [SCHEMA_DIGEST] = read_digest,       [SCHEMA_SCOPES] = read_scopes,
+    [SCHEMA_LISTEN] = read_listen,       [SCHEMA_CIDRS] = read_cidrs,
+    [SCHEMA_SECRET] = read_secret,       [SCHEMA_SECRETS] = read_secrets,
+    [SCHEMA_HEADERS] = read_headers,     [SCHEMA_QUERY] = read_query,
+    [SCHEMA_AGENTS] = read_agents,       [SCHEMA_EMPTY] = read_empty,
     [SCHEMA_LATER] = read_later,
 };
 _Static_assert(sizeof readers / sizeof readers[0] == SCHEMA_TYPE_COUNT, "a reader for each type");
@@ -181,8 +168,8 @@ static void read_value(struct reader *r, const struct schema_row *row, struct js
         readers[row->type](r, row, v, at, base);
 }
 
-static void read_default(struct reader *r, const struct schema_row *row,
-                         const struct doc_path *at, void *base)
+static void read_default(struct reader *r, const struct schema_row *row, const struct doc_path *at,
+                         void *base)
 {
     struct json_doc doc;
     json_doc_init(&doc);

@@ -3,8 +3,8 @@
 /* Reading a parsed file into a struct config, as the table (config/schema.h) says.
  *
  * A walk over rows, not over the file: for each row of a section the file's member is read, or else
- * the row's default, which is JSON as well and goes the same way. Mistakes are gathered and the walk
- * goes on, so that all are told at once. Used by config/load.c on its stack; one thread. */
+ * the row's default, which is JSON as well and goes the same way. Mistakes are gathered and the
+ * walk goes on, so that all are told at once. Used by config/load.c on its stack; one thread. */
 #include "config/config.h"
 #include "config/findings.h"
 #include "config/schema.h"

@@ -15,54 +15,49 @@ enum { RELOADS = SCHEMA_RELOADS, NULLABLE = SCHEMA_NULLABLE, OPTIONAL = SCHEMA_O
 #define DAY_MS   86400000.0
 #define MILLIONS 1000000.0
 
-#define FIELD(type, member) {offsetof(type, member), sizeof(((type *)NULL)->member)}
-#define NO_FIELD            {0, 0}
+#define FIELD(type, member)                                                                        \
+    {                                                                                              \
+        offsetof(type, member), sizeof(((type *)NULL)->member)                                     \
+    }
+#define NO_FIELD                                                                                   \
+    {                                                                                              \
+        0, 0                                                                                       \
+    }
 #define IN_CONFIG(member)   FIELD(struct config, member)
 #define IN_KEY(member)      FIELD(struct config_key, member)
 #define IN_PROVIDER(member) FIELD(struct upstream_options, member)
 
 /* A value. `lowest` and `highest` are its bounds. */
 #define ROW(path_, type_, flags_, dflt_, lowest, highest, field_, help_)                           \
-    {.path = path_,                                                                                \
-     .type = SCHEMA_##type_,                                                                       \
-     .flags = flags_,                                                                              \
-     .dflt = dflt_,                                                                                \
-     .min = lowest,                                                                                \
-     .max = highest,                                                                               \
-     .field = field_,                                                                              \
-     .help = help_}
+    {                                                                                              \
+        .path = path_, .type = SCHEMA_##type_, .flags = flags_, .dflt = dflt_, .min = lowest,      \
+        .max = highest, .field = field_, .help = help_                                             \
+    }
 
 #define CHOICE(path_, flags_, dflt_, values_, field_, help_)                                       \
-    {.path = path_,                                                                                \
-     .type = SCHEMA_ENUM,                                                                          \
-     .flags = flags_,                                                                              \
-     .dflt = dflt_,                                                                                \
-     .values = values_,                                                                            \
-     .field = field_,                                                                              \
-     .help = help_}
+    {                                                                                              \
+        .path = path_, .type = SCHEMA_ENUM, .flags = flags_, .dflt = dflt_, .values = values_,     \
+        .field = field_, .help = help_                                                             \
+    }
 
 /* An object of rows whose values go into the same struct. */
 #define SECTION(path_, help_)                                                                      \
-    {.path = path_, .type = SCHEMA_OBJECT, .dflt = "{}", .opens = path_, .help = help_}
+    {                                                                                              \
+        .path = path_, .type = SCHEMA_OBJECT, .dflt = "{}", .opens = path_, .help = help_          \
+    }
 
 /* One that may be null: `field_` is all that its members fill. */
 #define SWITCH(path_, flags_, field_, help_)                                                       \
-    {.path = path_,                                                                                \
-     .type = SCHEMA_OBJECT,                                                                        \
-     .flags = NULLABLE | (flags_),                                                                 \
-     .dflt = "null",                                                                               \
-     .field = field_,                                                                              \
-     .opens = path_,                                                                               \
-     .help = help_}
+    {                                                                                              \
+        .path = path_, .type = SCHEMA_OBJECT, .flags = NULLABLE | (flags_), .dflt = "null",        \
+        .field = field_, .opens = path_, .help = help_                                             \
+    }
 
 #define GROUP(path_, type_, flags_, dflt_, highest, opens_, help_)                                 \
-    {.path = path_,                                                                                \
-     .type = SCHEMA_##type_,                                                                       \
-     .flags = flags_,                                                                              \
-     .dflt = dflt_,                                                                                \
-     .max = highest,                                                                               \
-     .opens = opens_,                                                                              \
-     .help = help_}
+    {                                                                                              \
+        .path = path_, .type = SCHEMA_##type_, .flags = flags_, .dflt = dflt_, .max = highest,     \
+        .opens = opens_, .help = help_                                                             \
+    }
 
 static const char *const stores[] = {"sqlite", NULL};
 static const char *const log_formats[] = {"logfmt", "json", NULL};
@@ -80,8 +75,8 @@ _Static_assert(LIMITER_ON_OPEN_WAIT == 0 && LIMITER_ON_OPEN_FAIL == 1, "on_open 
 
 static const struct schema_row rows[] = {
     ROW("listen", LISTEN, 0, "[\"127.0.0.1:8080\"]", 1, 16, IN_CONFIG(listen),
-        "Where clients come in: HOST:PORT, [V6]:PORT or unix:/PATH. Beyond loopback only with keys, "
-        "or with allow_unauthenticated."),
+        "Where clients come in: HOST:PORT, [V6]:PORT or unix:/PATH. Beyond loopback only with "
+        "keys, or with allow_unauthenticated."),
     ROW("base_path", BASE_PATH, 0, "\"\"", 0, 128, IN_CONFIG(base_path),
         "The path under which a reverse proxy shows the gateway: the prefix of every Location and "
         "link."),
@@ -131,8 +126,8 @@ static const struct schema_row rows[] = {
         IN_CONFIG(http.reader_bytes),
         "What is held for one reader that is slower than its run. Beyond it the stream is cut; it "
         "can be resumed."),
-    ROW("limits.write_stall_ms", MS, RELOADS, "60000", 100, HOUR_MS,
-        IN_CONFIG(http.write_stall_ms), "A client that takes nothing for so long is cut off."),
+    ROW("limits.write_stall_ms", MS, RELOADS, "60000", 100, HOUR_MS, IN_CONFIG(http.write_stall_ms),
+        "A client that takes nothing for so long is cut off."),
     ROW("limits.heartbeat_ms", MS, RELOADS, "15000", 100, HOUR_MS, IN_CONFIG(http.heartbeat_ms),
         "A stream is never silent for longer."),
     ROW("limits.live_runs", INT, RELOADS, "50000", 1, 10 * MILLIONS, IN_CONFIG(engine.live_runs),
@@ -163,8 +158,7 @@ static const struct schema_row rows[] = {
         "Tasks of one run."),
     ROW("limits.input_bytes", BYTES, RELOADS, "1048576", KIB, GIB,
         IN_CONFIG(engine.spec.input_bytes), "Of a run's input."),
-    ROW("limits.output_bytes", BYTES, RELOADS, "16777216", KIB, GIB,
-        IN_CONFIG(engine.output_bytes),
+    ROW("limits.output_bytes", BYTES, RELOADS, "16777216", KIB, GIB, IN_CONFIG(engine.output_bytes),
         "Of one answer of a provider. Beyond it the call fails with limit_exceeded."),
 
     GROUP("keys", KEYS, 0, "[]", 1000, "keys[]",
@@ -172,7 +166,7 @@ static const struct schema_row rows[] = {
     ROW("keys[].name", NAME, 0, NULL, 1, 64, IN_KEY(name),
         "The tenant: it sees its own runs only. Unique."),
     ROW("keys[].sha256", DIGEST, 0, NULL, 64, 64, IN_KEY(digest),
-        "SHA-256 of the key, 64 hex digits: printf %s \"$KEY\" | sha256sum. Unique."),
+        "SHA-256 of the key, without a newline behind it: 64 hex digits. Unique."),
     ROW("keys[].scopes", SCOPES, 0, NULL, 1, 3, IN_KEY(scope),
         "What it may do: \"read\", \"run\", \"admin\"; each holds those before it."),
     SECTION("keys[].limits", "What the key may do in a time."),
@@ -295,10 +289,13 @@ static const struct schema_row rows[] = {
     GROUP("providers.NAME.poll", LATER, RELOADS | OPTIONAL, NULL, 0, NULL,
           "Goes with the kind \"http\" only, which this version does not have."),
 
-    GROUP("agents", AGENTS, RELOADS, "{\"echo\":{\"model\":\"sim/echo\"},"
-                                     "\"story\":{\"model\":\"sim/story\"}}", 10000, NULL,
-          "Named calls, each as PUT /v1/agents/NAME takes it. Shown by the API as read-only. A file "
-          "without this member has `echo` and `story`."),
+    GROUP(
+        "agents", AGENTS, RELOADS,
+        "{\"echo\":{\"model\":\"sim/echo\"},"
+        "\"story\":{\"model\":\"sim/story\"}}",
+        10000, NULL,
+        "Named calls, each as PUT /v1/agents/NAME takes it. Shown by the API as read-only. A file "
+        "without this member has `echo` and `story`."),
     GROUP("workflows", EMPTY, RELOADS, "{}", 0, NULL,
           "Must be empty: this version has no workflows."),
 };
@@ -319,15 +316,11 @@ const char *schema_leaf(const struct schema_row *row)
     return dot != NULL ? dot + 1 : row->path;
 }
 
-static struct str section_of(const struct schema_row *row)
-{
-    const char *leaf = schema_leaf(row);
-    return (struct str){row->path, leaf > row->path ? (size_t)(leaf - row->path) - 1 : 0};
-}
-
 bool schema_is_in(const struct schema_row *row, const char *section)
 {
-    return str_eq(section_of(row), str_of(section));
+    const char *leaf = schema_leaf(row);
+    size_t len = leaf > row->path ? (size_t)(leaf - row->path) - 1 : 0; /* without the dot */
+    return strlen(section) == len && memcmp(row->path, section, len) == 0;
 }
 
 const struct schema_row *schema_find(const char *section, struct str leaf)

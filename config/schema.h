@@ -18,8 +18,8 @@
 #define SCHEMA_TYPES(X)                                                                            \
     /* objects: their members are rows */                                                          \
     X(OBJECT, "object", NULL)                                                                      \
-    X(PROVIDERS, "object of providers", "providers")                                               \
-    X(KEYS, "list of keys", "keys")                                                                \
+    X(PROVIDERS, "object of providers", " providers")                                              \
+    X(KEYS, "list of keys", " keys")                                                               \
     /* one value in one field */                                                                   \
     X(INT, "integer", "")                                                                          \
     X(BYTES, "integer", " bytes")                                                                  \
@@ -45,8 +45,8 @@
     X(QUERY, "object of secrets", " bytes each")                                                   \
     X(AGENTS, "object of agents", " agents")                                                       \
     /* not yet */                                                                                  \
-    X(EMPTY, "object", NULL)  /* must be empty */                                                  \
-    X(LATER, "object", NULL)  /* must not be there */
+    X(EMPTY, "object", NULL) /* must be empty */                                                   \
+    X(LATER, "object", NULL) /* must not be there */
 
 enum schema_type {
 #define SCHEMA_SYMBOL(symbol, words, unit) SCHEMA_##symbol,
@@ -65,11 +65,11 @@ struct schema_row {
     const char *path;
     enum schema_type type;
     unsigned flags;
-    const char *dflt;  /* as JSON; NULL: it must be written, unless it is optional */
-    double min, max;   /* of a number; of a string or list: its length. Both inclusive */
+    const char *dflt; /* as JSON; NULL: it must be written, unless it is optional */
+    double min, max;  /* of a number; of a string or list: its length. Both inclusive */
     struct {
         size_t offset, size;
-    } field; /* within the section's struct */
+    } field;                   /* within the section's struct */
     const char *const *values; /* of an enum, in its order; NULL-terminated */
     const char *opens;         /* the section that holds its members; NULL: none */
     const char *help;          /* a sentence */

@@ -91,6 +91,27 @@ static inline void support_refuses_all(const struct support_refusal *rows, size_
     }
 }
 
+/* The text is refused with one line, for the place at which a ^ is put into it here. */
+static inline void support_refuses_at(const char *marked, const char *message)
+{
+    const char *mark = strchr(marked, '^');
+    ck_assert_msg(mark != NULL, "%s", marked);
+    char *text = strdup(marked), expected[1024];
+    size_t offset = (size_t)(mark - marked);
+    memmove(text + offset, text + offset + 1, strlen(mark));
+    struct json_fault place = json_fault_at(str_of(text), offset, NULL);
+    snprintf(expected, sizeof expected, "c.json:%u:%u: %s\n", (unsigned)place.line,
+             (unsigned)place.column, message);
+    support_refuses(text, expected);
+    free(text);
+}
+
+static inline void support_refuses_all_at(const struct support_refusal *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        support_refuses_at(rows[i].text, rows[i].line);
+}
+
 static inline struct str support_print(const struct config *c, struct buf *out)
 {
     buf_init(out, 1 << 20);

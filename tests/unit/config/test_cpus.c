@@ -32,10 +32,12 @@ START_TEST(a_quota_of_v2_is_rounded_up)
         const char *max;
         uint32_t cpus;
     } rows[] = {
-        {"max 100000\n", 0},    {"100000 100000\n", 1}, {"50000 100000\n", 1},
-        {"150000 100000\n", 2}, {"200000 100000\n", 2}, {"400000 50000\n", 8},
-        {"0 100000\n", 0},      {"100000 0\n", 0},      {"100000\n", 0},
-        {"", 0},                {"-1 100000\n", 0},     {"1600000 100000", 16},
+        {"max 100000\n", 0},    {"100000 100000\n", 1},
+        {"50000 100000\n", 1},  {"150000 100000\n", 2},
+        {"200000 100000\n", 2}, {"400000 50000\n", 8},
+        {"0 100000\n", 0},      {"100000 0\n", 0},
+        {"100000\n", 0},        {"", 0},
+        {"-1 100000\n", 0},     {"1600000 100000", 16},
         {"x y\n", 0},           {"18446744073709551615 1\n", 0},
     };
     put("proc/self/cgroup", "0::/\n");
@@ -72,7 +74,8 @@ END_TEST
 
 START_TEST(v1_counts_too)
 {
-    put("proc/self/cgroup", "12:memory:/docker/x\n4:cpu,cpuacct:/docker/x\n1:name=systemd:/\n0::/\n");
+    put("proc/self/cgroup",
+        "12:memory:/docker/x\n4:cpu,cpuacct:/docker/x\n1:name=systemd:/\n0::/\n");
     put("sys/fs/cgroup/cpu,cpuacct/docker/x/cpu.cfs_quota_us", "250000\n");
     put("sys/fs/cgroup/cpu,cpuacct/docker/x/cpu.cfs_period_us", "100000\n");
     ck_assert_uint_eq(cpus_quota("."), 3);

@@ -1,7 +1,7 @@
-/* From a file to a configuration: what is said of mistakes and where, and what stands without a file. */
+/* From a file to a configuration: what is said of mistakes, and what stands without a file. */
 #include "config/config.h"
 
-#include "base/json.h"
+#include "config/small_file.h"
 #include "tests/unit/base/oom.h"
 #include "tests/unit/config/support.h"
 
@@ -228,9 +228,8 @@ START_TEST(the_command_line_wins_over_the_file)
     ck_assert_str_eq(c->listen[1].path, "/run/s");
     ck_assert_str_eq(c->store.path, "/tmp/o.db");
     config_destroy(c);
-    ck_assert_int_eq(config_load("c.json", &(struct config_overrides){.db = NULL}, &c,
-                                 &support_report),
-                     OK);
+    ck_assert_int_eq(
+        config_load("c.json", &(struct config_overrides){.db = NULL}, &c, &support_report), OK);
     ck_assert_str_eq(c->listen[0].text, "127.0.0.1:1");
     ck_assert_str_eq(c->store.path, "x.db");
     config_destroy(c);
@@ -277,15 +276,46 @@ START_TEST(workflows_must_be_empty_for_now)
 }
 END_TEST
 
-START_TEST(the_sample_loads)
+static char *sample(void)
 {
-    struct config *c = NULL;
     char path[sizeof support_root + 32];
+    struct buf b;
+    size_t len;
     snprintf(path, sizeof path, "%s/examples/sluice.json", support_root);
-    enum err e = config_load(path, NULL, &c, &support_report);
-    ck_assert_msg(e == OK, "%s", support_said());
-    ck_assert_uint_gt(c->agent_count, 0);
+    buf_init(&b, 1 << 20);
+    ck_assert_int_eq(small_file_read(path, &b), OK);
+    buf_add_char(&b, '\0');
+    return buf_take(&b, &len);
+}
+
+START_TEST(the_sample_loads_as_it_is)
+{
+    char *text = sample();
+    struct config *c = support_load(text);
+    ck_assert_uint_eq(c->provider_count, 2);
+    ck_assert_uint_eq(c->agent_count, 3);
+    ck_assert_int_eq(config_check_exposure(c, NULL), OK);
     config_destroy(c);
+    mem_free(text);
+}
+END_TEST
+
+/* "//" at the beginning of a line, with no blank behind it. */
+START_TEST(the_sample_loads_with_all_that_is_switched_off_in_it)
+{
+    char *text = sample();
+    setenv("OPENAI_API_KEY", "sk", 1);
+    for (char *at = text; (at = strstr(at, "//")) != NULL; at += 2) {
+        bool is_first = at == text || at[-1] == ' ' || at[-1] == '\n';
+        if (is_first && at[2] != ' ' && at[2] != '\n')
+            memset(at, ' ', 2);
+    }
+    struct config *c = support_load(text);
+    ck_assert_uint_eq(c->listen_count, 2);
+    ck_assert_uint_eq(c->key_count, 1);
+    ck_assert_uint_eq(c->provider_count, 3);
+    config_destroy(c);
+    mem_free(text);
 }
 END_TEST
 
@@ -343,7 +373,8 @@ Suite *suite_config_load(void)
     tcase_add_test(t, a_bad_address_on_the_command_line_has_no_place_in_the_file);
     tcase_add_test(t, a_default_wait_gives_way_to_its_limit_unless_it_was_written);
     tcase_add_test(t, workflows_must_be_empty_for_now);
-    tcase_add_test(t, the_sample_loads);
+    tcase_add_test(t, the_sample_loads_as_it_is);
+    tcase_add_test(t, the_sample_loads_with_all_that_is_switched_off_in_it);
     tcase_add_test(t, a_load_survives_every_lack_of_memory);
     suite_add_tcase(s, t);
     return s;
