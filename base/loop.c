@@ -125,6 +125,11 @@ int64_t loop_wall_ms(const struct loop *l)
     return clock_wall_ms(l->fake);
 }
 
+const struct clock_fake *loop_clock(const struct loop *l)
+{
+    return l->fake;
+}
+
 /* --- timers ------------------------------------------------------------------------------------------------------- */
 
 void loop_timer_init(struct loop_timer *t, struct loop *loop, loop_timer_fn *on_fire)

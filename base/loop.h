@@ -34,6 +34,10 @@ bool loop_turn(struct loop *loop);
 uint64_t loop_now_ms(const struct loop *loop);
 int64_t loop_wall_ms(const struct loop *loop);
 
+/* The clock by which it goes, NULL for the real ones: for what is shared between loops, and needs the time in between. Any
+ * thread. */
+const struct clock_fake *loop_clock(const struct loop *loop);
+
 /* --- timers ------------------------------------------------------------------------------------------------------- */
 
 struct loop_timer;

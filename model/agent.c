@@ -13,7 +13,6 @@ const char *output_kind_name(enum output_kind k)
 struct draft {
     struct agent *agent;
     const struct name_lookup *names;
-    bool has_model;
 };
 
 static void on_name(struct check *c, struct json v, const struct doc_path *at, void *out)
@@ -44,7 +43,7 @@ static bool check_model(struct check *c, struct json v, const struct doc_path *a
     if (e != OK) {
         problem_add_unknown(c->problem, at, e,
                             e == ERR_UNKNOWN_PROVIDER ? "names a provider that is not configured"
-                                                      : "must be \"provider/model\"");
+                                                      : "names no model, as \"provider/model\", that is served");
         return false;
     }
     *ret = s;
@@ -76,7 +75,6 @@ void check_models(struct check *c, struct json v, const struct doc_path *at, con
 static void on_model(struct check *c, struct json v, const struct doc_path *at, void *out)
 {
     struct draft *d = out;
-    d->has_model = true;
     check_models(c, v, at, d->names, d->agent->models, &d->agent->model_count);
 }
 
@@ -122,6 +120,8 @@ static void check_draft(struct check *c, struct json v, const struct doc_path *a
     };
     if (!check_object(c, v, at))
         return;
+    if (d->agent->name.at == NULL && !json_exists(json_get_lit(v, "name")))
+        check_missing(c, at, "name");
     if (!json_exists(json_get_lit(v, "model")))
         check_missing(c, at, "model");
     check_members(c, v, at, rules, sizeof rules / sizeof rules[0], d);
@@ -158,9 +158,9 @@ enum err agent_create(struct check *c, struct json v, const struct doc_path *at,
     a->name = name;
     a->retry = retry_spec_default();
     a->version = 1;
-    uint32_t before = c->problem->field_count;
+    uint32_t before = c->problem->found;
     check_draft(c, v, at, &(struct draft){.agent = a, .names = names});
-    enum err e = c->problem->field_count > before ? c->problem->code : c->no_memory ? ERR_NOMEM : own_strings(a);
+    enum err e = c->problem->found > before ? c->problem->code : c->no_memory ? ERR_NOMEM : own_strings(a);
     if (e != OK) {
         agent_unref(a);
         return e;

@@ -72,12 +72,11 @@ bool event_next_line(struct str *lines, struct event_line *ret_line)
 {
     static const struct str before_seq = {"{\"seq\":", 7};
     static const struct str before_type = {"\"type\":\"", 8};
-    if (lines->len == 0)
-        return false;
     struct str line = str_cut(lines, '\n');
-    ret_line->json = line;
-    if (!str_starts(line, before_seq))
+    bool is_cut = lines->at == NULL; /* its newline is missing */
+    if (is_cut || !str_starts(line, before_seq))
         return false;
+    ret_line->json = line;
     line.at += before_seq.len;
     line.len -= before_seq.len;
     struct str seq = str_cut(&line, ',');
@@ -86,5 +85,5 @@ bool event_next_line(struct str *lines, struct event_line *ret_line)
     line.at += before_type.len;
     line.len -= before_type.len;
     ret_line->type = str_cut(&line, '"');
-    return true;
+    return line.at != NULL;
 }

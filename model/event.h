@@ -71,7 +71,8 @@ struct event_line {
     struct str json; /* the line without its newline */
 };
 
-/* Takes the first line off `lines`. False at the end, and (for a damaged store) at a line that is none. */
+/* Takes the first line off `lines`. False at the end, and (for a damaged store) at one that is no event's, or that lacks
+ * its newline, which is taken off as well. */
 bool event_next_line(struct str *lines, struct event_line *ret_line);
 
 /* Sets of event types, for `?types=`. */

@@ -26,7 +26,7 @@ void problem_init(struct problem *p)
     /* The fields are large and each is written whole when it is added. */
     p->code = OK;
     p->detail[0] = '\0';
-    p->field_count = 0;
+    p->field_count = p->found = 0;
     p->line = p->column = 0;
     p->retry_after_s = 0;
     p->allow = NULL;
@@ -46,19 +46,29 @@ enum err problem_set(struct problem *p, enum err code, const char *format, ...)
     return code;
 }
 
+/* No more of a name than a pointer can hold. */
+static struct str clip(struct str name)
+{
+    const size_t most = sizeof((struct field_error *)NULL)->pointer;
+    if (name.len > most)
+        name.len = str_utf8_floor(name.at, most);
+    return name;
+}
+
 static void write_pointer(struct buf *b, const struct doc_path *at)
 {
     if (at == NULL || at->up == NULL)
         return;
     write_pointer(b, at->up);
     if (at->name.at != NULL)
-        json_pointer_add_name(b, at->name);
+        json_pointer_add_name(b, clip(at->name));
     else
         json_pointer_add_index(b, at->index);
 }
 
 static struct field_error *next_field(struct problem *p, const struct doc_path *at)
 {
+    p->found++;
     if (p->field_count == PROBLEM_MAX_FIELDS)
         return NULL;
     struct field_error *f = &p->fields[p->field_count++];

@@ -2,7 +2,7 @@
 #define SLUICE_MODEL_PROBLEM_H
 /* A refused request: the problem document of API §6 (RFC 9457) before it is written.
  *
- * Field errors are gathered in document order, at most PROBLEM_MAX_FIELDS; what comes after is dropped. Lives on the
+ * Field errors are gathered in document order, at most PROBLEM_MAX_FIELDS; what comes after is counted and dropped. Lives on the
  * stack or in a request; one thread. */
 #include <stdbool.h>
 #include <stdint.h>
@@ -46,6 +46,7 @@ struct problem {
     char detail[320]; /* empty: the code's title */
     struct field_error fields[PROBLEM_MAX_FIELDS];
     uint32_t field_count;
+    uint32_t found;          /* how many there were, those that were dropped included */
     uint32_t line, column;   /* of invalid_json; 0: none */
     uint32_t retry_after_s;  /* 0: none */
     const char *allow;       /* methods, of method_not_allowed; NULL: none */

@@ -1,7 +1,7 @@
 #include "model/reason.h"
 
-#include "base/clock.h"
 #include "base/json.h"
+#include "model/stamp.h"
 
 static const char *const codes[] = {
 #define REASON_ROW(symbol, code, message) code,
@@ -20,19 +20,6 @@ const char *reason_code_name(enum reason_code code)
     return codes[code];
 }
 
-static void add_time(struct buf *b, int64_t wall_ms)
-{
-    if (wall_ms == 0) {
-        buf_add_lit(b, "null");
-        return;
-    }
-    char text[CLOCK_TEXT];
-    clock_format(wall_ms, text);
-    buf_add_char(b, '"');
-    buf_add(b, text, sizeof text);
-    buf_add_char(b, '"');
-}
-
 void reason_write(struct buf *b, const struct reason *r)
 {
     if (r->code == REASON_NONE) {
@@ -45,9 +32,9 @@ void reason_write(struct buf *b, const struct reason *r)
     else
         buf_add_lit(b, "null");
     buf_add_lit(b, ",\"since\":");
-    add_time(b, r->since_ms);
+    stamp_write(b, r->since_ms);
     buf_add_lit(b, ",\"until\":");
-    add_time(b, r->until_ms);
+    stamp_write(b, r->until_ms);
     buf_add_lit(b, ",\"message\":");
     json_add_string(b, str_of(r->note[0] != '\0' ? r->note : messages[r->code]));
     buf_add_char(b, '}');
@@ -89,11 +76,14 @@ void reason_read(struct reason *ret, struct str json)
     if (json.len > 0 && json_parse(&doc, json, NULL) == OK) {
         struct json root = json_root(&doc);
         ret->code = code_of(json_get_lit(root, "code"));
+    }
+    if (ret->code != REASON_NONE) {
+        struct json root = json_root(&doc);
         ret->since_ms = read_time(json_get_lit(root, "since"));
         ret->until_ms = read_time(json_get_lit(root, "until"));
         read_text(json_get_lit(root, "blocked_on"), ret->blocked_on, sizeof ret->blocked_on);
         read_text(json_get_lit(root, "message"), ret->note, sizeof ret->note);
-        if (ret->code != REASON_NONE && str_eq(str_of(ret->note), str_of(messages[ret->code])))
+        if (str_eq(str_of(ret->note), str_of(messages[ret->code])))
             ret->note[0] = '\0';
     }
     json_doc_fini(&doc);

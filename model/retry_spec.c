@@ -47,14 +47,20 @@ static void on_jitter(struct check *c, struct json v, const struct doc_path *at,
         r->full_jitter = i == 0;
 }
 
-/* Only what can be a run's `error.code` can be retried on. */
+/* Only what can be a run's `error.code` can be retried on (API §6). */
+static bool is_of_a_run(enum err e)
+{
+    return (e >= ERR_PROVIDER_UNREACHABLE && e <= ERR_RUN_TIMEOUT) || e == ERR_UNKNOWN_AGENT ||
+           e == ERR_UNKNOWN_WORKFLOW || e == ERR_UNKNOWN_MODEL;
+}
+
 static bool read_code(struct check *c, struct json v, enum err *ret_code)
 {
     struct str s;
     if (!json_string(v, c->arena, &s))
         return false;
     enum err e = err_from_code(s.at, s.len);
-    if (e == ERR_COUNT_ || e < ERR_PROVIDER_UNREACHABLE || e > ERR_RUN_TIMEOUT)
+    if (!is_of_a_run(e))
         return false;
     *ret_code = e;
     return true;
@@ -68,6 +74,7 @@ static void on_on(struct check *c, struct json v, const struct doc_path *at, voi
         return;
     }
     r->has_on = true;
+    r->on = 0;
     uint64_t i = 0;
     for (struct json e = json_first(v); json_exists(e); e = json_next(v, e), i++) {
         struct doc_path here = doc_path_index(at, i);
@@ -89,7 +96,7 @@ bool retry_spec_check(struct check *c, struct json v, const struct doc_path *at,
     };
     if (!check_object(c, v, at))
         return false;
-    uint32_t before = c->problem->field_count;
+    uint32_t before = c->problem->found;
     check_members(c, v, at, rules, sizeof rules / sizeof rules[0], ret);
-    return c->problem->field_count == before;
+    return c->problem->found == before;
 }

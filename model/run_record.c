@@ -1,7 +1,7 @@
 #include "model/run_record.h"
 
-#include "base/clock.h"
 #include "base/json.h"
+#include "model/stamp.h"
 
 void run_id_format(const struct id *id, char ret_text[RUN_ID_TEXT])
 {
@@ -18,19 +18,6 @@ static void add_path(struct buf *b, struct str base_path, const struct id *id, c
     buf_add_lit(b, "/v1/runs/");
     buf_add(b, text, sizeof text);
     buf_add_str(b, str_of(suffix));
-    buf_add_char(b, '"');
-}
-
-static void add_time(struct buf *b, int64_t wall_ms)
-{
-    if (wall_ms == 0) {
-        buf_add_lit(b, "null");
-        return;
-    }
-    char text[CLOCK_TEXT];
-    clock_format(wall_ms, text);
-    buf_add_char(b, '"');
-    buf_add(b, text, sizeof text);
     buf_add_char(b, '"');
 }
 
@@ -103,11 +90,11 @@ static void add_target(struct buf *b, const struct run_record *r)
 static void add_times(struct buf *b, const struct run_record *r)
 {
     buf_add_lit(b, ",\"created_at\":");
-    add_time(b, r->created_at_ms);
+    stamp_write(b, r->created_at_ms);
     buf_add_lit(b, ",\"started_at\":");
-    add_time(b, r->started_at_ms);
+    stamp_write(b, r->started_at_ms);
     buf_add_lit(b, ",\"finished_at\":");
-    add_time(b, r->finished_at_ms);
+    stamp_write(b, r->finished_at_ms);
 }
 
 void run_record_write(struct buf *b, const struct run_record *r, uint64_t last_seq, bool brief, struct str base_path)
@@ -146,15 +133,28 @@ void run_record_write(struct buf *b, const struct run_record *r, uint64_t last_s
     buf_add_char(b, '}');
 }
 
+/* Only a root that was given as `task` can have one. */
+static void add_root_name(struct buf *b, struct str spec)
+{
+    struct json_doc doc;
+    json_doc_init(&doc);
+    struct json name = JSON_NONE;
+    if (spec.len > 0 && json_parse(&doc, spec, NULL) == OK)
+        name = json_get_lit(json_get_lit(json_root(&doc), "task"), "name");
+    add_json(b, json_raw(name));
+    json_doc_fini(&doc);
+}
+
 void run_record_write_root(struct buf *b, const struct run_record *r, bool brief, struct str base_path)
 {
-    buf_addf(b, "{\"path\":\"\",\"name\":null,\"type\":\"call\",\"state\":\"%s\",\"reason\":",
-             task_state_name(r->task_state));
+    buf_add_lit(b, "{\"path\":\"\",\"name\":");
+    add_root_name(b, r->spec);
+    buf_addf(b, ",\"type\":\"call\",\"state\":\"%s\",\"reason\":", task_state_name(r->task_state));
     add_json(b, r->reason);
     buf_add_lit(b, ",\"started_at\":");
-    add_time(b, r->started_at_ms);
+    stamp_write(b, r->started_at_ms);
     buf_add_lit(b, ",\"finished_at\":");
-    add_time(b, r->finished_at_ms);
+    stamp_write(b, r->finished_at_ms);
     buf_add_lit(b, ",\"output\":");
     if (brief)
         run_record_write_value(b, r->output, &r->id, "/output", base_path);

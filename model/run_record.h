@@ -76,6 +76,6 @@ void run_record_write_value(struct buf *b, struct str json, const struct id *run
 /* The root task with its attempts (API §2, tasks). */
 void run_record_write_root(struct buf *b, const struct run_record *r, bool brief, struct str base_path);
 
-/* Points input, metadata and name of a record into its spec. False if the spec is damaged. */
+/* Points input and metadata of a record into its spec. False if the spec is damaged, or there is no memory. */
 bool run_record_read_spec(struct run_record *r);
 #endif

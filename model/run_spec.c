@@ -10,15 +10,20 @@ struct draft {
     bool by_agent; /* the target is an agent, whether the path or the body names it */
 };
 
+/* Has the path said already what is to run? Then the body must not. */
+static bool is_taken(struct check *c, const struct doc_path *at, const struct draft *d)
+{
+    if (d->target->agent.at == NULL && d->target->workflow.at == NULL)
+        return false;
+    problem_add(c->problem, at, FIELD_EXCLUSIVE, "the path names the target already");
+    return true;
+}
+
 static void on_agent(struct check *c, struct json v, const struct doc_path *at, void *out)
 {
     struct draft *d = out;
     struct str s;
-    if (d->target->agent.at != NULL || d->target->workflow.at != NULL) {
-        problem_add(c->problem, at, FIELD_EXCLUSIVE, "the path names the target already");
-        return;
-    }
-    if (!check_string(c, v, at, 512, &s))
+    if (is_taken(c, at, d) || !check_string(c, v, at, 512, &s))
         return;
     if (!d->names->agent(d->names->ctx, s))
         problem_add_unknown(c->problem, at, ERR_UNKNOWN_AGENT, "names an agent that does not exist");
@@ -30,11 +35,7 @@ static void on_workflow(struct check *c, struct json v, const struct doc_path *a
 {
     struct draft *d = out;
     struct str s;
-    if (d->target->agent.at != NULL || d->target->workflow.at != NULL) {
-        problem_add(c->problem, at, FIELD_EXCLUSIVE, "the path names the target already");
-        return;
-    }
-    if (!check_string(c, v, at, 512, &s))
+    if (is_taken(c, at, d) || !check_string(c, v, at, 512, &s))
         return;
     if (!d->names->workflow(d->names->ctx, s))
         problem_add_unknown(c->problem, at, ERR_UNKNOWN_WORKFLOW, "names a workflow that does not exist");
@@ -61,11 +62,8 @@ static void on_task(struct check *c, struct json v, const struct doc_path *at, v
             set_input(c, v, at, d);
         return;
     }
-    if (d->target->agent.at != NULL || d->target->workflow.at != NULL) {
-        problem_add(c->problem, at, FIELD_EXCLUSIVE, "the path names the target already");
-        return;
-    }
-    d->spec->task = task_spec_check(c, v, at, d->limits, d->names);
+    if (!is_taken(c, at, d))
+        d->spec->task = task_spec_check(c, v, at, d->limits, d->names);
 }
 
 static void on_input(struct check *c, struct json v, const struct doc_path *at, void *out)
@@ -213,8 +211,9 @@ static void add_with_input(struct buf *b, struct json root)
 static enum err keep_text(struct str body, struct json_doc *scratch, bool rename_task, struct run_spec *spec)
 {
     struct json root = json_root(scratch);
-    if (!scratch->spaced && !rename_task) {
-        spec->text = arena_str(&spec->arena, body);
+    struct str raw = json_raw(root); /* without what surrounds it */
+    if (!scratch->spaced && !rename_task && raw.at == body.at) {
+        spec->text = arena_str(&spec->arena, raw);
         scratch->text = spec->text.at; /* the same bytes: the tape fits them as well */
         return spec->text.at != NULL ? OK : ERR_NOMEM;
     }

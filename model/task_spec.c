@@ -128,9 +128,9 @@ struct task_spec *task_spec_check(struct check *c, struct json v, const struct d
         c->no_memory = true;
         return NULL;
     }
-    uint32_t before = c->problem->field_count;
+    uint32_t before = c->problem->found;
     if (!check_object(c, v, at) || !check_type(c, v, at, &spec->type))
         return NULL;
     check_call(c, v, at, &(struct draft){.spec = spec, .limits = limits, .names = names});
-    return c->problem->field_count == before ? spec : NULL;
+    return c->problem->found == before ? spec : NULL;
 }

@@ -16,7 +16,8 @@ static inline uint64_t usage_sum(uint64_t a, uint64_t b)
 {
     /* JSON readers keep integers exact up to 2^53: stop there. */
     const uint64_t most = (uint64_t)1 << 53;
-    return a > most - (b < most ? b : most) ? most : a + b;
+    uint64_t sum = (a < most ? a : most) + (b < most ? b : most);
+    return sum < most ? sum : most;
 }
 
 static inline void usage_add(struct usage *sum, const struct usage *more)

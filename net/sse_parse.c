@@ -107,11 +107,15 @@ static void take_line(struct sse_parser *p, const char *at, size_t len)
         return;
     }
     buf_add(&p->line, at, len);
+    if (buf_ok(&p->line) != OK)
+        return; /* it stays failed, and ends the feeding */
     on_line(p, buf_str(&p->line), false);
     buf_clear(&p->line);
 }
 
-static enum err check(const struct sse_parser *p)
+/* May `more` bytes be taken for the line at hand? What a line leaves behind is never more than the line was, so this is
+ * the only place where the bound is looked at, and it does not matter how the bytes were cut. */
+static enum err check(const struct sse_parser *p, size_t more)
 {
     const struct buf *all[] = {&p->line, &p->data, &p->type, &p->id};
     size_t bytes = p->view.len;
@@ -121,31 +125,34 @@ static enum err check(const struct sse_parser *p)
             return e;
         bytes += all[i]->len;
     }
-    return bytes > p->max_bytes ? ERR_LIMIT : OK;
+    return more > p->max_bytes - bytes ? ERR_LIMIT : OK;
 }
 
 enum err sse_parse_feed(struct sse_parser *p, const char *bytes, size_t len)
 {
     const char *at = bytes, *end = bytes + len;
-    enum err e = check(p);
-    while (at < end && e == OK && !p->stopped) {
-        if (p->after_cr && *at == '\n') {
-            p->after_cr = false;
+    while (at < end && p->failed == OK && !p->stopped) {
+        bool is_rest_of_crlf = p->after_cr && *at == '\n';
+        p->after_cr = false;
+        if (is_rest_of_crlf) {
             at++;
             continue;
         }
-        p->after_cr = false;
         const char *eol = find_end(at, (size_t)(end - at));
+        size_t n = (size_t)((eol != NULL ? eol : end) - at);
+        p->failed = check(p, n);
+        if (p->failed != OK)
+            break;
         if (eol == NULL) {
-            buf_add(&p->line, at, (size_t)(end - at));
-            e = check(p);
+            buf_add(&p->line, at, n);
             break;
         }
         p->after_cr = *eol == '\r';
-        take_line(p, at, (size_t)(eol - at));
+        take_line(p, at, n);
         at = eol + 1;
-        e = check(p);
     }
     settle_view(p);
-    return e == OK ? check(p) : e;
+    if (p->failed == OK)
+        p->failed = check(p, 0);
+    return p->failed;
 }

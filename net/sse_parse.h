@@ -6,9 +6,9 @@
  * CRLF; a byte order mark at the start is skipped; comments and unknown fields are passed over; an event without data is
  * none. What is left at the end without its blank line is dropped, as the standard says.
  *
- * Pure data, embedded by its owner. Life: sse_parse_init, sse_parse_feed any number of times, sse_parse_fini. Bound: one
- * event's data, name and line may take `max_bytes` together; past it feeding fails for good. An event whose data is one line
- * within one chunk is handed on without a copy. */
+ * Pure data, embedded by its owner. Life: sse_parse_init, sse_parse_feed any number of times, sse_parse_fini. Bound: what is
+ * held of one event (data, name, the last id) and the line at hand may take `max_bytes` together; past it feeding fails for
+ * good. An event whose data is one line within one chunk is handed on without a copy. */
 #include <stdbool.h>
 
 #include "base/buf.h"
@@ -35,6 +35,7 @@ struct sse_parser {
     bool after_cr; /* the last byte was CR: a LF that follows belongs to it */
     bool started;
     bool stopped;
+    enum err failed; /* for good */
 };
 
 void sse_parse_init(struct sse_parser *p, size_t max_bytes, sse_event_fn *on_event, void *ctx);

@@ -3,7 +3,8 @@
 #include <assert.h>
 #include <curl/curl.h>
 #include <stdatomic.h>
-#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/list.h"
@@ -16,13 +17,18 @@ enum {
     NAME_FRESH_MS = 50000,    /* curl keeps an answer for 60 s: within that, no look-up is to be expected */
 };
 
-/* A connection's descriptor. It stays watched for reading between two transfers, so that a connection that is used
- * again needs no system call; what becomes readable while nobody uses it has been closed by the peer, or is not HTTP. */
+/* A descriptor that curl wants to hear of. A connection's stays watched for reading between two transfers, so that one
+ * that is used again needs no system call; what becomes readable while nobody uses it has been closed by the peer, or is
+ * not HTTP. Others belong to curl's look-ups and come and go with each. */
 struct pool_socket {
     struct transfer_pool *pool;
     struct loop_watch *watch;
     int fd;
-    bool in_use; /* curl wants to hear of it */
+    bool in_use;
+    bool is_paused; /* not in use, but only for the time being */
+    bool is_connection;
+    bool was_read; /* so it did connect */
+    ino_t inode;   /* of a connection: whether the number still stands for it */
 };
 
 struct transfer_pool {
@@ -35,10 +41,12 @@ struct transfer_pool {
     bool kicked;
     bool dead; /* destroyed, but for the kick that is still queued */
     bool in_curl; /* curl's own calls must not be made from within its callbacks */
+    bool is_tls;  /* its provider is spoken to over TLS */
     struct pool_socket **sockets; /* by descriptor */
     size_t socket_count;
-    atomic_uint open_sockets; /* written by the loop, read by anybody */
-    atomic_uint active;       /* likewise */
+    atomic_uint connections; /* written by the loop, read by anybody */
+    atomic_uint active;      /* likewise: started and not ended */
+    atomic_uint running;     /* likewise: of them, handed to curl */
     uint32_t lookups;         /* transfers whose name is being resolved */
     uint64_t name_fresh_till; /* ms */
     struct list transfers;    /* all that are under way */
@@ -59,14 +67,17 @@ struct transfer {
     struct transfer_deadlines deadlines;
     struct loop_timer timer;
     uint64_t started_ms;
-    uint64_t sent_ms;      /* 0: not yet */
-    uint64_t last_byte_ms; /* 0: none yet */
+    uint64_t quiet_since_ms; /* once it was sent: the sending, the last byte, or the end of a pause */
     enum { IDLE, STARTING, HELD, RUNNING, DOOMED } state;
     bool resolving;
+    bool was_sent;
+    bool has_head;  /* the answer's header came to its end */
+    bool has_bytes; /* of the body */
     bool paused;
     bool refused_resend;
     bool aborted;
-    bool finished;         /* on_done was called, or will never be */
+    bool no_memory;
+    bool finished; /* on_done was called, or will never be */
     struct curl_slist header_nodes[HTTP_MAX_HEADERS + 2];
     char *header_text;
     char error_text[CURL_ERROR_SIZE];
@@ -103,11 +114,24 @@ static void run_curl(struct transfer_pool *pool, curl_socket_t fd, int events)
     after_curl(pool);
 }
 
+/* What an idle connection says is no answer to whatever is asked next, but curl only looks whether it has been closed, and
+ * would take it for one: a 408 that a proxy sent before it hung up, or worse. So it is closed for curl to see. Idle TLS
+ * connections may talk among themselves (HTTP/2). */
+static void spoil(int fd)
+{
+    char waste[4096];
+    shutdown(fd, SHUT_RDWR);
+    for (int i = 0; i < 16 && recv(fd, waste, sizeof waste, MSG_DONTWAIT) > 0; i++)
+        continue;
+}
+
 static void on_socket_io(void *owner, int fd, unsigned events)
 {
     struct pool_socket *s = owner;
     if (!s->in_use) {
         loop_watch_set(s->watch, 0); /* curl finds out when it wants to use the connection again */
+        if (!s->is_paused && !s->pool->is_tls)
+            spoil(fd);
         return;
     }
     int curl_events = 0;
@@ -116,6 +140,11 @@ static void on_socket_io(void *owner, int fd, unsigned events)
     if (events & LOOP_WRITE)
         curl_events |= CURL_CSELECT_OUT;
     run_curl(s->pool, fd, curl_events);
+}
+
+static struct pool_socket *socket_at(const struct transfer_pool *pool, int fd)
+{
+    return (size_t)fd < pool->socket_count ? pool->sockets[fd] : NULL;
 }
 
 static bool make_room(struct transfer_pool *pool, size_t fd)
@@ -134,14 +163,11 @@ static bool make_room(struct transfer_pool *pool, size_t fd)
     return true;
 }
 
-static struct pool_socket *socket_of(struct transfer_pool *pool, int fd)
+static struct pool_socket *add_socket(struct transfer_pool *pool, int fd)
 {
     if (!make_room(pool, (size_t)fd))
         return NULL;
-    struct pool_socket *s = pool->sockets[fd];
-    if (s != NULL)
-        return s;
-    s = mem_zalloc(sizeof *s);
+    struct pool_socket *s = mem_zalloc(sizeof *s);
     if (s == NULL)
         return NULL;
     s->pool = pool;
@@ -151,49 +177,101 @@ static struct pool_socket *socket_of(struct transfer_pool *pool, int fd)
         return NULL;
     }
     pool->sockets[fd] = s;
-    pool->open_sockets++;
     return s;
 }
 
 static void forget_socket(struct transfer_pool *pool, int fd)
 {
-    if ((size_t)fd >= pool->socket_count || pool->sockets[fd] == NULL)
+    struct pool_socket *s = socket_at(pool, fd);
+    if (s == NULL)
         return;
-    struct pool_socket *s = pool->sockets[fd];
     pool->sockets[fd] = NULL;
-    pool->open_sockets--;
+    pool->connections -= s->is_connection;
     loop_watch_close(s->watch);
     mem_free(s);
 }
 
-static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *assigned)
+/* curl 7.88 closes a socket that never got connected without asking for it (curl#11439), tells so afterwards or never, and
+ * may be given the same number for the next address, which it then believes to be watched already: so the new one takes
+ * over what was asked of the old. */
+static bool adopt_connection(struct transfer_pool *pool, int fd)
 {
-    struct transfer_pool *pool = ctx;
-    (void)easy, (void)assigned;
-    if (what == CURL_POLL_REMOVE) {
-        if ((size_t)fd < pool->socket_count && pool->sockets[fd] != NULL) {
-            pool->sockets[fd]->in_use = false;
-            loop_watch_set(pool->sockets[fd]->watch, LOOP_READ);
-        }
-        return 0;
-    }
-    struct pool_socket *s = socket_of(pool, fd);
+    struct pool_socket *old = socket_at(pool, fd);
+    bool in_use = old != NULL && old->in_use;
+    unsigned events = old != NULL ? loop_watch_events(old->watch) : 0;
+    struct stat stat;
+    forget_socket(pool, fd);
+    struct pool_socket *s = fstat(fd, &stat) == 0 ? add_socket(pool, fd) : NULL;
     if (s == NULL)
-        return -1;
-    s->in_use = true;
-    unsigned events = 0;
-    if (what == CURL_POLL_IN || what == CURL_POLL_INOUT)
-        events |= LOOP_READ;
-    if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
-        events |= LOOP_WRITE;
+        return false;
+    s->is_connection = true;
+    s->inode = stat.st_ino;
+    s->in_use = in_use;
     loop_watch_set(s->watch, events);
-    return 0;
+    pool->connections++;
+    return true;
+}
+
+/* Has curl closed it already? See above. */
+static bool is_stale(const struct pool_socket *s)
+{
+    struct stat stat;
+    return !s->was_read && (fstat(s->fd, &stat) != 0 || stat.st_ino != s->inode);
 }
 
 static int on_close_socket(void *ctx, curl_socket_t fd)
 {
     forget_socket(ctx, fd); /* the watch has to go before the descriptor */
     return close(fd);
+}
+
+static struct transfer *transfer_of(CURL *easy)
+{
+    char *private = NULL;
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
+    return (struct transfer *)(void *)private;
+}
+
+static void unuse_socket(struct transfer_pool *pool, int fd, const struct transfer *t)
+{
+    struct pool_socket *s = socket_at(pool, fd);
+    if (s == NULL)
+        return;
+    if (!s->is_connection || is_stale(s)) {
+        forget_socket(pool, fd);
+        return;
+    }
+    s->in_use = false;
+    s->is_paused = t != NULL && t->paused; /* curl itself has transfers that are not ours */
+    loop_watch_set(s->watch, LOOP_READ);
+}
+
+static void fail_for_memory(struct transfer *t);
+
+static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *assigned)
+{
+    struct transfer_pool *pool = ctx;
+    (void)assigned;
+    if (what == CURL_POLL_REMOVE) {
+        unuse_socket(pool, fd, transfer_of(easy));
+        return 0;
+    }
+    struct pool_socket *s = socket_at(pool, fd);
+    if (s == NULL)
+        s = add_socket(pool, fd);
+    if (s == NULL) {
+        fail_for_memory(transfer_of(easy));
+        return 0; /* -1 would end all transfers of the pool */
+    }
+    s->in_use = true;
+    unsigned events = 0;
+    if (what == CURL_POLL_IN || what == CURL_POLL_INOUT)
+        events |= LOOP_READ;
+    if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
+        events |= LOOP_WRITE;
+    s->was_read |= (events & LOOP_READ) != 0;
+    loop_watch_set(s->watch, events);
+    return 0;
 }
 
 static int on_curl_timer(CURLM *multi, long timeout_ms, void *ctx)
@@ -232,22 +310,30 @@ static void on_kick(struct loop_msg *msg)
  * every byte, but looks when it fires. */
 static uint64_t next_deadline(const struct transfer *t)
 {
-    uint64_t at = t->deadlines.end_at_ms;
-    uint64_t own;
-    if (t->sent_ms == 0)
+    uint64_t end = t->deadlines.end_at_ms, own;
+    if (t->no_memory)
+        return 0;
+    if (!t->was_sent)
         own = t->started_ms + t->deadlines.connect_ms;
-    else if (t->last_byte_ms == 0)
-        own = t->sent_ms + t->deadlines.first_byte_ms;
+    else if (t->paused)
+        own = end; /* the silence is ours */
     else
-        own = t->last_byte_ms + t->deadlines.idle_ms;
-    if (t->paused && t->last_byte_ms != 0)
-        return at;
-    return own < at ? own : at;
+        own = t->quiet_since_ms + (t->has_bytes ? t->deadlines.idle_ms : t->deadlines.first_byte_ms);
+    return own < end ? own : end;
 }
 
 static void arm(struct transfer *t)
 {
     loop_timer_start(&t->timer, next_deadline(t));
+}
+
+/* From within curl, which has to return first. */
+static void fail_for_memory(struct transfer *t)
+{
+    if (t == NULL)
+        return;
+    t->no_memory = true;
+    arm(t);
 }
 
 static void lookup_ended(struct transfer *t)
@@ -267,7 +353,12 @@ static curl_socket_t on_open_socket(void *ctx, curlsocktype purpose, struct curl
     pool->name_fresh_till = loop_now_ms(pool->loop) + NAME_FRESH_MS;
     if (!list_is_empty(&pool->held))
         kick(pool);
-    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    if (fd >= 0 && !adopt_connection(pool, fd)) {
+        close(fd);
+        return CURL_SOCKET_BAD;
+    }
+    return fd;
 }
 
 /* Called before each sending of the request. The second time would be curl's own repetition. */
@@ -276,15 +367,24 @@ static int on_before_send(void *ctx, char *ip, char *local_ip, int port, int loc
     struct transfer *t = ctx;
     (void)ip, (void)local_ip, (void)port, (void)local_port;
     lookup_ended(t);
-    if (t->sent_ms != 0) {
+    if (t->was_sent) {
         t->refused_resend = true;
         return CURL_PREREQFUNC_ABORT;
     }
-    t->sent_ms = loop_now_ms(t->pool->loop);
-    if (t->sent_ms == 0)
-        t->sent_ms = 1;
+    t->was_sent = true;
+    t->quiet_since_ms = loop_now_ms(t->pool->loop);
     arm(t);
     return CURL_PREREQFUNC_OK;
+}
+
+/* Line by line. curl takes an answer for whole that ends within its header. */
+static size_t on_header_line(char *line, size_t size, size_t count, void *ctx)
+{
+    struct transfer *t = ctx;
+    bool is_blank = line[0] == '\r' || line[0] == '\n';
+    if (is_blank && transfer_status(t) >= 200) /* not an interim answer's */
+        t->has_head = true;
+    return size * count;
 }
 
 static size_t on_write(char *bytes, size_t size, size_t count, void *ctx)
@@ -293,35 +393,41 @@ static size_t on_write(char *bytes, size_t size, size_t count, void *ctx)
     size_t len = size * count;
     if (t->state != RUNNING)
         return 0; /* cancelled from within this very turn */
-    bool first = t->last_byte_ms == 0;
-    t->last_byte_ms = loop_now_ms(t->pool->loop);
-    if (first)
+    if (t->paused)
+        return CURL_WRITEFUNC_PAUSE; /* since before the first byte */
+    t->quiet_since_ms = loop_now_ms(t->pool->loop);
+    if (!t->has_bytes) {
+        t->has_bytes = true;
         arm(t);
+    }
     if (t->events.on_bytes(t->ctx, bytes, len))
         return len;
     t->aborted = true;
     return 0;
 }
 
-static enum err code_of(CURLcode rc, int status)
+static enum err code_of(const struct transfer *t, CURLcode rc, int status)
 {
+    if (rc == CURLE_OK)
+        return t->has_head ? OK : ERR_PROVIDER_BAD_RESPONSE;
+    if (!t->was_sent || t->refused_resend)
+        return ERR_PROVIDER_UNREACHABLE;
     switch (rc) {
-    case CURLE_OK: return OK;
-    case CURLE_COULDNT_RESOLVE_PROXY:
-    case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_CONNECT:
-    case CURLE_SSL_CONNECT_ERROR:
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
-    case CURLE_SSL_INVALIDCERTSTATUS:
-    case CURLE_ABORTED_BY_CALLBACK: return ERR_PROVIDER_UNREACHABLE;
-    case CURLE_OPERATION_TIMEDOUT: return ERR_PROVIDER_TIMEOUT;
     case CURLE_GOT_NOTHING:
     case CURLE_SEND_ERROR:
-    case CURLE_RECV_ERROR: return status == 0 ? ERR_PROVIDER_UNREACHABLE : ERR_PROVIDER_BAD_RESPONSE;
+    case CURLE_RECV_ERROR:
+    case CURLE_HTTP2:
+    case CURLE_HTTP2_STREAM: return status < 200 ? ERR_PROVIDER_UNREACHABLE : ERR_PROVIDER_BAD_RESPONSE;
     default: return ERR_PROVIDER_BAD_RESPONSE;
     }
+}
+
+/* As many connections are kept as are in use, and the idle ones that may be. curl keeps one beyond what it is told, since it
+ * compares before the one that just ended counts as idle; 0 would mean any number. */
+static void bound_connections(struct transfer_pool *pool)
+{
+    long most = (long)pool->running + (long)pool->options.max_idle - 1;
+    curl_multi_setopt(pool->multi, CURLMOPT_MAXCONNECTS, most > 0 ? most : 1L);
 }
 
 /* Puts the handle back for the next transfer. */
@@ -342,12 +448,22 @@ static void recycle(struct transfer *t)
     mem_free(t);
 }
 
+/* It ends, in one way or the other: none of its callbacks is called any more. */
+static void count_out(struct transfer *t)
+{
+    lookup_ended(t);
+    t->finished = true;
+    t->pool->active--;
+    if (t->state != RUNNING)
+        return;
+    t->pool->running--;
+    bound_connections(t->pool);
+}
+
 /* The only end of a transfer that was not cancelled: taken from curl, told, recycled. */
 static void finish(struct transfer *t, const struct transfer_result *result)
 {
-    lookup_ended(t);
-    t->pool->active--;
-    t->finished = true;
+    count_out(t);
     t->events.on_done(t->ctx, result);
     curl_multi_remove_handle(t->pool->multi, t->easy);
     recycle(t);
@@ -355,12 +471,14 @@ static void finish(struct transfer *t, const struct transfer_result *result)
 
 static void on_complete(struct transfer *t, CURLcode rc)
 {
-    struct transfer_result result = {.status = transfer_status(t), .was_sent = t->sent_ms != 0};
-    result.code = code_of(rc, result.status);
-    if (t->aborted)
-        result.code = ERR_PROVIDER_BAD_RESPONSE;
+    struct transfer_result result = {.status = transfer_status(t), .was_sent = t->was_sent};
+    result.code = code_of(t, rc, result.status);
     if (t->refused_resend)
         result.detail = "the connection was closed before the answer came";
+    else if (t->aborted)
+        result.detail = "the answer is not wanted any more";
+    else if (rc == CURLE_OK && !t->has_head)
+        result.detail = "the answer ended within its header";
     else
         result.detail = t->error_text[0] != '\0' ? t->error_text : curl_easy_strerror(rc);
     finish(t, &result);
@@ -374,13 +492,16 @@ static void on_deadline(struct loop_timer *timer)
         arm(t);
         return;
     }
-    struct transfer_result result = {.code = ERR_PROVIDER_TIMEOUT, .was_sent = t->sent_ms != 0};
+    struct transfer_result result = {.code = ERR_PROVIDER_TIMEOUT, .was_sent = t->was_sent};
     result.status = t->state == RUNNING ? transfer_status(t) : 0;
-    if (now >= t->deadlines.end_at_ms)
+    if (t->no_memory) {
+        result.code = ERR_PROVIDER_UNREACHABLE;
+        result.detail = "out of memory";
+    } else if (now >= t->deadlines.end_at_ms)
         result.detail = "the attempt took longer than it may in all";
-    else if (t->sent_ms == 0)
+    else if (!t->was_sent)
         result.detail = "connecting took too long";
-    else if (t->last_byte_ms == 0)
+    else if (!t->has_bytes)
         result.detail = "no answer came in time";
     else
         result.detail = "the answer stopped coming";
@@ -409,8 +530,8 @@ static void hand_over(struct transfer *t)
     }
     t->state = RUNNING;
     list_push_back(&pool->transfers, &t->link);
-    /* Only as many connections are kept as are in use, and the idle ones that may be. */
-    curl_multi_setopt(pool->multi, CURLMOPT_MAXCONNECTS, (long)pool->active + (long)pool->options.max_idle);
+    pool->running++;
+    bound_connections(pool);
     if (curl_multi_add_handle(pool->multi, t->easy) != CURLM_OK) {
         struct transfer_result result = {.code = ERR_PROVIDER_UNREACHABLE, .detail = "out of memory"};
         finish(t, &result);
@@ -434,10 +555,8 @@ static void read_completions(struct transfer_pool *pool)
     while ((msg = curl_multi_info_read(pool->multi, &left)) != NULL) {
         if (msg->msg != CURLMSG_DONE)
             continue;
-        char *private = NULL;
         CURLcode rc = msg->data.result;
-        curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &private);
-        struct transfer *t = (struct transfer *)(void *)private;
+        struct transfer *t = transfer_of(msg->easy_handle);
         if (t->state == RUNNING)
             on_complete(t, rc);
     }
@@ -480,7 +599,6 @@ static bool set_up(struct transfer *t)
     SET(CURLOPT_FOLLOWLOCATION, 0L);
     SET(CURLOPT_PROXY, "");
     SET(CURLOPT_HTTP09_ALLOWED, 0L);
-    SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
     SET(CURLOPT_PIPEWAIT, 1L);
     SET(CURLOPT_TCP_NODELAY, 1L);
     SET(CURLOPT_TCP_KEEPALIVE, 1L);
@@ -488,6 +606,8 @@ static bool set_up(struct transfer *t)
     SET(CURLOPT_ERRORBUFFER, t->error_text);
     SET(CURLOPT_WRITEFUNCTION, on_write);
     SET(CURLOPT_WRITEDATA, t);
+    SET(CURLOPT_HEADERFUNCTION, on_header_line);
+    SET(CURLOPT_HEADERDATA, t);
     SET(CURLOPT_PREREQFUNCTION, on_before_send);
     SET(CURLOPT_PREREQDATA, t);
     SET(CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
@@ -496,6 +616,7 @@ static bool set_up(struct transfer *t)
     SET(CURLOPT_CLOSESOCKETDATA, pool);
     SET(CURLOPT_MAXAGE_CONN, (long)((o->idle_ms + 999) / 1000));
     SET(CURLOPT_MAXLIFETIME_CONN, (long)((o->max_age_ms + 999) / 1000));
+    SET(CURLOPT_FORBID_REUSE, o->max_idle == 0 || o->idle_ms == 0 ? 1L : 0L);
     if (pool->ca_file != NULL)
         SET(CURLOPT_CAINFO, pool->ca_file);
 #undef SET
@@ -546,7 +667,7 @@ static bool write_headers(struct transfer *t, const struct http_request *r)
         *node = (struct curl_slist){.data = at, .next = node + 1};
         memcpy(at, h->name.at, h->name.len);
         at += h->name.len;
-        if (h->value.len == 0) {
+        if (str_trim(h->value).len == 0) {
             *at++ = ';';
         } else {
             *at++ = ':';
@@ -563,20 +684,28 @@ static bool write_headers(struct transfer *t, const struct http_request *r)
 
 static bool set_request(struct transfer *t, const struct http_request *r)
 {
+    bool has_body = r->body.at != NULL, is_head = strcmp(r->method, "HEAD") == 0;
+    bool is_usual = strcmp(r->method, has_body ? "POST" : "GET") == 0;
+    t->pool->is_tls = str_starts(str_of(r->url), STR("https:"));
+    /* HTTP/2 with TLS only. Without, curl would hold all requests back until the first is answered, to see whether the
+     * server speaks it. */
+    long version = t->pool->is_tls ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1;
     CURL *e = t->easy;
-    CURLcode rc = curl_easy_setopt(e, CURLOPT_URL, r->url);
-    if (rc == CURLE_OK)
-        rc = curl_easy_setopt(e, CURLOPT_HTTPHEADER, t->header_nodes);
-    if (rc == CURLE_OK && r->body.at != NULL) {
-        rc = curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.len);
-        if (rc == CURLE_OK)
-            rc = curl_easy_setopt(e, CURLOPT_POSTFIELDS, r->body.at);
-    } else if (rc == CURLE_OK) {
-        rc = curl_easy_setopt(e, CURLOPT_HTTPGET, 1L);
+    CURLcode rc = CURLE_OK;
+#define SET(option, value) rc = rc == CURLE_OK ? curl_easy_setopt(e, option, value) : rc
+    SET(CURLOPT_URL, r->url);
+    SET(CURLOPT_HTTP_VERSION, version);
+    SET(CURLOPT_HTTPHEADER, t->header_nodes);
+    SET(CURLOPT_NOBODY, 0L);
+    SET(CURLOPT_HTTPGET, 1L);
+    if (has_body) {
+        SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.len);
+        SET(CURLOPT_POSTFIELDS, r->body.at);
     }
-    bool is_usual = strcmp(r->method, r->body.at != NULL ? "POST" : "GET") == 0;
-    if (rc == CURLE_OK)
-        rc = curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, is_usual ? NULL : r->method);
+    if (is_head)
+        SET(CURLOPT_NOBODY, 1L); /* its answer has none, whatever length it tells */
+    SET(CURLOPT_CUSTOMREQUEST, is_usual ? NULL : r->method);
+#undef SET
     return rc == CURLE_OK;
 }
 
@@ -591,8 +720,8 @@ enum err transfer_start(struct transfer_pool *pool, const struct http_request *r
     t->ctx = ctx;
     t->deadlines = *deadlines;
     t->started_ms = loop_now_ms(pool->loop);
-    t->sent_ms = t->last_byte_ms = 0;
-    t->resolving = t->paused = t->refused_resend = t->aborted = t->finished = false;
+    t->resolving = t->was_sent = t->has_head = t->has_bytes = t->paused = false;
+    t->refused_resend = t->aborted = t->no_memory = t->finished = false;
     t->error_text[0] = '\0';
     if (!write_headers(t, request) || !set_request(t, request)) {
         recycle(t);
@@ -611,9 +740,7 @@ void transfer_cancel(struct transfer *t)
 {
     if (t == NULL || t->finished)
         return;
-    t->finished = true;
-    lookup_ended(t);
-    t->pool->active--;
+    count_out(t);
     loop_timer_stop(&t->timer);
     if (t->state != RUNNING) {
         recycle(t);
@@ -630,25 +757,29 @@ void transfer_cancel(struct transfer *t)
 
 void transfer_pause(struct transfer *t)
 {
-    if (t->paused || t->state != RUNNING)
+    if (t->paused || t->finished)
         return;
     t->paused = true;
-    curl_easy_pause(t->easy, CURLPAUSE_RECV);
+    if (t->has_bytes)
+        curl_easy_pause(t->easy, CURLPAUSE_RECV);
+    /* else on_write holds the first of them back: a curl that is paused before takes all headers for one */
 }
 
 void transfer_resume(struct transfer *t)
 {
-    if (!t->paused)
+    struct transfer_pool *pool = t->pool;
+    if (!t->paused || t->finished)
         return;
     t->paused = false;
-    if (t->last_byte_ms != 0)
-        t->last_byte_ms = loop_now_ms(t->pool->loop); /* the silence was ours */
+    t->quiet_since_ms = loop_now_ms(pool->loop);
     arm(t);
-    bool was_in_curl = t->pool->in_curl;
-    t->pool->in_curl = true; /* curl delivers what it holds from within this call */
+    if (t->state != RUNNING)
+        return;
+    bool was_in_curl = pool->in_curl;
+    pool->in_curl = true; /* curl delivers what it holds from within this call */
     curl_easy_pause(t->easy, CURLPAUSE_CONT);
-    t->pool->in_curl = was_in_curl;
-    kick(t->pool);
+    pool->in_curl = was_in_curl;
+    kick(pool);
 }
 
 int transfer_status(struct transfer *t)
@@ -658,23 +789,31 @@ int transfer_status(struct transfer *t)
     return (int)status;
 }
 
+/* curl 7.88 leaves the CR in an empty value. */
+static struct str value_of(const struct curl_header *h)
+{
+    struct str value = str_of(h->value);
+    while (value.len > 0 && value.at[value.len - 1] == '\r')
+        value.len--;
+    return value;
+}
+
 struct str transfer_header(struct transfer *t, const char *name)
 {
     struct curl_header *h;
-    size_t last = 0;
     if (curl_easy_header(t->easy, name, 0, CURLH_HEADER, -1, &h) != CURLHE_OK)
         return STR_NONE;
-    last = h->amount - 1;
+    size_t last = h->amount - 1;
     if (last > 0 && curl_easy_header(t->easy, name, last, CURLH_HEADER, -1, &h) != CURLHE_OK)
         return STR_NONE;
-    return str_of(h->value);
+    return value_of(h);
 }
 
 void transfer_each_header(struct transfer *t, void (*on_header)(void *ctx, struct str name, struct str value), void *ctx)
 {
     struct curl_header *h = NULL;
     while ((h = curl_easy_nextheader(t->easy, CURLH_HEADER, -1, h)) != NULL)
-        on_header(ctx, str_of(h->name), str_of(h->value));
+        on_header(ctx, str_of(h->name), value_of(h));
 }
 
 /* --- the pool ----------------------------------------------------------------------------------------------------- */
@@ -713,8 +852,11 @@ enum err transfer_pool_create(struct loop *loop, const struct transfer_pool_opti
 
 static void cancel_all(struct list *transfers)
 {
-    while (!list_is_empty(transfers))
-        transfer_cancel(CONTAINER_OF(transfers->next, struct transfer, link));
+    while (!list_is_empty(transfers)) {
+        struct transfer *t = CONTAINER_OF(transfers->next, struct transfer, link);
+        assert(!t->finished); /* the pool is destroyed from within on_done */
+        transfer_cancel(t);
+    }
 }
 
 void transfer_pool_destroy(struct transfer_pool *pool)
@@ -749,6 +891,6 @@ uint32_t transfer_pool_active(const struct transfer_pool *pool)
 
 uint32_t transfer_pool_idle(const struct transfer_pool *pool)
 {
-    unsigned open = pool->open_sockets, active = pool->active;
-    return open > active ? open - active : 0;
+    unsigned open = pool->connections, running = pool->running;
+    return open > running ? open - running : 0;
 }

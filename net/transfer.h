@@ -56,7 +56,7 @@ struct transfer_events {
 
 enum err transfer_pool_create(struct loop *loop, const struct transfer_pool_options *options,
                               struct transfer_pool **ret_pool) MUST_CHECK;
-void transfer_pool_destroy(struct transfer_pool *pool); /* NULL is fine */
+void transfer_pool_destroy(struct transfer_pool *pool); /* NULL is fine; never from within a callback */
 
 /* How many transfers are under way, and how many connections are open beside theirs. Any thread. */
 uint32_t transfer_pool_active(const struct transfer_pool *pool);

@@ -317,7 +317,8 @@ static void on_granted(struct attempt *a)
     task_enter(a->task, TASK_RUNNING, NULL);
     a->started_at_ms = loop_wall_ms(a->loop);
     a->started_ms = loop_now_ms(a->loop);
-    if (a->task->call.has_published) {
+    if (a->task->call.is_restart) {
+        a->task->call.is_restart = false;
         say(a, EVENT_ATTEMPT_RESTARTED);
         tell(a, EVENT_ATTEMPT_RESTARTED, SAVE_SOON);
     }

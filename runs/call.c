@@ -203,6 +203,7 @@ void call_on_attempt_end(struct task *t, struct attempt *a, const struct attempt
         succeed(t, &a->answer);
         return;
     }
+    c->is_restart = c->has_published;
     if (a != NULL && wants_retry(t, a->upstream, o, &at_ms)) {
         retry_at(t, at_ms);
         return;
@@ -290,6 +291,7 @@ static void reopen_attempt(struct task *t, struct json a, bool *ret_was_running)
     c->last_model = model;
     c->attempts++;
     *ret_was_running = json_string_is(json_get_lit(a, "state"), STR("running"));
+    c->is_restart = *ret_was_running && json_is(json_get_lit(a, "first_byte_ms"), JSON_NUMBER);
     c->lost += *ret_was_running || json_string_is(json_get_lit(a, "state"), STR("lost"));
     c->generation += was_answered(json_get_lit(json_get_lit(a, "error"), "code"));
     if (c->closed.len > 0)

@@ -92,16 +92,19 @@ static struct feed_block *block_after(const struct feed *f, const struct feed_po
     return from->offset < from->block->len ? from->block : from->block->next;
 }
 
+/* The first block of which nothing lies before `to`. A place before a fact may be the start of its block. */
+static const struct feed_block *block_behind(const struct feed_pos *to)
+{
+    return to->offset > 0 ? to->block->next : to->block;
+}
+
 uint32_t feed_count(const struct feed *f, const struct feed_pos *from, const struct feed_pos *to)
 {
     uint32_t n = 0;
     if (from->seq == to->seq)
         return 0;
-    for (struct feed_block *b = block_after(f, from); b != NULL; b = b->next) {
+    for (struct feed_block *b = block_after(f, from); b != block_behind(to); b = b->next)
         n++;
-        if (b == to->block)
-            break;
-    }
     return n;
 }
 
@@ -111,13 +114,11 @@ void feed_slices(const struct feed *f, const struct feed_pos *from, const struct
     uint64_t seq = from->seq;
     if (from->seq == to->seq)
         return;
-    for (struct feed_block *b = block_after(f, from); b != NULL; b = b->next, ret_slices++) {
+    for (struct feed_block *b = block_after(f, from); b != block_behind(to); b = b->next, ret_slices++) {
         uint32_t start = b == from->block ? from->offset : 0;
         uint32_t end = b == to->block ? to->offset : b->len;
         *ret_slices = (struct feed_slice){.block = b, .lines = {b->data + start, end - start}, .first_seq = seq + 1};
         seq = ret_slices->last_seq = b == to->block ? to->seq : b->last_seq;
-        if (b == to->block)
-            return;
     }
 }
 

@@ -105,7 +105,7 @@ static void tell_open(struct follow *f)
 /* There is something to pull, for one who has pulled all there was; or it is over. */
 static void tell(struct follow *f)
 {
-    if (!f->is_opened) {
+    if (!f->is_opened || f->options.only_end) {
         post(f);
     } else if (f->is_waiting) {
         f->is_waiting = false;

@@ -26,15 +26,15 @@ struct gate {
 struct outcome {
     struct gate_waiter *verdicts; /* linked by msg.next */
     bool rearm;
-    bool room;
+    void (*on_room)(void *ctx); /* NULL: there is no need to call it */
+    void *on_room_ctx;
     struct breaker_change changes[2];
     int change_count;
 };
 
 static uint64_t now_of(const struct gate *g)
 {
-    (void)g;
-    return clock_mono_ms(NULL);
+    return clock_mono_ms(loop_clock(g->home));
 }
 
 static void on_verdict_arrived(struct loop_msg *msg);
@@ -108,8 +108,10 @@ static void pump(struct gate *g, uint64_t now_ms, struct outcome *o)
         o->rearm = !g->rearm_posted;
         g->rearm_posted = true;
     }
-    o->room = g->on_room != NULL && atomic_load_explicit(&g->backlog, memory_order_relaxed) > 0 &&
-              g->limiter.queue.count < GATE_LOOKAHEAD / 2;
+    bool room = atomic_load_explicit(&g->backlog, memory_order_relaxed) > 0 &&
+                g->limiter.queue.count < GATE_LOOKAHEAD / 2;
+    o->on_room = room ? g->on_room : NULL;
+    o->on_room_ctx = g->on_room_ctx;
 }
 
 static void log_change(const struct gate *g, const struct breaker_change *c)
@@ -143,8 +145,8 @@ static void carry_out(struct gate *g, struct outcome *o)
     post_verdicts(o->verdicts);
     if (o->rearm)
         loop_post(g->home, &g->rearm);
-    if (o->room)
-        g->on_room(g->on_room_ctx);
+    if (o->on_room != NULL)
+        o->on_room(o->on_room_ctx);
 }
 
 /* --- the timer ---------------------------------------------------------------------------------------------------- */
@@ -220,6 +222,8 @@ static void on_verdict_arrived(struct loop_msg *msg)
     if (cancelled) {
         limiter_cancel(&g->limiter, &w->ticket, now_of(g));
         pump(g, now_of(g), &o);
+    } else if (w->answer.verdict == LIMITER_GO) {
+        g->attempts++;
     } else if (w->answer.verdict == LIMITER_GO) {
         g->attempts++;
     }

@@ -138,14 +138,20 @@ static void on_parting(struct loop_msg *msg)
     mem_free(p);
 }
 
+static void remove_if_empty(struct shard *shard, struct mirror *m)
+{
+    if (m->is_delivering || !list_is_empty(&m->followers))
+        return;
+    map_remove(&shard->mirrors, &m->node);
+    mem_free(m);
+}
+
 void mirror_leave(struct shard *shard, struct follow *f, struct shard *owner)
 {
     struct mirror *m = find(shard, &f->options.id);
     list_remove(&f->mirror_link);
-    if (m != NULL && list_is_empty(&m->followers)) {
-        map_remove(&shard->mirrors, &m->node);
-        mem_free(m);
-    }
+    if (m != NULL)
+        remove_if_empty(shard, m);
     if (owner == shard) {
         forget_reader(shard, &f->options.id, shard->index);
         return;
@@ -175,8 +181,11 @@ static void deliver(struct shard *shard, const struct id *id, const struct feed_
         }
         return;
     }
+    m->is_delivering = true; /* the last of them may leave */
     LIST_EACH_SAFE (it, &m->followers)
         follow_on_news(CONTAINER_OF(it, struct follow, mirror_link), slices, count, has_ended);
+    m->is_delivering = false;
+    remove_if_empty(shard, m);
 }
 
 /* --- from the run ------------------------------------------------------------------------------------------------- */

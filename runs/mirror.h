@@ -44,6 +44,7 @@ struct mirror {
     struct id id;
     struct shard *owner;
     struct list followers; /* struct follow.mirror_link */
+    bool is_delivering;
 };
 
 /* Puts a follower that has joined into its loop's mirror; ERR_NOMEM. Takes it out again: the owner hears of it. */

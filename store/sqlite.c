@@ -34,7 +34,7 @@ static enum err take_lock(const char *db_path, int *ret_fd, struct error *ret_er
 {
     char path[4096];
     if (snprintf(path, sizeof path, "%s.lock", db_path) >= (int)sizeof path)
-        return error_set(ret_error, ERR_IO, "%s: the path is too long", db_path);
+        return error_set(ret_error, ERR_IO, "the path is too long: %s", db_path);
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0)
         return error_set(ret_error, ERR_IO, "%s: %s", path, strerror(errno));
@@ -75,10 +75,11 @@ static void start(struct store *store, struct store_op *op)
         atomic_fetch_add(&s->queued_bytes, CONTAINER_OF(op, struct store_batch, op)->bytes);
         op_queue_push(&s->writes, op);
         return;
-    case STORE_CLAIM:
+    case STORE_CLAIM: CONTAINER_OF(op, struct store_claim, op)->count = 0; break; /* also where it is never looked at */
     case STORE_COMMAND:
-    case STORE_DELETE: op_queue_push(&s->writes, op); return;
+    case STORE_DELETE: break;
     }
+    op_queue_push(&s->writes, op);
 }
 
 static bool is_available(const struct store *store)
@@ -146,7 +147,7 @@ static enum err read_next_key(struct sqlite_store *s, struct error *ret_error)
     sqlite3_stmt *st = db_prepare(s->db, "SELECT ifnull(max(key), 0) + 1 FROM run");
     if (st == NULL || sqlite3_step(st) != SQLITE_ROW) {
         sqlite3_finalize(st);
-        return error_set(ret_error, ERR_IO, "%s: %s", s->path, sqlite3_errmsg(s->db));
+        return error_set(ret_error, ERR_IO, "%s", sqlite3_errmsg(s->db));
     }
     s->next_key = sqlite3_column_int64(st, 0);
     sqlite3_finalize(st);
@@ -155,16 +156,18 @@ static enum err read_next_key(struct sqlite_store *s, struct error *ret_error)
 
 static enum err open_database(struct sqlite_store *s, struct error *ret_error)
 {
+    struct error error;
     enum err e = take_lock(s->path, &s->lock_fd, ret_error);
+    if (e != OK)
+        return e;
+    e = db_open(s->path, s->options.vfs, DB_WRITER, &s->db, &error);
     if (e == OK)
-        e = db_open(s->path, DB_WRITER, &s->db, ret_error);
+        e = schema_migrate(s->db, &error);
     if (e == OK)
-        e = schema_migrate(s->db, ret_error);
+        e = schema_next_epoch(s->db, &s->base.epoch, &error);
     if (e == OK)
-        e = schema_next_epoch(s->db, &s->base.epoch, ret_error);
-    if (e == OK)
-        e = read_next_key(s, ret_error);
-    return e;
+        e = read_next_key(s, &error);
+    return e == OK ? OK : error_set(ret_error, e, "%s: %s", s->path, error.message);
 }
 
 static enum err start_threads(struct sqlite_store *s, struct error *ret_error)
@@ -197,8 +200,8 @@ enum err sqlite_store_open(const struct sqlite_options *options, struct store **
     op_queue_init(&s->reads);
     pthread_mutex_init(&s->watch_lock, NULL);
     enum err e = map_init(&s->watches);
-    if (e == OK && s->path == NULL)
-        e = ERR_NOMEM;
+    if (e != OK || s->path == NULL)
+        e = error_set(ret_error, ERR_NOMEM, "out of memory");
     if (e == OK)
         e = open_database(s, ret_error);
     if (e == OK)

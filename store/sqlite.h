@@ -13,10 +13,11 @@ struct sqlite_options {
     uint32_t readers;      /* threads, >= 1 */
     int64_t retain_ms;     /* ended runs are kept that long; 0: for ever */
     uint64_t retain_bytes; /* the database may be that large; 0: any size */
+    const char *vfs;       /* the name under which SQLite knows its file layer; NULL: the system's */
 };
 
 /* Opens or creates the database, migrates it, takes the lock and a new lease. ERR_BUSY where another process holds the
- * lock (its pid is in `ret_error`), ERR_IO where the file cannot be used. */
+ * lock (its pid is in `ret_error`), ERR_IO where the file cannot be used: one that is not ours is left as it is. */
 enum err sqlite_store_open(const struct sqlite_options *options, struct store **ret_store, struct error *ret_error)
     MUST_CHECK;
 #endif

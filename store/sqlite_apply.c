@@ -4,7 +4,7 @@
  * that operation's result. */
 #include "base/clock.h"
 #include "base/json.h"
-#include "base/mem.h"
+#include "base/log.h"
 #include "store/sqlite_internal.h"
 #include "store/sqlite_rows.h"
 
@@ -34,8 +34,8 @@ static const struct {
     STATEMENT(claim_one, "SELECT " ROWS_RUN_COLUMNS " FROM run WHERE tenant=?1 AND id=?2 AND state < 10"
                          " AND owner < ?3"),
     STATEMENT(own, "UPDATE run SET owner=?2 WHERE key=?1"),
-    STATEMENT(disown, "UPDATE run SET owner=0 WHERE key=?1 AND owner=?2"),
-    STATEMENT(touch, "UPDATE gateway SET epoch=epoch"),
+    STATEMENT(give, "UPDATE run SET owner=?3 WHERE key=?1 AND owner=?2 AND state < 10"),
+    STATEMENT(flip, "UPDATE gateway SET epoch=-epoch"),
     STATEMENT(next_wake, "SELECT min(wake_at) FROM run WHERE state < 10 AND owner=0 AND lane=?1"),
     STATEMENT(retain_scan, "SELECT key, state, created_at, finished_at FROM run WHERE key > ?1 ORDER BY key LIMIT ?2"),
 #undef STATEMENT
@@ -164,42 +164,78 @@ static bool apply_batch(struct sqlite_store *s, struct store_batch *b)
 
 /* --- claims ------------------------------------------------------------------------------------------------------- */
 
-/* Takes the row on which `st` stands into the claim. False only where memory is out. */
-static bool take_row(struct sqlite_store *s, struct store_claim *c, sqlite3_stmt *st)
+/* Rows that cannot be read. They become ours like the others, or they would stand first in line for ever; nothing else can
+ * be done for them. */
+struct damaged {
+    int64_t keys[64];
+    uint32_t count;
+};
+
+static bool own(struct sqlite_store *s, int64_t key)
+{
+    db_bind_int(s->st.own, 1, key);
+    db_bind_int(s->st.own, 2, (int64_t)s->base.epoch);
+    return db_run(s->st.own);
+}
+
+/* Takes the row on which `st` stands into the claim. */
+static enum err take_row(struct sqlite_store *s, struct store_claim *c, sqlite3_stmt *st)
 {
     struct row_extra extra;
     struct store_claimed *run = &c->runs[c->count];
     *run = (struct store_claimed){.ref = 0};
-    if (!rows_read_run(st, &c->arena, &run->run, &extra))
-        return false;
+    enum err e = rows_read_run(st, &c->arena, &run->run, &extra);
+    if (e != OK)
+        return e;
     run->ref = (uint64_t)extra.key;
+    run->owner = extra.owner;
     run->lost_owner = extra.owner != 0 && extra.owner != s->base.epoch;
     run->cancel_asked = extra.command.at != NULL;
     run->cancel_note = extra.command;
     c->count++;
-    return true;
+    return OK;
 }
 
-/* Takes all rows that `st` yields. */
-static bool take_rows(struct sqlite_store *s, struct store_claim *c, sqlite3_stmt *st)
+/* Takes all rows that `st` yields. What does not fit into memory stays where it is for the next claim. */
+static int step_rows(struct sqlite_store *s, struct store_claim *c, sqlite3_stmt *st, struct damaged *ret_damaged)
 {
     int rc = SQLITE_DONE;
-    while (c->count < c->max && (rc = sqlite3_step(st)) == SQLITE_ROW) {
-        if (!take_row(s, c, st))
-            break; /* what did not fit into memory stays where it is for the next claim */
+    enum err e = OK;
+    while (c->count < c->max && e != ERR_NOMEM && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+        e = take_row(s, c, st);
+        if (e == ERR_IO && ret_damaged->count < sizeof ret_damaged->keys / sizeof ret_damaged->keys[0])
+            ret_damaged->keys[ret_damaged->count++] = sqlite3_column_int64(st, 0);
     }
     db_reset(st);
+    return rc;
+}
+
+static bool take_rows(struct sqlite_store *s, struct store_claim *c, sqlite3_stmt *st, uint32_t *ret_damaged)
+{
+    struct damaged damaged = {.count = 0};
+    int rc = step_rows(s, c, st, &damaged);
+    for (uint32_t i = 0; i < damaged.count; i++) {
+        log_error(log_msg("a stored run cannot be read"), log_i("key", damaged.keys[i]));
+        if (!own(s, damaged.keys[i]))
+            return false;
+    }
+    *ret_damaged = damaged.count;
     return rc == SQLITE_DONE || rc == SQLITE_ROW;
 }
 
 static bool claim_of_owner(struct sqlite_store *s, struct store_claim *c, int64_t owner, int64_t due_ms)
 {
     sqlite3_stmt *st = s->st.claim;
-    db_bind_int(st, 1, owner);
-    db_bind_text(st, 2, c->lane);
-    db_bind_int(st, 3, due_ms);
-    db_bind_int(st, 4, c->max - c->count);
-    return take_rows(s, c, st);
+    uint32_t damaged;
+    do { /* those that cannot be read have taken places: look again */
+        db_bind_int(st, 1, owner);
+        db_bind_text(st, 2, c->lane);
+        db_bind_int(st, 3, due_ms);
+        db_bind_int(st, 4, c->max - c->count);
+        if (!take_rows(s, c, st, &damaged))
+            return false;
+    } while (damaged > 0 && c->count < c->max);
+    return true;
 }
 
 /* The smallest epoch above `after` that died with runs of its own; 0: none. */
@@ -229,18 +265,17 @@ static bool claim_lane(struct sqlite_store *s, struct store_claim *c)
 static bool claim_by_id(struct sqlite_store *s, struct store_claim *c)
 {
     sqlite3_stmt *st = s->st.claim_one;
+    uint32_t damaged;
     db_bind_text(st, 1, c->tenant);
     db_bind_blob(st, 2, c->id.bytes, sizeof c->id.bytes);
     db_bind_int(st, 3, (int64_t)s->base.epoch);
-    return take_rows(s, c, st);
+    return take_rows(s, c, st, &damaged);
 }
 
 static bool own_claimed(struct sqlite_store *s, struct store_claim *c)
 {
     for (uint32_t i = 0; i < c->count; i++) {
-        db_bind_int(s->st.own, 1, (int64_t)c->runs[i].ref);
-        db_bind_int(s->st.own, 2, (int64_t)s->base.epoch);
-        if (!db_run(s->st.own))
+        if (!own(s, (int64_t)c->runs[i].ref))
             return false;
     }
     return true;
@@ -315,9 +350,10 @@ bool apply_doubt(struct sqlite_store *s, const struct doubt *d)
 {
     if (d->erase)
         return apply_delete_run(s, d->key);
-    db_bind_int(s->st.disown, 1, d->key);
-    db_bind_int(s->st.disown, 2, (int64_t)s->base.epoch);
-    return db_run(s->st.disown);
+    db_bind_int(s->st.give, 1, d->key);
+    db_bind_int(s->st.give, 2, (int64_t)d->from);
+    db_bind_int(s->st.give, 3, (int64_t)d->to);
+    return db_run(s->st.give);
 }
 
 static bool apply_delete(struct sqlite_store *s, struct store_delete *d)

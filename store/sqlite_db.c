@@ -1,6 +1,6 @@
 #include "store/sqlite_db.h"
 
-#include <stdio.h>
+#include "store/sqlite_schema.h"
 
 enum err db_exec(sqlite3 *db, const char *sql, struct error *ret_error)
 {
@@ -15,6 +15,7 @@ static const char writer_pragmas[] = "PRAGMA page_size=8192;"
                                      "PRAGMA journal_mode=WAL;"
                                      "PRAGMA synchronous=FULL;"
                                      "PRAGMA wal_autocheckpoint=0;"
+                                     "PRAGMA journal_size_limit=67108864;" /* what a stuck reader made grow shrinks again */
                                      "PRAGMA foreign_keys=ON;"
                                      "PRAGMA secure_delete=OFF;"
                                      "PRAGMA temp_store=MEMORY;"
@@ -36,18 +37,20 @@ static void configure(sqlite3 *db)
     sqlite3_busy_timeout(db, 5000);
 }
 
-enum err db_open(const char *path, enum db_mode mode, sqlite3 **ret_db, struct error *ret_error)
+enum err db_open(const char *path, const char *vfs, enum db_mode mode, sqlite3 **ret_db, struct error *ret_error)
 {
     sqlite3 *db = NULL;
     int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE |
                 (mode == DB_WRITER ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY);
-    if (sqlite3_open_v2(path, &db, flags, NULL) != SQLITE_OK) {
-        enum err e = error_set(ret_error, ERR_IO, "%s: %s", path, db ? sqlite3_errmsg(db) : "out of memory");
+    if (sqlite3_open_v2(path, &db, flags, vfs) != SQLITE_OK) {
+        enum err e = error_set(ret_error, ERR_IO, "%s", db ? sqlite3_errmsg(db) : "out of memory");
         sqlite3_close_v2(db);
         return e;
     }
     configure(db);
-    enum err e = db_exec(db, mode == DB_WRITER ? writer_pragmas : reader_pragmas, ret_error);
+    enum err e = mode == DB_WRITER ? schema_recognise(db, ret_error) : OK;
+    if (e == OK)
+        e = db_exec(db, mode == DB_WRITER ? writer_pragmas : reader_pragmas, ret_error);
     if (e != OK) {
         db_close(db);
         return e;

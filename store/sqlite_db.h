@@ -11,8 +11,10 @@
 
 enum db_mode { DB_WRITER, DB_READER };
 
-/* The writer creates what is missing; a reader is read-only and never checkpoints. */
-enum err db_open(const char *path, enum db_mode mode, sqlite3 **ret_db, struct error *ret_error) MUST_CHECK;
+/* The writer creates what is missing, and touches nothing before it has seen that the file is ours; a reader is read-only
+ * and never checkpoints. `vfs` may be NULL. */
+enum err db_open(const char *path, const char *vfs, enum db_mode mode, sqlite3 **ret_db, struct error *ret_error)
+    MUST_CHECK;
 void db_close(sqlite3 *db); /* NULL is fine; its statements are finalized */
 
 enum err db_exec(sqlite3 *db, const char *sql, struct error *ret_error) MUST_CHECK;

@@ -23,17 +23,20 @@ void op_queue_stop(struct op_queue *q);
 
 /* The writing statements; all prepared, or none while the database is closed after a failure. */
 struct write_statements {
-    sqlite3_stmt *begin, *commit, *rollback, *read_epoch, *touch;
+    sqlite3_stmt *begin, *commit, *rollback, *read_epoch, *flip;
     sqlite3_stmt *insert_run, *update_run, *insert_segment, *insert_label;
     sqlite3_stmt *find_idem, *find_state, *set_command, *delete_run;
-    sqlite3_stmt *next_dead, *claim, *claim_one, *own, *disown, *next_wake;
+    sqlite3_stmt *next_dead, *claim, *claim_one, *own, *give, *next_wake;
     sqlite3_stmt *retain_scan;
 };
 
-/* A row that a commit of unknown outcome may have written, though its operation was given back as not done. */
+/* A row that a commit of unknown outcome may have written, though its operation was given back as not done. What was
+ * accepted must not exist; what was claimed belongs to whom it belonged before; what was released is still its owner's,
+ * until the save is sent again: somebody else must not claim it meanwhile. */
 struct doubt {
     int64_t key;
-    bool erase; /* an accept: the run must not exist; else a claim: nobody owns it */
+    bool erase;
+    uint64_t from, to; /* owners; where it is not to be erased */
 };
 
 struct sqlite_store {
@@ -54,6 +57,7 @@ struct sqlite_store {
     struct write_statements st;
     int64_t next_key;
     int wal_pages;
+    int wal_patience;     /* pages from which readers are waited for next */
     struct doubt *doubts; /* what a failed commit left open; settled before anything else is written */
     size_t doubt_count, doubt_cap;
     uint64_t next_heal_ms;

@@ -17,8 +17,9 @@ static const char by_bad_end_sql[] = "SELECT " ROWS_RUN_COLUMNS " FROM run WHERE
                                      " AND id < ?2 ORDER BY id DESC";
 static const char by_open_sql[] = "SELECT " ROWS_RUN_COLUMNS " FROM run INDEXED BY run_open WHERE state < 10"
                                   " AND tenant=?1 AND id < ?2 ORDER BY id DESC";
-static const char by_label_sql[] = "SELECT " ROWS_RUN_COLUMNS " FROM run WHERE key IN (SELECT run FROM label WHERE"
-                                   " tenant=?1 AND key=?4 AND value=?5) AND id < ?2 ORDER BY id DESC";
+static const char by_label_sql[] = "SELECT " ROWS_RUN_COLUMNS " FROM (SELECT run AS label_run, id AS label_id FROM label"
+                                   " WHERE tenant=?1 AND key=?4 AND value=?5 AND id < ?2) CROSS JOIN run"
+                                   " ON run.key = label_run ORDER BY label_id DESC";
 static const char has_label_sql[] = "SELECT 1 FROM label WHERE tenant=?1 AND key=?2 AND value=?3 AND id=?4";
 static const char count_open_sql[] = "SELECT count(*) FROM (SELECT 1 FROM run WHERE state < 10 LIMIT ?1)";
 
@@ -102,13 +103,13 @@ static void remember(sqlite3_stmt *st, struct store_list *l)
         memcpy(l->resume.bytes, id.at, id.len);
 }
 
+/* False where memory is out. A row that cannot be read is left out. */
 static bool take(sqlite3_stmt *st, struct store_list *l)
 {
     struct row_extra extra;
-    if (!rows_read_run(st, &l->arena, &l->runs[l->count], &extra))
-        return false;
-    l->count++;
-    return true;
+    enum err e = rows_read_run(st, &l->arena, &l->runs[l->count], &extra);
+    l->count += e == OK;
+    return e != ERR_NOMEM;
 }
 
 static enum store_result walk(sqlite3_stmt *st, sqlite3_stmt *labels, struct store_list *l)

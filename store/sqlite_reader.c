@@ -21,16 +21,20 @@ static bool open_reader(struct reader *r)
     if (r->db != NULL)
         return true;
     struct error error;
-    if (db_open(r->store->path, DB_READER, &r->db, &error) != OK)
+    if (db_open(r->store->path, r->store->options.vfs, DB_READER, &r->db, &error) != OK)
         return false;
     r->get = db_prepare(r->db, "SELECT " ROWS_RUN_COLUMNS " FROM run WHERE tenant=?1 AND id=?2");
-    r->get_any = db_prepare(r->db, "SELECT " ROWS_RUN_COLUMNS " FROM run WHERE tenant IN (SELECT DISTINCT tenant FROM"
-                                   " run) AND id=?2");
+    /* Ids are indexed within their tenant: the tenants are found one after the other, each by one look into the index. */
+    r->get_any = db_prepare(r->db, "WITH RECURSIVE each(one) AS (SELECT min(tenant) FROM run UNION ALL"
+                                   " SELECT (SELECT min(tenant) FROM run WHERE tenant > each.one) FROM each"
+                                   " WHERE each.one IS NOT NULL)"
+                                   " SELECT " ROWS_RUN_COLUMNS " FROM each CROSS JOIN run"
+                                   " WHERE run.tenant=each.one AND run.id=?2");
     r->find = db_prepare(r->db, "SELECT key, seq, state FROM run WHERE tenant=?1 AND id=?2");
     r->events = db_prepare(r->db, "SELECT lines FROM segment WHERE run=?1 AND first >= ifnull((SELECT max(first) FROM"
                                   " segment WHERE run=?1 AND first <= ?2), 0) AND last >= ?2 ORDER BY first");
-    r->lanes = db_prepare(r->db, "SELECT lane, count(*) FILTER (WHERE state = 0) FROM run WHERE state < 10"
-                                 " GROUP BY lane");
+    r->lanes = db_prepare(r->db, "SELECT lane, count(*) FILTER (WHERE state = 0 AND owner <> ?1) FROM run"
+                                 " WHERE state < 10 GROUP BY lane");
     if (r->get && r->get_any && r->find && r->events && r->lanes)
         return true;
     close_reader(r);
@@ -50,7 +54,7 @@ static void read_get(struct reader *r, struct store_get *g)
         db_bind_text(st, 1, g->tenant);
     db_bind_blob(st, 2, g->id.bytes, sizeof g->id.bytes);
     g->op.result = result_of(sqlite3_step(st));
-    if (g->op.result == STORE_OK && !rows_read_run(st, &g->arena, &g->run, &extra))
+    if (g->op.result == STORE_OK && rows_read_run(st, &g->arena, &g->run, &extra) != OK)
         g->op.result = STORE_UNAVAILABLE;
     if (g->op.result == STORE_OK)
         g->is_owned = extra.owner == r->store->base.epoch;
@@ -111,15 +115,16 @@ static void read_lanes(struct reader *r, struct store_lanes *l)
     if (l->lanes == NULL)
         return;
     int rc;
-    while ((rc = sqlite3_step(r->lanes)) == SQLITE_ROW && l->count < MAX_LANES) {
+    bool fits = true;
+    db_bind_int(r->lanes, 1, (int64_t)r->store->base.epoch);
+    while (fits && (rc = sqlite3_step(r->lanes)) == SQLITE_ROW && l->count < MAX_LANES) {
         struct store_lane *lane = &l->lanes[l->count++];
         lane->name = arena_str(&l->arena, db_column_view(r->lanes, 0));
         lane->waiting = (uint64_t)sqlite3_column_int64(r->lanes, 1);
-        if (lane->name.at == NULL)
-            break;
+        fits = lane->name.at != NULL;
     }
     db_reset(r->lanes);
-    if (rc == SQLITE_DONE || rc == SQLITE_ROW)
+    if (fits && (rc == SQLITE_DONE || rc == SQLITE_ROW))
         l->op.result = STORE_OK;
 }
 

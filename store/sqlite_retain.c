@@ -3,7 +3,10 @@
 #include "base/clock.h"
 #include "store/sqlite_internal.h"
 
-enum { STEP_ROWS = 200 };
+enum {
+    STEP_ROWS = 200, /* that one step looks at */
+    STEP_MS = 10,    /* after which it stops deleting: a run may have a great many pages */
+};
 
 static int64_t pragma(sqlite3 *db, const char *sql)
 {
@@ -28,6 +31,7 @@ struct scan {
     int64_t doomed[STEP_ROWS];
     int doomed_count;
     int seen;
+    int64_t last;       /* key up to which it has looked */
     bool reached_young; /* all that comes later was created after the limit */
 };
 
@@ -42,13 +46,35 @@ static bool scan_rows(struct sqlite_store *s, int64_t before_ms, struct scan *re
         ret->reached_young = sqlite3_column_int64(st, 2) >= before_ms;
         if (ret->reached_young)
             break;
-        s->retain_from = sqlite3_column_int64(st, 0);
+        ret->last = sqlite3_column_int64(st, 0);
         bool ended = run_state_is_terminal((enum run_state)sqlite3_column_int(st, 1));
         if (ended && sqlite3_column_int64(st, 3) < before_ms)
-            ret->doomed[ret->doomed_count++] = s->retain_from;
+            ret->doomed[ret->doomed_count++] = ret->last;
     }
     db_reset(st);
     return rc == SQLITE_ROW || rc == SQLITE_DONE;
+}
+
+enum pace { PACE_ON, PACE_ENOUGH, PACE_LATE };
+
+/* Deletes what was found, until the database is small enough where that was the reason, and no longer than a step may
+ * take: the next one goes on from there. False: the database failed. */
+static bool delete_doomed(struct sqlite_store *s, const struct scan *scan, bool by_size, enum pace *ret_pace)
+{
+    uint64_t until_ms = clock_mono_ms(NULL) + STEP_MS;
+    *ret_pace = PACE_ON;
+    for (int i = 0; i < scan->doomed_count && *ret_pace == PACE_ON; i++) {
+        if (!apply_delete_run(s, scan->doomed[i]))
+            return false;
+        s->retain_from = scan->doomed[i];
+        if (by_size && !is_too_large(s))
+            *ret_pace = PACE_ENOUGH;
+        else if (clock_mono_ms(NULL) >= until_ms)
+            *ret_pace = PACE_LATE;
+    }
+    if (*ret_pace == PACE_ON)
+        s->retain_from = scan->last;
+    return true;
 }
 
 bool retain_step(struct sqlite_store *s, bool *ret_more)
@@ -58,14 +84,11 @@ bool retain_step(struct sqlite_store *s, bool *ret_more)
     if (s->options.retain_ms == 0 && !too_large)
         return true;
     int64_t before_ms = too_large ? INT64_MAX : clock_wall_ms(NULL) - s->options.retain_ms;
-    struct scan scan = {.seen = 0};
-    if (!scan_rows(s, before_ms, &scan))
+    struct scan scan = {.last = s->retain_from};
+    enum pace pace;
+    if (!scan_rows(s, before_ms, &scan) || !delete_doomed(s, &scan, too_large, &pace))
         return false;
-    for (int i = 0; i < scan.doomed_count; i++) {
-        if (!apply_delete_run(s, scan.doomed[i]))
-            return false;
-    }
-    *ret_more = scan.seen == STEP_ROWS && !scan.reached_young;
+    *ret_more = pace == PACE_LATE || (pace == PACE_ON && scan.seen == STEP_ROWS && !scan.reached_young);
     if (!*ret_more)
         s->retain_from = 0; /* the next round begins with the oldest again */
     return true;

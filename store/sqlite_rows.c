@@ -1,5 +1,7 @@
 #include "store/sqlite_rows.h"
 
+#include "base/json.h"
+
 const char rows_insert_sql[] =
     "INSERT INTO run (key, tenant, id, state, task_state, owner, lane, wake_at, seq, created_at, started_at,"
     " finished_at, timeout_ms, flags, calls, attempt_count, input_tokens, output_tokens, workflow_version,"
@@ -112,7 +114,17 @@ static bool read_texts(sqlite3_stmt *s, struct arena *arena, struct run_record *
     return true;
 }
 
-bool rows_read_run(sqlite3_stmt *s, struct arena *arena, struct run_record *ret_run, struct row_extra *ret_extra)
+/* A spec that was not read: for want of memory, or because it is none? */
+static enum err judge_spec(struct str spec)
+{
+    struct json_doc doc;
+    json_doc_init(&doc);
+    enum err e = json_parse(&doc, spec, NULL);
+    json_doc_fini(&doc);
+    return e == ERR_INVALID_JSON ? ERR_IO : ERR_NOMEM;
+}
+
+enum err rows_read_run(sqlite3_stmt *s, struct arena *arena, struct run_record *ret_run, struct row_extra *ret_extra)
 {
     struct run_record r = {.state = (enum run_state)sqlite3_column_int(s, 3)};
     ret_extra->key = sqlite3_column_int64(s, 0);
@@ -131,8 +143,12 @@ bool rows_read_run(sqlite3_stmt *s, struct arena *arena, struct run_record *ret_
     r.usage.output_tokens = (uint64_t)sqlite3_column_int64(s, 17);
     r.workflow_version = sqlite3_column_int64(s, 18);
     r.has_retry_of = read_id(s, 22, &r.retry_of);
-    if (!read_id(s, 2, &r.id) || !read_texts(s, arena, &r, &ret_extra->command) || !run_record_read_spec(&r))
-        return false;
+    if (!read_id(s, 2, &r.id))
+        return ERR_IO;
+    if (!read_texts(s, arena, &r, &ret_extra->command))
+        return ERR_NOMEM;
+    if (!run_record_read_spec(&r))
+        return judge_spec(r.spec);
     *ret_run = r;
-    return true;
+    return OK;
 }

@@ -25,6 +25,7 @@ struct row_extra {
     struct str command; /* NULL: none */
 };
 
-/* Copies the row into `arena`. False where memory is out or the row is damaged. */
-bool rows_read_run(sqlite3_stmt *stmt, struct arena *arena, struct run_record *ret_run, struct row_extra *ret_extra);
+/* Copies the row into `arena`. OK; ERR_NOMEM; ERR_IO where the row is damaged. */
+enum err rows_read_run(sqlite3_stmt *stmt, struct arena *arena, struct run_record *ret_run,
+                       struct row_extra *ret_extra) MUST_CHECK;
 #endif

@@ -101,25 +101,32 @@ static enum err migrate_to(sqlite3 *db, int version, struct error *ret_error)
     return e;
 }
 
-enum err schema_migrate(sqlite3 *db, struct error *ret_error)
+enum err schema_recognise(sqlite3 *db, struct error *ret_error)
 {
-    int64_t version = 0, application = 0;
+    int64_t version, application, tables;
     enum err e = read_int(db, "PRAGMA user_version", &version, ret_error);
     if (e == OK)
         e = read_int(db, "PRAGMA application_id", &application, ret_error);
+    if (e == OK)
+        e = read_int(db, "SELECT count(*) FROM sqlite_master", &tables, ret_error);
     if (e != OK)
         return e;
+    bool is_empty = version == 0 && application == 0 && tables == 0;
+    if (!is_empty && application != APPLICATION_ID)
+        return error_set(ret_error, ERR_IO, "the file is another program's database");
     if (version > LATEST)
         return error_set(ret_error, ERR_IO, "the database has version %lld, this program knows %d: use a newer one",
                          (long long)version, (int)LATEST);
-    if (version > 0 && application != APPLICATION_ID)
-        return error_set(ret_error, ERR_IO, "the file is another program's database");
-    for (int next = (int)version + 1; next <= LATEST; next++) {
-        e = migrate_to(db, next, ret_error);
-        if (e != OK)
-            return e;
-    }
     return OK;
+}
+
+enum err schema_migrate(sqlite3 *db, struct error *ret_error)
+{
+    int64_t version = 0;
+    enum err e = read_int(db, "PRAGMA user_version", &version, ret_error);
+    for (int next = (int)version + 1; e == OK && next <= LATEST; next++)
+        e = migrate_to(db, next, ret_error);
+    return e;
 }
 
 enum err schema_next_epoch(sqlite3 *db, uint64_t *ret_epoch, struct error *ret_error)

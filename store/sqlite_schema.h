@@ -4,6 +4,9 @@
  * crash leaves the old version or the new one. A database of a newer version is refused. */
 #include "store/sqlite_db.h"
 
+/* Is it an empty file, or one of ours that this program knows? Only reads. */
+enum err schema_recognise(sqlite3 *db, struct error *ret_error) MUST_CHECK;
+
 enum err schema_migrate(sqlite3 *db, struct error *ret_error) MUST_CHECK;
 
 /* A new lease: one more than any before. */

@@ -3,7 +3,7 @@
  *     wait for operations -> take all that wait -> one transaction -> give them back, tell watchers -> checkpoint
  *                                  | a statement or the commit fails
  *                                  v
- *                  give everything back as unknown -> heal: reopen, checkpoint, erase doubtful accepts -> go on
+ *                  give everything back as unknown -> heal: reopen, checkpoint, settle what is in doubt -> go on
  *
  * Group commit: whatever arrives while one commit is being made shares the next. */
 #include <unistd.h>
@@ -17,7 +17,9 @@ enum {
     COMMIT_MAX_OPS = 1024,   /* operations that share a commit */
     CHECKPOINT_IDLE = 256,   /* pages in the log from which a checkpoint is worth an idle moment */
     CHECKPOINT_BUSY = 4096,  /* pages (32 MiB) from which it is made under load as well */
-    CHECKPOINT_FORCE = 8192, /* pages (64 MiB) from which readers are waited for, up to the busy timeout */
+    CHECKPOINT_FORCE = 8192, /* pages (64 MiB) from which readers are waited for, and each time it has grown so much more */
+    FORCE_MS = 250,          /* how long they are waited for */
+    BUSY_MS = 5000,          /* the connection's busy timeout otherwise */
     HEAL_PAUSE_MS = 250,     /* between two tries to write again */
     RETAIN_PAUSE_MS = 60000, /* between two rounds of retention */
 };
@@ -119,6 +121,8 @@ static void close_db(struct sqlite_store *s)
 static bool adopt(struct sqlite_store *s)
 {
     sqlite3_wal_hook(s->db, on_wal_grown, s);
+    s->wal_pages = 0;
+    s->wal_patience = CHECKPOINT_FORCE;
     return apply_prepare(s);
 }
 
@@ -133,26 +137,44 @@ enum err writer_adopt(struct sqlite_store *s, struct error *ret_error)
 static bool open_db(struct sqlite_store *s)
 {
     struct error error;
-    if (db_open(s->path, DB_WRITER, &s->db, &error) != OK)
+    if (db_open(s->path, s->options.vfs, DB_WRITER, &s->db, &error) != OK)
         return false;
     return adopt(s);
 }
 
-/* --- healing ------------------------------------------------------------------------------------------------------ */
+/* --- failing ------------------------------------------------------------------------------------------------------ */
 
-static void add_doubt(struct sqlite_store *s, int64_t key, bool erase)
+/* How many rows could be in doubt if the commit of these operations failed. */
+static size_t doubtful(const struct store_op *ops)
 {
-    if (s->doubt_count == s->doubt_cap) {
-        size_t cap = s->doubt_cap ? s->doubt_cap * 2 : 64;
-        struct doubt *grown = mem_realloc(s->doubts, cap * sizeof *grown);
-        if (grown == NULL) {
-            log_error(log_msg("out of memory: a run of unknown outcome may stay behind"), log_i("key", key));
-            return;
-        }
-        s->doubts = grown;
-        s->doubt_cap = cap;
+    size_t n = 0;
+    for (const struct store_op *op = ops; op != NULL; op = op->next) {
+        if (op->kind == STORE_BATCH)
+            n += CONTAINER_OF(op, const struct store_batch, op)->count;
+        if (op->kind == STORE_CLAIM)
+            n += 1 + CONTAINER_OF(op, const struct store_claim, op)->max;
     }
-    s->doubts[s->doubt_count++] = (struct doubt){.key = key, .erase = erase};
+    return n;
+}
+
+/* Makes room for them before anything is written, since it may not be forgotten for want of memory. */
+static bool reserve_doubts(struct sqlite_store *s, const struct store_op *ops)
+{
+    size_t need = s->doubt_count + doubtful(ops);
+    if (need <= s->doubt_cap)
+        return true;
+    size_t cap = need < 64 ? 64 : need + need / 2;
+    struct doubt *grown = mem_realloc(s->doubts, cap * sizeof *grown);
+    if (grown == NULL)
+        return false;
+    s->doubts = grown;
+    s->doubt_cap = cap;
+    return true;
+}
+
+static void add_doubt(struct sqlite_store *s, struct doubt d)
+{
+    s->doubts[s->doubt_count++] = d;
 }
 
 static void fail_batch(struct sqlite_store *s, struct store_batch *b)
@@ -160,7 +182,9 @@ static void fail_batch(struct sqlite_store *s, struct store_batch *b)
     for (uint32_t i = 0; i < b->count; i++) {
         struct store_change *c = &b->changes[i];
         if (c->accept && c->ref != 0)
-            add_doubt(s, (int64_t)c->ref, true);
+            add_doubt(s, (struct doubt){.key = (int64_t)c->ref, .erase = true});
+        else if (!c->accept && c->release)
+            add_doubt(s, (struct doubt){.key = (int64_t)c->ref, .from = 0, .to = c->epoch});
         c->result = STORE_UNKNOWN;
     }
 }
@@ -168,7 +192,7 @@ static void fail_batch(struct sqlite_store *s, struct store_batch *b)
 static void fail_claim(struct sqlite_store *s, struct store_claim *c)
 {
     for (uint32_t i = 0; i < c->count; i++)
-        add_doubt(s, (int64_t)c->runs[i].ref, false);
+        add_doubt(s, (struct doubt){.key = (int64_t)c->runs[i].ref, .from = s->base.epoch, .to = c->runs[i].owner});
     c->count = 0;
 }
 
@@ -186,7 +210,8 @@ static void fail_ops(struct sqlite_store *s, struct store_op *ops)
     }
 }
 
-static void refuse_ops(struct sqlite_store *s, struct store_op *ops)
+/* Gives everything back with nothing done. */
+static void refuse_ops(struct sqlite_store *s, struct store_op *ops, enum store_result of_changes)
 {
     while (ops != NULL) {
         struct store_op *op = ops;
@@ -194,58 +219,55 @@ static void refuse_ops(struct sqlite_store *s, struct store_op *ops)
         if (op->kind == STORE_BATCH) {
             struct store_batch *b = CONTAINER_OF(op, struct store_batch, op);
             for (uint32_t i = 0; i < b->count; i++)
-                b->changes[i].result = STORE_UNAVAILABLE;
+                b->changes[i].result = of_changes;
         }
+        if (op->kind == STORE_CLAIM)
+            CONTAINER_OF(op, struct store_claim, op)->count = 0;
         op_finish(s, op, STORE_UNAVAILABLE);
     }
 }
 
-static bool settle_doubts(struct sqlite_store *s)
+static void roll_back(struct sqlite_store *s)
 {
-    bool fine = db_run(s->st.begin) && db_run(s->st.touch);
-    for (size_t i = 0; fine && i < s->doubt_count; i++)
-        fine = apply_doubt(s, &s->doubts[i]);
-    if (!fine || !db_run(s->st.commit))
-        return false;
-    s->doubt_count = 0;
-    return true;
+    if (!sqlite3_get_autocommit(s->db))
+        IGNORE_RESULT(db_run(s->st.rollback)); /* the connection is closed next, or nothing was written */
 }
 
-/* Opens the database again. The log may hold frames that a failed fsync left in the page cache only: a full checkpoint
- * writes their pages to the database file and syncs that, before anything new is put behind them. */
-static bool heal(struct sqlite_store *s)
+/* A transaction has failed: nothing is taken any more until the database was healed. */
+static void go_away(struct sqlite_store *s, struct store_op *ops, const char *what)
 {
+    log_error(log_msg("storage is unavailable"), log_s("what", what), log_s("error", sqlite3_errmsg(s->db)),
+              log_i("code", sqlite3_extended_errcode(s->db)));
+    atomic_store(&s->available, false);
+    roll_back(s);
+    fail_ops(s, ops);
     close_db(s);
-    bool fine = open_db(s) &&
-                sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) == SQLITE_OK &&
-                settle_doubts(s);
-    if (!fine) {
-        close_db(s);
-        return false;
-    }
-    log_info(log_msg("storage is available again"));
-    atomic_store(&s->available, true);
-    return true;
+}
+
+/* Somebody else has taken the database over: from here on nothing of ours is written. */
+static void give_up(struct sqlite_store *s, struct store_op *ops)
+{
+    log_error(log_msg("another gateway has taken the database over"), log_s("db", s->path));
+    atomic_store(&s->fenced, true);
+    atomic_store(&s->available, false);
+    roll_back(s);
+    refuse_ops(s, ops, STORE_FENCED);
+    close_db(s);
 }
 
 /* --- committing --------------------------------------------------------------------------------------------------- */
 
-static bool lease_is_ours(struct sqlite_store *s)
+/* Is the lease still ours? False: the database failed. */
+static bool read_lease(struct sqlite_store *s, bool *ret_ours)
 {
-    bool ours = sqlite3_step(s->st.read_epoch) == SQLITE_ROW &&
-                (uint64_t)sqlite3_column_int64(s->st.read_epoch, 0) == s->base.epoch;
+    int rc = sqlite3_step(s->st.read_epoch);
+    *ret_ours = rc == SQLITE_ROW && (uint64_t)sqlite3_column_int64(s->st.read_epoch, 0) == s->base.epoch;
     db_reset(s->st.read_epoch);
-    return ours;
+    return rc == SQLITE_ROW;
 }
 
 static bool commit_ops(struct sqlite_store *s, struct store_op *ops)
 {
-    if (!db_run(s->st.begin))
-        return false;
-    if (!lease_is_ours(s)) {
-        atomic_store(&s->fenced, true);
-        return false;
-    }
     for (struct store_op *op = ops; op != NULL; op = op->next) {
         if (!apply_op(s, op))
             return false;
@@ -275,66 +297,120 @@ static size_t bytes_of(struct store_op *ops)
 static void work(struct sqlite_store *s, struct store_op *ops)
 {
     atomic_fetch_sub(&s->queued_bytes, bytes_of(ops));
-    if (!atomic_load(&s->available)) {
-        refuse_ops(s, ops);
-        return;
-    }
-    if (commit_ops(s, ops)) {
+    bool fenced = atomic_load(&s->fenced), ours;
+    if (fenced || !atomic_load(&s->available) || !reserve_doubts(s, ops)) {
+        refuse_ops(s, ops, fenced ? STORE_FENCED : STORE_UNAVAILABLE);
+    } else if (!db_run(s->st.begin) || !read_lease(s, &ours)) {
+        go_away(s, ops, "a commit failed");
+    } else if (!ours) {
+        give_up(s, ops);
+    } else if (commit_ops(s, ops)) {
         watch_tell(s, ops);
         finish_ops(s, ops);
-        return;
+    } else {
+        go_away(s, ops, "a commit failed");
     }
-    log_error(log_msg("a commit failed: storage is unavailable"), log_s("error", sqlite3_errmsg(s->db)),
-              log_i("code", sqlite3_extended_errcode(s->db)));
-    atomic_store(&s->available, false);
-    if (!sqlite3_get_autocommit(s->db))
-        IGNORE_RESULT(db_run(s->st.rollback)); /* the connection is closed next, whatever it says */
-    fail_ops(s, ops);
+}
+
+/* --- healing ------------------------------------------------------------------------------------------------------ */
+
+static bool settle_doubts(struct sqlite_store *s)
+{
+    bool ours;
+    bool fine = db_run(s->st.begin) && read_lease(s, &ours);
+    if (fine && !ours) {
+        give_up(s, NULL);
+        return false;
+    }
+    /* There and back: a page is written that ends as it was. An update that changes nothing would write nothing, and so not
+     * find out whether the disk is still full. */
+    fine = fine && db_run(s->st.flip) && db_run(s->st.flip);
+    for (size_t i = 0; fine && i < s->doubt_count; i++)
+        fine = apply_doubt(s, &s->doubts[i]);
+    if (!fine || !db_run(s->st.commit))
+        return false;
+    s->doubt_count = 0;
+    return true;
+}
+
+/* Opens the database again. The log may hold frames that a failed fsync left in the page cache only: a full checkpoint
+ * writes their pages to the database file and syncs that, before anything new is put behind them. */
+static bool heal(struct sqlite_store *s)
+{
     close_db(s);
+    bool fine = open_db(s) &&
+                sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) == SQLITE_OK &&
+                settle_doubts(s);
+    if (!fine) {
+        close_db(s);
+        return false;
+    }
+    log_info(log_msg("storage is available again"));
+    atomic_store(&s->available, true);
+    return true;
 }
 
 /* --- between commits ---------------------------------------------------------------------------------------------- */
 
+/* Moves the log's pages into the database. Readers are not waited for, until the log is so long that it has to be begun
+ * anew; one that stays nevertheless costs FORCE_MS each time it has grown by that much again. */
 static void checkpoint(struct sqlite_store *s)
 {
     bool idle = queue_is_empty(&s->writes);
     if (s->wal_pages < (idle ? CHECKPOINT_IDLE : CHECKPOINT_BUSY))
         return;
-    int mode = s->wal_pages >= CHECKPOINT_FORCE ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE;
+    bool force = s->wal_pages >= s->wal_patience;
     int in_log = 0, done = 0;
-    int rc = sqlite3_wal_checkpoint_v2(s->db, NULL, mode, &in_log, &done);
-    if (rc != SQLITE_OK && rc != SQLITE_BUSY)
-        log_warn(log_msg("a checkpoint failed"), log_s("error", sqlite3_errmsg(s->db)));
-    if (rc == SQLITE_OK && in_log == done)
+    sqlite3_busy_timeout(s->db, force ? FORCE_MS : BUSY_MS);
+    int rc = sqlite3_wal_checkpoint_v2(s->db, NULL, force ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE,
+                                       &in_log, &done);
+    sqlite3_busy_timeout(s->db, BUSY_MS);
+    if (rc != SQLITE_OK && rc != SQLITE_BUSY) {
+        go_away(s, NULL, "a checkpoint failed"); /* what cannot be moved makes the log grow, and may be an fsync that failed */
+        return;
+    }
+    if (rc == SQLITE_BUSY && force)
+        log_warn(log_msg("a reader keeps the log from being used again"), log_i("pages", s->wal_pages));
+    if (force)
+        s->wal_patience = s->wal_pages + CHECKPOINT_FORCE;
+    if (rc == SQLITE_OK && in_log == done) {
         s->wal_pages = 0; /* the next commit begins the log anew */
+        s->wal_patience = CHECKPOINT_FORCE;
+    }
 }
 
 static void retain(struct sqlite_store *s, uint64_t now_ms)
 {
-    bool more = false;
-    if (!db_run(s->st.begin) || !retain_step(s, &more) || !db_run(s->st.commit)) {
-        log_warn(log_msg("retention failed"), log_s("error", sqlite3_errmsg(s->db)));
-        if (!sqlite3_get_autocommit(s->db))
-            IGNORE_RESULT(db_run(s->st.rollback)); /* nothing was promised: the next round tries again */
-    }
-    s->next_retain_ms = more ? now_ms : now_ms + RETAIN_PAUSE_MS;
+    bool more = false, ours;
+    if (!db_run(s->st.begin) || !read_lease(s, &ours))
+        go_away(s, NULL, "retention failed");
+    else if (!ours)
+        give_up(s, NULL);
+    else if (retain_step(s, &more) && db_run(s->st.commit))
+        s->next_retain_ms = more ? now_ms : now_ms + RETAIN_PAUSE_MS;
+    else
+        go_away(s, NULL, "retention failed"); /* a commit that fails is no better for being nobody's */
 }
 
 static void keep_house(struct sqlite_store *s)
 {
     uint64_t now_ms = clock_mono_ms(NULL);
+    if (atomic_load(&s->fenced))
+        return;
     if (!atomic_load(&s->available)) {
         if (now_ms >= s->next_heal_ms && !heal(s))
             s->next_heal_ms = now_ms + HEAL_PAUSE_MS;
         return;
     }
     checkpoint(s);
-    if (now_ms >= s->next_retain_ms)
+    if (s->db != NULL && now_ms >= s->next_retain_ms)
         retain(s, now_ms);
 }
 
 static uint64_t next_look_ms(const struct sqlite_store *s)
 {
+    if (atomic_load(&s->fenced))
+        return clock_mono_ms(NULL) + RETAIN_PAUSE_MS;
     return atomic_load(&s->available) ? s->next_retain_ms : s->next_heal_ms;
 }
 

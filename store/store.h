@@ -13,7 +13,8 @@
  *
  * Results: `ok`; `exists` (accept: the idempotency key is taken); `fenced`; `absent`; `conflict` (not in the state that
  * the operation needs); `unknown` (the commit failed: it may have happened. An accept that ends so is erased as soon as
- * the store can write again, a save is to be sent again and may find itself done); `unavailable` (nothing was done).
+ * the store can write again, a claim undone; a save is to be sent again and may find itself done, and until then the run
+ * stays its owner's); `unavailable` (nothing was done).
  *
  * Bounds: store_is_full says that `queue_bytes` wait to be written: accept nothing new and pause what produces. */
 #include <stdbool.h>
@@ -95,6 +96,7 @@ struct store_batch {
 struct store_claimed {
     struct run_record run;
     uint64_t ref;
+    uint64_t owner;    /* private: whose it was */
     bool lost_owner;   /* its owner died: what it had in flight is lost */
     bool cancel_asked; /* a command waits for it */
     struct str cancel_note;
@@ -185,7 +187,8 @@ struct store_list {
     struct id resume;
 };
 
-/* The lanes that hold runs which have not ended, and how many of them are queued. Asked once, at the start. */
+/* The lanes that hold runs which have not ended, and how many of them are queued and not this gateway's already. Asked
+ * once, at the start. */
 struct store_lane {
     struct str name;
     uint64_t waiting;
@@ -264,7 +267,8 @@ static inline bool store_is_idle(const struct store *s)
     return s->ops->is_idle(s);
 }
 
-/* Is the lease still ours? OK, or ERR_BUSY where somebody else has taken the store over: stop at once. Any thread. */
+/* Is the lease still ours? OK, or ERR_BUSY where somebody else has taken the store over: stop at once. From then on every
+ * change is `fenced` and nothing else can be written. Any thread. */
 static inline enum err store_renew(struct store *s)
 {
     return s->ops->renew(s);

@@ -1,6 +1,7 @@
 #include "tests/support/loopback.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
@@ -68,19 +69,6 @@ static void drop(struct loopback *l, struct connection *c, bool by_client)
     *c = l->connections[--l->connection_count];
     pthread_mutex_lock(&l->lock);
     l->gone += by_client;
-    pthread_cond_broadcast(&l->changed);
-    pthread_mutex_unlock(&l->lock);
-}
-
-static void accept_one(struct loopback *l)
-{
-    int fd = accept4(l->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (fd < 0)
-        return;
-    require(l->connection_count < MAX_CONNECTIONS, "connections");
-    l->connections[l->connection_count++] = (struct connection){.fd = fd, .script = l->greeting};
-    pthread_mutex_lock(&l->lock);
-    l->accepted++;
     pthread_cond_broadcast(&l->changed);
     pthread_mutex_unlock(&l->lock);
 }
@@ -197,6 +185,20 @@ static bool play(struct loopback *l, struct connection *c)
         case CLOSED: drop(l, c, false); return false;
         }
     }
+}
+
+static void accept_one(struct loopback *l)
+{
+    int fd = accept4(l->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0)
+        return;
+    require(l->connection_count < MAX_CONNECTIONS, "connections");
+    l->connections[l->connection_count++] = (struct connection){.fd = fd, .script = l->greeting};
+    pthread_mutex_lock(&l->lock);
+    l->accepted++;
+    pthread_cond_broadcast(&l->changed);
+    pthread_mutex_unlock(&l->lock);
+    play(l, &l->connections[l->connection_count - 1]);
 }
 
 static bool wants_to_send(const struct connection *c)

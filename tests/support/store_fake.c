@@ -1,0 +1,994 @@
+#include "tests/support/store_fake.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/list.h"
+
+struct segment {
+    struct segment *next;
+    struct store_segment is; /* `lines` are its own */
+};
+
+struct row {
+    struct row *next; /* in the order of acceptance */
+    uint64_t key;
+    struct run_record run; /* its texts are its own */
+    uint64_t owner;
+    char *command;
+    struct segment *segments; /* by first_seq */
+};
+
+/* What a failed commit left open, as in store/sqlite_internal.h. */
+struct doubt {
+    struct doubt *next;
+    uint64_t key;
+    bool erase;
+    uint64_t from, to;
+};
+
+struct queue {
+    struct store_op *head, **tail;
+    unsigned count;
+};
+
+struct store_fake {
+    struct store base;
+    pthread_mutex_t lock;
+    const struct clock_fake *clock;
+    struct row *rows;
+    uint64_t next_key;
+    uint64_t epoch; /* the database's */
+    bool is_open;
+    struct doubt *doubts;
+    bool is_away, is_full, fails, fails_done;
+    bool holds, holds_reads;
+    struct queue writes, reads;
+    uint64_t queue_bytes, queued_bytes;
+    unsigned open_ops, commits;
+    struct list watches;
+};
+
+/* The watches are few: they hang on a list by the words that a hash table would use. */
+struct watch_entry {
+    struct list link;
+    struct store_watch *watch;
+};
+
+static struct store_fake *self(const struct store *s)
+{
+    return CONTAINER_OF(s, struct store_fake, base);
+}
+
+static void *must_alloc(size_t n)
+{
+    void *p = calloc(1, n > 0 ? n : 1);
+    if (p == NULL)
+        abort();
+    return p;
+}
+
+/* --- texts -------------------------------------------------------------------------------------------------------- */
+
+/* Those that are set once, and those that a save changes. */
+enum { FIXED_TEXTS = 8, TEXTS = 13 };
+
+static void texts_of(struct run_record *r, struct str *ret[TEXTS])
+{
+    struct str *all[TEXTS] = {&r->tenant, &r->agent, &r->workflow,   &r->name,   &r->spec,  &r->parent, &r->idem_scope,
+                              &r->idem_key, &r->lane, &r->attempts, &r->output, &r->error, &r->reason};
+    memcpy(ret, all, sizeof all);
+}
+
+static void own(struct str *s)
+{
+    if (s->at == NULL)
+        return;
+    char *copy = must_alloc(s->len + 1);
+    if (s->len > 0)
+        memcpy(copy, s->at, s->len);
+    s->at = copy;
+}
+
+static void disown(struct str *s)
+{
+    free((char *)(uintptr_t)s->at);
+    *s = STR_NONE;
+}
+
+/* --- rows --------------------------------------------------------------------------------------------------------- */
+
+static struct row *row_by_key(struct store_fake *f, uint64_t key)
+{
+    for (struct row *r = f->rows; r != NULL; r = r->next) {
+        if (r->key == key)
+            return r;
+    }
+    return NULL;
+}
+
+static struct row *row_by_id(struct store_fake *f, const struct str *tenant, const struct id *id)
+{
+    for (struct row *r = f->rows; r != NULL; r = r->next) {
+        if (id_eq(&r->run.id, id) && (tenant == NULL || str_eq(r->run.tenant, *tenant)))
+            return r;
+    }
+    return NULL;
+}
+
+static void free_row(struct row *r)
+{
+    struct str *texts[TEXTS];
+    texts_of(&r->run, texts);
+    for (int i = 0; i < TEXTS; i++)
+        disown(texts[i]);
+    while (r->segments != NULL) {
+        struct segment *next = r->segments->next;
+        disown(&r->segments->is.lines);
+        free(r->segments);
+        r->segments = next;
+    }
+    free(r->command);
+    free(r);
+}
+
+static void erase(struct store_fake *f, uint64_t key)
+{
+    for (struct row **at = &f->rows; *at != NULL; at = &(*at)->next) {
+        if ((*at)->key != key)
+            continue;
+        struct row *gone = *at;
+        *at = gone->next;
+        free_row(gone);
+        return;
+    }
+}
+
+static void add_doubt(struct store_fake *f, struct doubt d)
+{
+    struct doubt *new = must_alloc(sizeof *new);
+    *new = d;
+    new->next = f->doubts;
+    f->doubts = new;
+}
+
+static void settle_doubts(struct store_fake *f)
+{
+    while (f->doubts != NULL) {
+        struct doubt *d = f->doubts;
+        f->doubts = d->next;
+        struct row *r = row_by_key(f, d->key);
+        if (d->erase)
+            erase(f, d->key);
+        else if (r != NULL && r->owner == d->from && !run_state_is_terminal(r->run.state))
+            r->owner = d->to;
+        free(d);
+    }
+}
+
+/* --- changes ------------------------------------------------------------------------------------------------------ */
+
+static struct row *find_twin(struct store_fake *f, const struct run_record *run)
+{
+    for (struct row *r = f->rows; r != NULL; r = r->next) {
+        if (r->run.idem_key.len > 0 && str_eq(r->run.tenant, run->tenant) && str_eq(r->run.idem_scope, run->idem_scope) &&
+            str_eq(r->run.idem_key, run->idem_key))
+            return r;
+    }
+    return NULL;
+}
+
+static struct row *accept(struct store_fake *f, struct store_change *c)
+{
+    struct row *twin = c->run->idem_key.len > 0 ? find_twin(f, c->run) : NULL;
+    if (twin != NULL) {
+        c->existing = twin->run.id;
+        c->same_body = memcmp(twin->run.idem_digest, c->run->idem_digest, sizeof c->run->idem_digest) == 0;
+        c->result = STORE_EXISTS;
+        return NULL;
+    }
+    struct row *r = must_alloc(sizeof *r), **at = &f->rows;
+    r->key = c->ref = f->next_key++;
+    r->run = *c->run;
+    r->run.input = r->run.metadata = STR_NONE; /* parts of the spec: found again when it is read */
+    r->owner = c->release ? 0 : c->epoch;
+    struct str *texts[TEXTS];
+    texts_of(&r->run, texts);
+    assert(r->run.lane.at != NULL && r->run.spec.at != NULL && r->run.tenant.at != NULL); /* NOT NULL */
+    for (int i = 0; i < TEXTS; i++)
+        own(texts[i]);
+    while (*at != NULL)
+        at = &(*at)->next;
+    *at = r;
+    return r;
+}
+
+static void update(struct row *r, const struct run_record *run)
+{
+    struct run_record next = *run;
+    struct str *mine[TEXTS], *theirs[TEXTS];
+    texts_of(&r->run, mine);
+    texts_of(&next, theirs);
+    assert(run->lane.at != NULL);
+    for (int i = FIXED_TEXTS; i < TEXTS; i++) {
+        disown(mine[i]);
+        *mine[i] = *theirs[i];
+        own(mine[i]);
+    }
+    r->run.state = run->state;
+    r->run.task_state = run->task_state;
+    r->run.wake_at_ms = run->wake_at_ms;
+    r->run.seq = run->seq;
+    r->run.started_at_ms = run->started_at_ms;
+    r->run.finished_at_ms = run->finished_at_ms;
+    r->run.usage = run->usage;
+}
+
+static struct row *save(struct store_fake *f, struct store_change *c)
+{
+    struct row *r = row_by_key(f, c->ref);
+    bool again = r != NULL && r->owner == 0 && c->release && r->run.seq == c->run->seq;
+    if (r == NULL || (r->owner != c->epoch && !again)) {
+        c->result = STORE_FENCED;
+        return NULL;
+    }
+    update(r, c->run);
+    r->owner = c->release ? 0 : c->epoch;
+    return r;
+}
+
+static void put_segment(struct row *r, const struct store_segment *s)
+{
+    struct segment **at = &r->segments;
+    while (*at != NULL && (*at)->is.first_seq < s->first_seq)
+        at = &(*at)->next;
+    if (*at != NULL && (*at)->is.first_seq == s->first_seq) {
+        disown(&(*at)->is.lines);
+        (*at)->is = *s;
+        own(&(*at)->is.lines);
+        return;
+    }
+    struct segment *new = must_alloc(sizeof *new);
+    new->is = *s;
+    own(&new->is.lines);
+    new->next = *at;
+    *at = new;
+}
+
+static void do_batch(struct store_fake *f, struct store_batch *b)
+{
+    for (uint32_t i = 0; i < b->count; i++) {
+        struct store_change *c = &b->changes[i];
+        c->result = STORE_OK;
+        struct row *r = c->accept ? accept(f, c) : save(f, c);
+        for (uint32_t s = 0; r != NULL && s < c->segment_count; s++)
+            put_segment(r, &c->segments[s]);
+    }
+}
+
+/* --- claims ------------------------------------------------------------------------------------------------------- */
+
+/* The row's texts go into the caller's arena. False where that is full. */
+static bool read_row(const struct row *row, struct arena *arena, struct run_record *ret)
+{
+    struct str *texts[TEXTS];
+    *ret = row->run;
+    texts_of(ret, texts);
+    for (int i = 0; i < TEXTS; i++) {
+        if (texts[i]->at == NULL)
+            continue;
+        *texts[i] = arena_str(arena, *texts[i]);
+        if (texts[i]->at == NULL)
+            return false;
+    }
+    ret->idem_scope = ret->idem_key = STR_NONE;
+    memset(ret->idem_digest, 0, sizeof ret->idem_digest);
+    return run_record_read_spec(ret);
+}
+
+static bool take(struct store_fake *f, struct store_claim *c, struct row *r)
+{
+    struct store_claimed *to = &c->runs[c->count];
+    *to = (struct store_claimed){.ref = r->key, .owner = r->owner};
+    if (!read_row(r, &c->arena, &to->run))
+        return false;
+    to->lost_owner = r->owner != 0 && r->owner != f->base.epoch;
+    to->cancel_asked = r->command != NULL;
+    if (to->cancel_asked) {
+        to->cancel_note = arena_str(&c->arena, str_of(r->command));
+        if (to->cancel_note.at == NULL)
+            return false;
+    }
+    r->owner = f->base.epoch;
+    c->count++;
+    return true;
+}
+
+/* The row that is due first of those that belong to `owner`. */
+static struct row *first_due(struct store_fake *f, const struct store_claim *c, uint64_t owner, int64_t due_ms)
+{
+    struct row *best = NULL;
+    for (struct row *r = f->rows; r != NULL; r = r->next) {
+        if (!run_state_is_terminal(r->run.state) && r->owner == owner && str_eq(r->run.lane, c->lane) &&
+            r->run.wake_at_ms <= due_ms && (best == NULL || r->run.wake_at_ms < best->run.wake_at_ms))
+            best = r;
+    }
+    return best;
+}
+
+static uint64_t next_dead(struct store_fake *f, uint64_t after)
+{
+    uint64_t found = 0;
+    for (struct row *r = f->rows; r != NULL; r = r->next) {
+        if (!run_state_is_terminal(r->run.state) && r->owner > after && r->owner < f->base.epoch &&
+            (found == 0 || r->owner < found))
+            found = r->owner;
+    }
+    return found;
+}
+
+static void claim_of(struct store_fake *f, struct store_claim *c, uint64_t owner, int64_t due_ms)
+{
+    struct row *r;
+    while (c->count < c->max && (r = first_due(f, c, owner, due_ms)) != NULL) {
+        if (!take(f, c, r))
+            return;
+    }
+}
+
+static void claim_lane(struct store_fake *f, struct store_claim *c)
+{
+    for (uint64_t dead = next_dead(f, 0); dead != 0 && c->count < c->max; dead = next_dead(f, dead))
+        claim_of(f, c, dead, INT64_MAX);
+    claim_of(f, c, 0, clock_wall_ms(f->clock));
+    for (struct row *r = f->rows; r != NULL; r = r->next) {
+        int64_t wake_ms = r->run.wake_at_ms > 0 ? r->run.wake_at_ms : 1;
+        if (!run_state_is_terminal(r->run.state) && r->owner == 0 && str_eq(r->run.lane, c->lane) &&
+            (c->next_wake_ms == 0 || wake_ms < c->next_wake_ms))
+            c->next_wake_ms = wake_ms;
+    }
+}
+
+static void do_claim(struct store_fake *f, struct store_claim *c)
+{
+    c->count = 0;
+    c->next_wake_ms = 0;
+    if (c->by_id)
+        c->max = 1;
+    c->runs = arena_alloc(&c->arena, c->max * sizeof *c->runs);
+    if (c->runs == NULL) {
+        c->op.result = STORE_UNAVAILABLE;
+        return;
+    }
+    if (!c->by_id) {
+        claim_lane(f, c);
+        return;
+    }
+    struct row *r = row_by_id(f, &c->tenant, &c->id);
+    if (r != NULL && !run_state_is_terminal(r->run.state) && r->owner < f->base.epoch)
+        (void)take(f, c, r); /* the count tells */
+    if (c->count == 0)
+        c->op.result = STORE_ABSENT;
+}
+
+/* --- commands and deletion ---------------------------------------------------------------------------------------- */
+
+static void do_command(struct store_fake *f, struct store_command *c)
+{
+    struct row *r = row_by_id(f, &c->tenant, &c->id);
+    if (r == NULL || run_state_is_terminal(r->run.state)) {
+        c->op.result = r == NULL ? STORE_ABSENT : STORE_CONFLICT;
+        return;
+    }
+    struct str note = c->note.at != NULL ? c->note : STR("");
+    own(&note);
+    free(r->command);
+    r->command = (char *)(uintptr_t)note.at;
+    if (r->owner == 0)
+        r->run.wake_at_ms = 0;
+}
+
+static void do_delete(struct store_fake *f, struct store_delete *d)
+{
+    struct row *r = row_by_id(f, &d->tenant, &d->id);
+    if (r == NULL)
+        d->op.result = STORE_ABSENT;
+    else if (!run_state_is_terminal(r->run.state))
+        d->op.result = STORE_CONFLICT;
+    else
+        erase(f, r->key);
+}
+
+/* --- reading ------------------------------------------------------------------------------------------------------ */
+
+static void do_get(struct store_fake *f, struct store_get *g)
+{
+    struct row *r = row_by_id(f, g->any_tenant ? NULL : &g->tenant, &g->id);
+    if (r == NULL)
+        g->op.result = STORE_ABSENT;
+    else if (!read_row(r, &g->arena, &g->run))
+        g->op.result = STORE_UNAVAILABLE;
+    else
+        g->is_owned = r->owner == f->base.epoch;
+}
+
+static void do_events(struct store_fake *f, struct store_events *e)
+{
+    struct row *r = row_by_id(f, &e->tenant, &e->id);
+    if (r == NULL) {
+        e->op.result = STORE_ABSENT;
+        return;
+    }
+    e->committed_seq = r->run.seq;
+    e->state = r->run.state;
+    for (struct segment *s = r->segments; s != NULL && e->lines.len < e->max_bytes; s = s->next) {
+        if (s->is.last_seq > e->after)
+            buf_add_str(&e->lines, s->is.lines);
+    }
+    if (buf_ok(&e->lines) != OK)
+        e->op.result = STORE_UNAVAILABLE;
+}
+
+static bool has_pair(struct json metadata, struct str key, struct str value)
+{
+    return json_string_is(json_get(metadata, key), value);
+}
+
+static bool has_metadata(const struct row *r, const struct store_filter *filter)
+{
+    struct json_doc doc;
+    if (filter->metadata_count == 0)
+        return true;
+    json_doc_init(&doc);
+    bool fine = json_parse(&doc, r->run.spec, NULL) == OK;
+    for (uint32_t i = 0; fine && i < filter->metadata_count; i++)
+        fine = has_pair(json_get_lit(json_root(&doc), "metadata"), filter->metadata_keys[i], filter->metadata_values[i]);
+    json_doc_fini(&doc);
+    return fine;
+}
+
+static bool is_wanted(struct str value, struct str wanted)
+{
+    return wanted.at == NULL || (value.at != NULL && str_eq(value, wanted));
+}
+
+static bool matches(const struct row *r, const struct store_list *l)
+{
+    const struct store_filter *filter = &l->filter;
+    const struct run_record *run = &r->run;
+    return str_eq(run->tenant, l->tenant) && (!filter->has_state || run->state == filter->state) &&
+           is_wanted(run->agent, filter->agent) && is_wanted(run->workflow, filter->workflow) &&
+           is_wanted(run->name, filter->name) &&
+           (filter->created_after_ms == 0 || run->created_at_ms > filter->created_after_ms) &&
+           (filter->created_before_ms == 0 || run->created_at_ms < filter->created_before_ms) && has_metadata(r, filter);
+}
+
+/* The newest match before `before` (NULL: of all). */
+static struct row *newest(struct store_fake *f, const struct store_list *l, const struct id *before)
+{
+    struct row *best = NULL;
+    for (struct row *r = f->rows; r != NULL; r = r->next) {
+        bool fits = before == NULL || memcmp(r->run.id.bytes, before->bytes, sizeof before->bytes) < 0;
+        if (fits && matches(r, l) &&
+            (best == NULL || memcmp(r->run.id.bytes, best->run.id.bytes, sizeof best->run.id.bytes) > 0))
+            best = r;
+    }
+    return best;
+}
+
+static void do_list(struct store_fake *f, struct store_list *l)
+{
+    l->count = 0;
+    l->more = false;
+    l->runs = arena_alloc(&l->arena, (l->limit + 1) * sizeof *l->runs);
+    struct row *r = newest(f, l, l->has_before ? &l->before : NULL);
+    for (; l->runs != NULL && r != NULL && l->count < l->limit; r = newest(f, l, &l->resume)) {
+        if (!read_row(r, &l->arena, &l->runs[l->count]))
+            break;
+        l->resume = r->run.id;
+        l->count++;
+    }
+    l->more = r != NULL && l->count == l->limit;
+    if (l->runs == NULL || (r != NULL && !l->more))
+        l->op.result = STORE_UNAVAILABLE;
+}
+
+static struct store_lane *lane_of(struct store_lanes *l, struct str name)
+{
+    for (uint32_t i = 0; i < l->count; i++) {
+        if (str_eq(l->lanes[i].name, name))
+            return &l->lanes[i];
+    }
+    l->lanes[l->count] = (struct store_lane){.name = arena_str(&l->arena, name)};
+    return l->lanes[l->count].name.at != NULL ? &l->lanes[l->count++] : NULL;
+}
+
+static void do_lanes(struct store_fake *f, struct store_lanes *l)
+{
+    l->count = 0;
+    l->lanes = arena_alloc(&l->arena, (store_fake_rows(f) + 1) * sizeof *l->lanes);
+    for (struct row *r = f->rows; r != NULL && l->op.result == STORE_OK; r = r->next) {
+        if (run_state_is_terminal(r->run.state))
+            continue;
+        struct store_lane *lane = l->lanes != NULL ? lane_of(l, r->run.lane) : NULL;
+        if (lane == NULL)
+            l->op.result = STORE_UNAVAILABLE;
+        else
+            lane->waiting += r->run.state == RUN_QUEUED && r->owner != f->base.epoch;
+    }
+}
+
+/* --- watches ------------------------------------------------------------------------------------------------------ */
+
+static void on_hint(struct loop_msg *msg)
+{
+    struct store_watch *w = CONTAINER_OF(msg, struct store_watch, msg);
+    struct store_fake *f = self(w->store);
+    pthread_mutex_lock(&f->lock);
+    w->posted = false;
+    pthread_mutex_unlock(&f->lock);
+    if (w->closing)
+        w->on_closed(w);
+    else
+        w->on_change(w);
+}
+
+static void watch(struct store *s, struct store_watch *w)
+{
+    struct store_fake *f = self(s);
+    struct watch_entry *e = must_alloc(sizeof *e);
+    w->store = s;
+    w->msg.on_arrive = on_hint;
+    w->posted = w->closing = false;
+    e->watch = w;
+    pthread_mutex_lock(&f->lock);
+    list_push_back(&f->watches, &e->link);
+    pthread_mutex_unlock(&f->lock);
+}
+
+static void unwatch(struct store *s, struct store_watch *w)
+{
+    struct store_fake *f = self(s);
+    pthread_mutex_lock(&f->lock);
+    LIST_EACH_SAFE (it, &f->watches) {
+        struct watch_entry *e = CONTAINER_OF(it, struct watch_entry, link);
+        if (e->watch == w) {
+            list_remove(it);
+            free(e);
+        }
+    }
+    w->closing = true;
+    if (!w->posted)
+        loop_post(w->loop, &w->msg);
+    w->posted = true;
+    pthread_mutex_unlock(&f->lock);
+}
+
+static void tell(struct store_fake *f, const struct id *id)
+{
+    LIST_EACH (it, &f->watches) {
+        struct store_watch *w = CONTAINER_OF(it, struct watch_entry, link)->watch;
+        if (w->posted || !id_eq(&w->id, id))
+            continue;
+        w->posted = true;
+        loop_post(w->loop, &w->msg);
+    }
+}
+
+static void tell_op(struct store_fake *f, struct store_op *op)
+{
+    if (op->kind == STORE_BATCH) {
+        struct store_batch *b = CONTAINER_OF(op, struct store_batch, op);
+        for (uint32_t i = 0; i < b->count; i++)
+            tell(f, &b->changes[i].run->id);
+    } else if (op->kind == STORE_CLAIM) {
+        struct store_claim *c = CONTAINER_OF(op, struct store_claim, op);
+        for (uint32_t i = 0; i < c->count; i++)
+            tell(f, &c->runs[i].run.id);
+    } else if (op->kind == STORE_COMMAND) {
+        tell(f, &CONTAINER_OF(op, struct store_command, op)->id);
+    } else if (op->kind == STORE_DELETE) {
+        tell(f, &CONTAINER_OF(op, struct store_delete, op)->id);
+    }
+}
+
+/* --- committing --------------------------------------------------------------------------------------------------- */
+
+static void apply(struct store_fake *f, struct store_op *op)
+{
+    op->result = STORE_OK;
+    switch (op->kind) {
+    case STORE_BATCH: do_batch(f, CONTAINER_OF(op, struct store_batch, op)); break;
+    case STORE_CLAIM: do_claim(f, CONTAINER_OF(op, struct store_claim, op)); break;
+    case STORE_COMMAND: do_command(f, CONTAINER_OF(op, struct store_command, op)); break;
+    case STORE_DELETE: do_delete(f, CONTAINER_OF(op, struct store_delete, op)); break;
+    case STORE_GET: do_get(f, CONTAINER_OF(op, struct store_get, op)); break;
+    case STORE_EVENTS: do_events(f, CONTAINER_OF(op, struct store_events, op)); break;
+    case STORE_LIST: do_list(f, CONTAINER_OF(op, struct store_list, op)); break;
+    case STORE_LANES: do_lanes(f, CONTAINER_OF(op, struct store_lanes, op)); break;
+    }
+}
+
+static void give_back(struct store_fake *f, struct store_op *op)
+{
+    f->open_ops--;
+    loop_post(op->loop, &op->msg);
+}
+
+/* Not done, for whatever reason. */
+static void refuse(struct store_op *op, enum store_result of_op, enum store_result of_changes)
+{
+    op->result = of_op;
+    if (op->kind == STORE_CLAIM)
+        CONTAINER_OF(op, struct store_claim, op)->count = 0;
+    if (op->kind != STORE_BATCH)
+        return;
+    struct store_batch *b = CONTAINER_OF(op, struct store_batch, op);
+    for (uint32_t i = 0; i < b->count; i++)
+        b->changes[i].result = of_changes;
+}
+
+static void doubt_batch(struct store_fake *f, struct store_batch *b)
+{
+    for (uint32_t i = 0; i < b->count; i++) {
+        struct store_change *c = &b->changes[i];
+        if (c->accept && c->result == STORE_OK)
+            add_doubt(f, (struct doubt){.key = c->ref, .erase = true});
+        else if (!c->accept && c->release)
+            add_doubt(f, (struct doubt){.key = c->ref, .to = c->epoch});
+    }
+}
+
+/* Was done, and nobody is told so. */
+static void doubt_op(struct store_fake *f, struct store_op *op)
+{
+    if (op->kind == STORE_BATCH)
+        doubt_batch(f, CONTAINER_OF(op, struct store_batch, op));
+    if (op->kind != STORE_CLAIM)
+        return;
+    struct store_claim *c = CONTAINER_OF(op, struct store_claim, op);
+    for (uint32_t i = 0; i < c->count; i++)
+        add_doubt(f, (struct doubt){.key = c->runs[i].ref, .from = f->base.epoch, .to = c->runs[i].owner});
+}
+
+static void fail_commit(struct store_fake *f, struct store_op *ops)
+{
+    bool done = f->fails_done;
+    f->fails = false;
+    f->is_away = true;
+    while (ops != NULL) {
+        struct store_op *op = ops;
+        ops = op->next;
+        if (done) {
+            apply(f, op);
+            doubt_op(f, op);
+        }
+        refuse(op, STORE_UNKNOWN, STORE_UNKNOWN);
+        give_back(f, op);
+    }
+}
+
+static void commit(struct store_fake *f, struct store_op *ops)
+{
+    bool fenced = f->epoch != f->base.epoch;
+    if (f->fails && !fenced && !f->is_away) {
+        fail_commit(f, ops);
+        return;
+    }
+    f->commits += !fenced && !f->is_away;
+    while (ops != NULL) {
+        struct store_op *op = ops;
+        ops = op->next;
+        if (fenced || f->is_away) {
+            refuse(op, STORE_UNAVAILABLE, fenced ? STORE_FENCED : STORE_UNAVAILABLE);
+        } else {
+            apply(f, op);
+            tell_op(f, op);
+        }
+        give_back(f, op);
+    }
+}
+
+/* --- the queues --------------------------------------------------------------------------------------------------- */
+
+static void queue_init(struct queue *q)
+{
+    *q = (struct queue){.tail = &q->head};
+}
+
+static void push(struct queue *q, struct store_op *op)
+{
+    op->next = NULL;
+    *q->tail = op;
+    q->tail = &op->next;
+    q->count++;
+}
+
+static struct store_op *take_all(struct queue *q)
+{
+    struct store_op *ops = q->head;
+    queue_init(q);
+    return ops;
+}
+
+static struct store_op *take_one(struct queue *q)
+{
+    struct store_op *op = q->head;
+    if (op == NULL)
+        return NULL;
+    q->head = op->next;
+    if (q->head == NULL)
+        q->tail = &q->head;
+    q->count--;
+    op->next = NULL;
+    return op;
+}
+
+static uint64_t bytes_of(const struct store_op *ops)
+{
+    uint64_t n = 0;
+    for (const struct store_op *op = ops; op != NULL; op = op->next) {
+        if (op->kind == STORE_BATCH)
+            n += CONTAINER_OF(op, const struct store_batch, op)->bytes;
+    }
+    return n;
+}
+
+static void write_all(struct store_fake *f, struct store_op *ops)
+{
+    f->queued_bytes -= bytes_of(ops);
+    if (ops != NULL)
+        commit(f, ops);
+}
+
+static void read_all(struct store_fake *f, struct store_op *ops)
+{
+    while (ops != NULL) {
+        struct store_op *op = ops;
+        ops = op->next;
+        apply(f, op);
+        give_back(f, op);
+    }
+}
+
+/* --- the interface ------------------------------------------------------------------------------------------------ */
+
+static void on_op_done(struct loop_msg *msg)
+{
+    struct store_op *op = CONTAINER_OF(msg, struct store_op, msg);
+    op->on_done(op);
+}
+
+static bool is_write(const struct store_op *op)
+{
+    return op->kind == STORE_BATCH || op->kind == STORE_CLAIM || op->kind == STORE_COMMAND || op->kind == STORE_DELETE;
+}
+
+static void start(struct store *s, struct store_op *op)
+{
+    struct store_fake *f = self(s);
+    op->msg.on_arrive = on_op_done;
+    op->next = NULL;
+    pthread_mutex_lock(&f->lock);
+    f->open_ops++;
+    push(is_write(op) ? &f->writes : &f->reads, op);
+    f->queued_bytes += bytes_of(op);
+    if (is_write(op) && !f->holds)
+        write_all(f, take_all(&f->writes));
+    else if (!is_write(op) && !f->holds_reads)
+        read_all(f, take_all(&f->reads));
+    pthread_mutex_unlock(&f->lock);
+}
+
+static bool is_available(const struct store *s)
+{
+    struct store_fake *f = self(s);
+    pthread_mutex_lock(&f->lock);
+    bool available = !f->is_away && f->epoch == f->base.epoch;
+    pthread_mutex_unlock(&f->lock);
+    return available;
+}
+
+static bool is_full(const struct store *s)
+{
+    struct store_fake *f = self(s);
+    pthread_mutex_lock(&f->lock);
+    bool full = f->is_full || f->queued_bytes >= f->queue_bytes;
+    pthread_mutex_unlock(&f->lock);
+    return full;
+}
+
+static bool is_idle(const struct store *s)
+{
+    struct store_fake *f = self(s);
+    pthread_mutex_lock(&f->lock);
+    bool idle = f->open_ops == 0;
+    pthread_mutex_unlock(&f->lock);
+    return idle;
+}
+
+static enum err renew(struct store *s)
+{
+    struct store_fake *f = self(s);
+    pthread_mutex_lock(&f->lock);
+    bool ours = f->epoch == f->base.epoch;
+    pthread_mutex_unlock(&f->lock);
+    return ours ? OK : ERR_BUSY;
+}
+
+static void close_store(struct store *s)
+{
+    struct store_fake *f = self(s);
+    assert(f->is_open && f->writes.head == NULL && f->reads.head == NULL);
+    f->is_open = false;
+}
+
+static const struct store_ops ops = {
+    .start = start,
+    .watch = watch,
+    .unwatch = unwatch,
+    .is_available = is_available,
+    .is_full = is_full,
+    .is_idle = is_idle,
+    .renew = renew,
+    .close = close_store,
+};
+
+struct store_fake *store_fake_create(const struct clock_fake *clock)
+{
+    struct store_fake *f = must_alloc(sizeof *f);
+    f->base.ops = &ops;
+    f->clock = clock;
+    f->next_key = 1;
+    f->queue_bytes = 67108864;
+    pthread_mutex_init(&f->lock, NULL);
+    list_init(&f->watches);
+    queue_init(&f->writes);
+    queue_init(&f->reads);
+    return f;
+}
+
+void store_fake_destroy(struct store_fake *f)
+{
+    assert(!f->is_open && list_is_empty(&f->watches));
+    while (f->rows != NULL)
+        erase(f, f->rows->key);
+    settle_doubts(f);
+    pthread_mutex_destroy(&f->lock);
+    free(f);
+}
+
+struct store *store_fake_open(struct store_fake *f)
+{
+    assert(!f->is_open);
+    f->is_open = true;
+    f->is_away = f->fails = false;
+    f->base.epoch = ++f->epoch;
+    return &f->base;
+}
+
+/* --- faults ------------------------------------------------------------------------------------------------------- */
+
+void store_fake_fail_commit(struct store_fake *f, bool done)
+{
+    pthread_mutex_lock(&f->lock);
+    f->fails = true;
+    f->fails_done = done;
+    pthread_mutex_unlock(&f->lock);
+}
+
+void store_fake_heal(struct store_fake *f)
+{
+    pthread_mutex_lock(&f->lock);
+    settle_doubts(f);
+    f->is_away = false;
+    pthread_mutex_unlock(&f->lock);
+}
+
+bool store_fake_is_whole(const struct store_fake *f)
+{
+    return !f->is_away;
+}
+
+void store_fake_go_away(struct store_fake *f)
+{
+    pthread_mutex_lock(&f->lock);
+    f->is_away = true;
+    pthread_mutex_unlock(&f->lock);
+}
+
+void store_fake_take_over(struct store_fake *f)
+{
+    pthread_mutex_lock(&f->lock);
+    f->epoch++;
+    pthread_mutex_unlock(&f->lock);
+}
+
+void store_fake_set_queue_bytes(struct store_fake *f, uint64_t bytes)
+{
+    pthread_mutex_lock(&f->lock);
+    f->queue_bytes = bytes;
+    pthread_mutex_unlock(&f->lock);
+}
+
+void store_fake_set_full(struct store_fake *f, bool is_full_now)
+{
+    pthread_mutex_lock(&f->lock);
+    f->is_full = is_full_now;
+    pthread_mutex_unlock(&f->lock);
+}
+
+void store_fake_hold(struct store_fake *f)
+{
+    pthread_mutex_lock(&f->lock);
+    f->holds = true;
+    pthread_mutex_unlock(&f->lock);
+}
+
+void store_fake_let_go(struct store_fake *f)
+{
+    pthread_mutex_lock(&f->lock);
+    f->holds = false;
+    write_all(f, take_all(&f->writes));
+    pthread_mutex_unlock(&f->lock);
+}
+
+void store_fake_let_one_go(struct store_fake *f)
+{
+    pthread_mutex_lock(&f->lock);
+    write_all(f, take_one(&f->writes));
+    pthread_mutex_unlock(&f->lock);
+}
+
+void store_fake_hold_reads(struct store_fake *f)
+{
+    pthread_mutex_lock(&f->lock);
+    f->holds_reads = true;
+    pthread_mutex_unlock(&f->lock);
+}
+
+void store_fake_let_reads_go(struct store_fake *f)
+{
+    pthread_mutex_lock(&f->lock);
+    f->holds_reads = false;
+    read_all(f, take_all(&f->reads));
+    pthread_mutex_unlock(&f->lock);
+}
+
+/* --- looking ------------------------------------------------------------------------------------------------------ */
+
+unsigned store_fake_commits(const struct store_fake *f)
+{
+    return f->commits;
+}
+
+unsigned store_fake_rows(const struct store_fake *f)
+{
+    unsigned n = 0;
+    for (const struct row *r = f->rows; r != NULL; r = r->next)
+        n++;
+    return n;
+}
+
+unsigned store_fake_held(const struct store_fake *f)
+{
+    return f->writes.count;
+}
+
+unsigned store_fake_held_reads(const struct store_fake *f)
+{
+    return f->reads.count;
+}
+
+const struct run_record *store_fake_row(struct store_fake *f, const struct id *id, uint64_t *ret_owner)
+{
+    struct row *r = row_by_id(f, NULL, id);
+    if (r == NULL)
+        return NULL;
+    if (ret_owner != NULL)
+        *ret_owner = r->owner;
+    return &r->run;
+}
