@@ -22,7 +22,7 @@ void api_fini(struct api *api)
     mem_free(api->auth.keys);
 }
 
-/* --- answers ------------------------------------------------------------------------------------------------------ */
+/* --- answers ---------------------------------------------------------------------------------- */
 
 void reply_init(struct api_reply *reply, int status)
 {
@@ -40,7 +40,8 @@ void reply_header(struct api_reply *reply, const char *name, const char *format,
     va_list args;
     va_start(args, format);
     reply->headers[reply->header_count].name = name;
-    int n = vsnprintf(reply->headers[reply->header_count].value, sizeof reply->headers[0].value, format, args);
+    int n = vsnprintf(reply->headers[reply->header_count].value, sizeof reply->headers[0].value,
+                      format, args);
     va_end(args);
     if (n >= 0)
         reply->header_count++;
@@ -74,7 +75,8 @@ void api_send(struct api_request *r, struct api_reply *reply)
     r->transport->reply(r, reply);
 }
 
-void api_problem_reply(struct api_reply *reply, const struct problem *p, const char *request_id, const struct id *run)
+void api_problem_reply(struct api_reply *reply, const struct problem *p, const char *request_id,
+                       const struct id *run)
 {
     char id[RUN_ID_TEXT];
     struct str run_id = STR_NONE;
@@ -89,7 +91,8 @@ void api_problem_reply(struct api_reply *reply, const struct problem *p, const c
         reply_header(reply, "Allow", "%s", p->allow);
     bool comes_back = reply->status == 429 || reply->status == 503;
     if (comes_back || p->retry_after_s > 0)
-        reply_header(reply, "Retry-After", "%u", p->retry_after_s > 0 ? (unsigned)p->retry_after_s : 1);
+        reply_header(reply, "Retry-After", "%u",
+                     p->retry_after_s > 0 ? (unsigned)p->retry_after_s : 1);
     if (p->code == ERR_UNAUTHENTICATED)
         reply_header(reply, "WWW-Authenticate", "Bearer");
 }
@@ -125,14 +128,14 @@ void api_fail_run(struct api_request *r, enum err code, const char *detail, cons
     api_send(r, &reply);
 }
 
-/* --- the way in --------------------------------------------------------------------------------------------------- */
+/* --- the way in ------------------------------------------------------------------------------- */
 
 static bool is_request_id(struct str s)
 {
     for (size_t i = 0; i < s.len; i++) {
         char c = s.at[i];
-        bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-                    c == '_' || c == '-';
+        bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                    c == '.' || c == '_' || c == '-';
         if (!fine)
             return false;
     }
@@ -198,7 +201,8 @@ static bool negotiate(struct api_request *r)
         return false;
     }
     if (r->route->takes_body && !headers_body_is_json(&r->headers)) {
-        api_fail(r, ERR_UNSUPPORTED_MEDIA_TYPE, "the body must be application/json, without Content-Encoding");
+        api_fail(r, ERR_UNSUPPORTED_MEDIA_TYPE,
+                 "the body must be application/json, without Content-Encoding");
         return false;
     }
     return true;

@@ -1,12 +1,15 @@
 #ifndef SLUICE_API_API_H
 #define SLUICE_API_API_H
-/* The HTTP API without HTTP: requests as plain data come in, replies go out through a transport that knows the sockets.
+/* The HTTP API without HTTP: requests as plain data come in, replies go out through a transport
+ * that knows the sockets.
  *
- * A request is answered exactly once: with a reply (a whole document) or with a stream (pulled by the transport as its
- * client takes it). A handler may answer within api_handle or later, on the same loop. Until it has, the transport tells it
- * when the client goes away; the handler then drops what it holds, and must not answer any more.
+ * A request is answered exactly once: with a reply (a whole document) or with a stream (pulled by
+ * the transport as its client takes it). A handler may answer within api_handle or later, on the
+ * same loop. Until it has, the transport tells it when the client goes away; the handler then drops
+ * what it holds, and must not answer any more.
  *
- * One `struct api` serves all loops: it is read-only but for what has its own lock. A request belongs to its loop. */
+ * One `struct api` serves all loops: it is read-only but for what has its own lock. A request
+ * belongs to its loop. */
 #include "api/auth.h"
 #include "api/headers.h"
 #include "api/query.h"
@@ -33,16 +36,19 @@ struct api_reply {
     bool close; /* the connection cannot be used again */
 };
 
-/* The source of a streamed answer. Pulled on the request's loop; the transport frames nothing but its transfer coding. */
+/* The source of a streamed answer. Pulled on the request's loop; the transport frames nothing but
+ * its transfer coding. */
 struct api_stream {
     const char *content_type; /* static */
     /* Appends what there is, about max_bytes at most. */
     void (*pull)(struct api_request *r, struct buf *out, size_t max_bytes);
     bool (*is_over)(struct api_request *r); /* nothing more will come */
-    /* What breaks a silence, and what says that the stream ends before its run, and why ("drain", "slow_reader"). */
+    /* What breaks a silence, and what says that the stream ends before its run, and why ("drain",
+     * "slow_reader"). */
     void (*heartbeat)(struct api_request *r, struct buf *out);
     void (*cut)(struct api_request *r, struct buf *out, const char *reason);
-    /* The end, however it came; `gone`: the client went away before it was over. The last call for this request. */
+    /* The end, however it came; `gone`: the client went away before it was over. The last call for
+     * this request. */
     void (*on_end)(struct api_request *r, bool gone);
 };
 
@@ -106,19 +112,23 @@ void api_fini(struct api *api);
 /* The whole request is here. */
 void api_handle(struct api_request *r);
 
-/* --- for handlers ------------------------------------------------------------------------------------------------- */
+/* --- for handlers ----------------------------------------------------------------------------- */
 
 void reply_init(struct api_reply *reply, int status);
-void reply_header(struct api_reply *reply, const char *name, const char *format, ...) PRINTF_LIKE(3, 4);
+void reply_header(struct api_reply *reply, const char *name, const char *format, ...)
+    PRINTF_LIKE(3, 4);
 void api_send(struct api_request *r, struct api_reply *reply);
-void api_count(struct api_request *r, int status); /* in the metrics: by api_send, and by who begins a stream */
+void api_count(struct api_request *r,
+               int status); /* in the metrics: by api_send, and by who begins a stream */
 
 /* The problem document, with Allow and Retry-After as it says. */
 void api_problem(struct api_request *r, const struct problem *problem);
-void api_fail(struct api_request *r, enum err code, const char *detail); /* NULL: the code's title */
+void api_fail(struct api_request *r, enum err code,
+              const char *detail); /* NULL: the code's title */
 /* A problem about a run. */
 void api_fail_run(struct api_request *r, enum err code, const char *detail, const struct id *run);
-void api_problem_reply(struct api_reply *reply, const struct problem *problem, const char *request_id, const struct id *run);
+void api_problem_reply(struct api_reply *reply, const struct problem *problem,
+                       const char *request_id, const struct id *run);
 
 /* Gives the request an id: the caller's, if it is one, or a new one. */
 void api_name_request(struct api_request *r);

@@ -23,7 +23,8 @@ static const struct api_key *find(const struct auth *auth, struct str key)
     return found;
 }
 
-enum err auth_check(struct auth *auth, const struct headers *h, enum scope needed, const struct api_key **ret_key)
+enum err auth_check(struct auth *auth, const struct headers *h, enum scope needed,
+                    const struct api_key **ret_key)
 {
     *ret_key = NULL;
     if (needed == SCOPE_OPEN || auth->count == 0)
@@ -40,7 +41,8 @@ enum err auth_take(const struct api_key *key, uint64_t n, uint64_t now_ms, uint6
 {
     if (key == NULL || !key->is_limited)
         return OK;
-    struct api_key *k = (struct api_key *)(uintptr_t)key; /* const to everybody but for the bucket, which has a lock */
+    struct api_key *k = (struct api_key *)(uintptr_t)
+        key; /* const to everybody but for the bucket, which has a lock */
     pthread_mutex_lock(&k->lock);
     bool taken = token_bucket_take(&k->creates, n, now_ms);
     *ret_wait_ms = taken ? 0 : token_bucket_wait_ms(&k->creates, n, now_ms);

@@ -2,9 +2,10 @@
 #define SLUICE_API_AUTH_H
 /* Who asks: API keys with their scopes, and how many runs each may create in a time.
  *
- * Keys are kept as SHA-256 digests (they are random, so nothing slower is needed) and compared in constant time; a key's name
- * is its tenant. Without any key everybody may do everything, as the tenant "": then the server listens to loopback only.
- * Immutable but for the buckets, which have a lock; any thread. */
+ * Keys are kept as SHA-256 digests (they are random, so nothing slower is needed) and compared in
+ * constant time; a key's name is its tenant. Without any key everybody may do everything, as the
+ * tenant "": then the server listens to loopback only. Immutable but for the buckets, which have a
+ * lock; any thread. */
 #include <pthread.h>
 
 #include "api/headers.h"
@@ -29,9 +30,10 @@ struct auth {
 };
 
 /* OK with the key (NULL where none is needed), ERR_UNAUTHENTICATED, ERR_FORBIDDEN. */
-enum err auth_check(struct auth *auth, const struct headers *h, enum scope needed, const struct api_key **ret_key)
-    MUST_CHECK;
+enum err auth_check(struct auth *auth, const struct headers *h, enum scope needed,
+                    const struct api_key **ret_key) MUST_CHECK;
 
 /* May the key create `n` more runs now? OK, or ERR_RATE_LIMITED with the time until it may. */
-enum err auth_take(const struct api_key *key, uint64_t n, uint64_t now_ms, uint64_t *ret_wait_ms) MUST_CHECK;
+enum err auth_take(const struct api_key *key, uint64_t n, uint64_t now_ms,
+                   uint64_t *ret_wait_ms) MUST_CHECK;
 #endif

@@ -7,7 +7,10 @@ static const struct {
     size_t offset;
     bool may_repeat; /* a list, or not ours to refuse: the first one counts */
 } known[] = {
-#define KNOWN(text, field, repeat) {{text, sizeof(text) - 1}, offsetof(struct headers, field), repeat}
+#define KNOWN(text, field, repeat)                                                                 \
+    {                                                                                              \
+        {text, sizeof(text) - 1}, offsetof(struct headers, field), repeat                          \
+    }
     KNOWN("accept", accept, true),
     KNOWN("authorization", authorization, false),
     KNOWN("x-api-key", api_key, false),
@@ -38,7 +41,7 @@ bool headers_note(struct headers *h, struct str name, struct str value)
     return true;
 }
 
-/* --- Accept ------------------------------------------------------------------------------------------------------- */
+/* --- Accept ----------------------------------------------------------------------------------- */
 
 /* "q=0.8" in thousandths; 1000 where there is none, 0 where it is not a number. */
 static unsigned quality(struct str params)
@@ -72,7 +75,8 @@ static unsigned specificity(struct str range, struct str type, struct str type_s
 }
 
 /* The quality that the header gives a type: that of the range which names it best. */
-static unsigned quality_of(struct str accept, struct str type, struct str type_star, unsigned *ret_specificity)
+static unsigned quality_of(struct str accept, struct str type, struct str type_star,
+                           unsigned *ret_specificity)
 {
     unsigned best = 0, q = 0;
     while (accept.at != NULL) {
@@ -116,7 +120,7 @@ enum accepted headers_accept(const struct headers *h, bool streams)
     return best;
 }
 
-/* --- Prefer ------------------------------------------------------------------------------------------------------- */
+/* --- Prefer ----------------------------------------------------------------------------------- */
 
 uint64_t headers_wait_ms(const struct headers *h)
 {
@@ -138,7 +142,7 @@ uint64_t headers_wait_ms(const struct headers *h)
     return 0;
 }
 
-/* --- the body ----------------------------------------------------------------------------------------------------- */
+/* --- the body --------------------------------------------------------------------------------- */
 
 bool headers_body_is_json(const struct headers *h)
 {

@@ -46,7 +46,8 @@ static void set_providers(struct metrics *m, const struct catalog *c)
         struct gate_status s;
         gate_status(u->gate, &s);
         metrics_set(m, SERIES_SLOTS_BORROWED, u->label, 0, s.limiter.borrowed);
-        metrics_set(m, SERIES_WAITING, u->label, 0, (double)(s.limiter.waiting + gate_backlog(u->gate)));
+        metrics_set(m, SERIES_WAITING, u->label, 0,
+                    (double)(s.limiter.waiting + gate_backlog(u->gate)));
         metrics_set(m, SERIES_BREAKER_OPEN, u->label, 0, s.limiter.state == BREAKER_CLOSED ? 0 : 1);
     }
 }

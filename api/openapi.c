@@ -68,8 +68,8 @@ static struct json_tree *responses_of(const struct route *r)
     }
     json_tree_add(responses, "2XX", response_of("Done, or begun", content));
     json_tree_add(responses, "default",
-                  response_of("A problem (RFC 9457)",
-                              content_of("application/problem+json", "#/components/schemas/Problem")));
+                  response_of("A problem (RFC 9457)", content_of("application/problem+json",
+                                                                 "#/components/schemas/Problem")));
     return responses;
 }
 
@@ -140,8 +140,8 @@ static struct json_tree *problem_schema(void)
     return schema;
 }
 
-static void add_scheme(struct json_tree *schemes, const char *name, const char *type, const char *key,
-                       const char *value)
+static void add_scheme(struct json_tree *schemes, const char *name, const char *type,
+                       const char *key, const char *value)
 {
     struct json_tree *s = json_tree_object();
     json_tree_add_str(s, "type", str_of(type));

@@ -13,8 +13,8 @@ static void add_bucket(struct buf *b, const char *name, const struct limiter_buc
 
 static void add_breaker(struct buf *b, const struct limiter_status *s, const struct loop *loop)
 {
-    buf_addf(b, "\"breaker\":{\"state\":\"%s\",\"failures\":%u,\"opens_until\":", breaker_state_name(s->state),
-             (unsigned)s->failures);
+    buf_addf(b, "\"breaker\":{\"state\":\"%s\",\"failures\":%u,\"opens_until\":",
+             breaker_state_name(s->state), (unsigned)s->failures);
     uint64_t now_ms = loop_now_ms(loop);
     if (s->opens_until_ms > now_ms) {
         char text[CLOCK_TEXT];
@@ -43,16 +43,18 @@ static void add_provider(struct buf *b, struct upstream *u, const struct loop *l
     json_add_string(b, upstream_name(u));
     buf_addf(b, ",\"kind\":\"%s\",", u->provider->kind->name);
     add_breaker(b, l, loop);
-    buf_addf(b, ",\"slots\":{\"borrowed\":%u,\"total\":%u,\"waiting\":%llu},\"buckets\":{", (unsigned)l->borrowed,
-             (unsigned)l->total, (unsigned long long)(l->waiting + gate_backlog(u->gate)));
+    buf_addf(b, ",\"slots\":{\"borrowed\":%u,\"total\":%u,\"waiting\":%llu},\"buckets\":{",
+             (unsigned)l->borrowed, (unsigned)l->total,
+             (unsigned long long)(l->waiting + gate_backlog(u->gate)));
     add_bucket(b, "requests", &l->requests);
     buf_add_char(b, ',');
     add_bucket(b, "tokens", &l->tokens);
     buf_addf(b, "},\"pool\":{\"active\":%u,\"idle\":%u},", upstream_active(u), upstream_idle(u));
     add_latency(b, &s);
-    buf_addf(b, ",\"counts\":{\"calls\":%llu,\"attempts\":%llu,\"succeeded\":%llu,\"failed\":%llu}}",
-             (unsigned long long)s.calls, (unsigned long long)s.attempts, (unsigned long long)s.succeeded,
-             (unsigned long long)s.failed);
+    buf_addf(b,
+             ",\"counts\":{\"calls\":%llu,\"attempts\":%llu,\"succeeded\":%llu,\"failed\":%llu}}",
+             (unsigned long long)s.calls, (unsigned long long)s.attempts,
+             (unsigned long long)s.succeeded, (unsigned long long)s.failed);
 }
 
 void handle_providers_list(struct api_request *r)

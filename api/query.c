@@ -52,10 +52,12 @@ static enum err add(struct query *q, struct str pair, const char *const *allowed
         !query_decode(raw_value.at != NULL ? raw_value : STR(""), &q->arena, &value))
         return error_set(e, ERR_INVALID_QUERY, "the query is not properly encoded");
     if (!is_allowed(name, allowed))
-        return error_set(e, ERR_INVALID_QUERY, "there is no parameter \"%.*s\" here", STR_ARG(name));
+        return error_set(e, ERR_INVALID_QUERY, "there is no parameter \"%.*s\" here",
+                         STR_ARG(name));
     for (uint32_t i = 0; i < q->count; i++) {
         if (str_eq(q->names[i], name))
-            return error_set(e, ERR_INVALID_QUERY, "the parameter \"%.*s\" is there twice", STR_ARG(name));
+            return error_set(e, ERR_INVALID_QUERY, "the parameter \"%.*s\" is there twice",
+                             STR_ARG(name));
     }
     if (q->count == QUERY_MAX)
         return error_set(e, ERR_INVALID_QUERY, "there are too many parameters");
@@ -64,7 +66,8 @@ static enum err add(struct query *q, struct str pair, const char *const *allowed
     return OK;
 }
 
-enum err query_parse(struct query *q, struct str text, const char *const *allowed, struct error *ret_error)
+enum err query_parse(struct query *q, struct str text, const char *const *allowed,
+                     struct error *ret_error)
 {
     q->count = 0;
     arena_init(&q->arena, 65536);
@@ -92,8 +95,8 @@ struct str query_get(const struct query *q, const char *name)
     return STR_NONE;
 }
 
-enum err query_int(const struct query *q, const char *name, uint64_t min, uint64_t max, uint64_t otherwise,
-                   uint64_t *ret_value, struct error *ret_error)
+enum err query_int(const struct query *q, const char *name, uint64_t min, uint64_t max,
+                   uint64_t otherwise, uint64_t *ret_value, struct error *ret_error)
 {
     struct str value = query_get(q, name);
     *ret_value = otherwise;
@@ -101,13 +104,15 @@ enum err query_int(const struct query *q, const char *name, uint64_t min, uint64
         return OK;
     uint64_t n;
     if (!str_to_u64(value, &n) || n < min || n > max)
-        return error_set(ret_error, ERR_INVALID_QUERY, "\"%s\" must be an integer from %llu to %llu", name,
+        return error_set(ret_error, ERR_INVALID_QUERY,
+                         "\"%s\" must be an integer from %llu to %llu", name,
                          (unsigned long long)min, (unsigned long long)max);
     *ret_value = n;
     return OK;
 }
 
-enum err query_bool(const struct query *q, const char *name, bool otherwise, bool *ret_value, struct error *ret_error)
+enum err query_bool(const struct query *q, const char *name, bool otherwise, bool *ret_value,
+                    struct error *ret_error)
 {
     struct str value = query_get(q, name);
     *ret_value = otherwise;

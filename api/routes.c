@@ -1,40 +1,53 @@
 #include "api/routes.h"
 
-static const char *const list_query[] = {"state",         "agent",          "workflow", "name",   "metadata.",
-                                         "created_after", "created_before", "limit",    "cursor", NULL};
+static const char *const list_query[] = {
+    "state",         "agent",          "workflow", "name",   "metadata.",
+    "created_after", "created_before", "limit",    "cursor", NULL};
 static const char *const events_query[] = {"after", "types", "limit", "follow", NULL};
 
 const struct route routes[] = {
     {"POST", "/v1/runs", SCOPE_RUN, true, ANSWERS_STREAM, NULL, handle_runs_create, "Create a run"},
-    {"GET", "/v1/runs", SCOPE_READ, false, ANSWERS_JSON, list_query, handle_runs_list, "List runs, newest first"},
+    {"GET", "/v1/runs", SCOPE_READ, false, ANSWERS_JSON, list_query, handle_runs_list,
+     "List runs, newest first"},
     {"POST", "/v1/runs/validate", SCOPE_RUN, true, ANSWERS_JSON, NULL, handle_runs_validate,
      "Check what a create would check"},
-    {"GET", "/v1/runs/{id}", SCOPE_READ, false, ANSWERS_JSON, NULL, handle_run_get, "A run; Prefer: wait for its end"},
-    {"DELETE", "/v1/runs/{id}", SCOPE_RUN, false, ANSWERS_JSON, NULL, handle_run_delete, "Remove a finished run"},
-    {"GET", "/v1/runs/{id}/output", SCOPE_READ, false, ANSWERS_JSON, NULL, handle_run_output, "The output alone"},
-    {"POST", "/v1/runs/{id}/cancel", SCOPE_RUN, true, ANSWERS_JSON, NULL, handle_run_cancel, "Cancel a run"},
-    {"GET", "/v1/runs/{id}/events", SCOPE_READ, false, ANSWERS_STREAM, events_query, handle_run_events,
-     "The run's events: a page, or a stream that follows it"},
-    {"GET", "/v1/runs/{id}/tasks", SCOPE_READ, false, ANSWERS_JSON, NULL, handle_run_tasks, "The task tree"},
+    {"GET", "/v1/runs/{id}", SCOPE_READ, false, ANSWERS_JSON, NULL, handle_run_get,
+     "A run; Prefer: wait for its end"},
+    {"DELETE", "/v1/runs/{id}", SCOPE_RUN, false, ANSWERS_JSON, NULL, handle_run_delete,
+     "Remove a finished run"},
+    {"GET", "/v1/runs/{id}/output", SCOPE_READ, false, ANSWERS_JSON, NULL, handle_run_output,
+     "The output alone"},
+    {"POST", "/v1/runs/{id}/cancel", SCOPE_RUN, true, ANSWERS_JSON, NULL, handle_run_cancel,
+     "Cancel a run"},
+    {"GET", "/v1/runs/{id}/events", SCOPE_READ, false, ANSWERS_STREAM, events_query,
+     handle_run_events, "The run's events: a page, or a stream that follows it"},
+    {"GET", "/v1/runs/{id}/tasks", SCOPE_READ, false, ANSWERS_JSON, NULL, handle_run_tasks,
+     "The task tree"},
     {"GET", "/v1/runs/{id}/tasks/{path}", SCOPE_READ, false, ANSWERS_JSON, NULL, handle_run_task,
      "One task; Prefer: wait for its end"},
     {"GET", "/v1/agents", SCOPE_READ, false, ANSWERS_JSON, NULL, handle_agents_list, "List agents"},
-    {"GET", "/v1/agents/{name}", SCOPE_READ, false, ANSWERS_JSON, NULL, handle_agent_get, "An agent"},
-    {"POST", "/v1/agents/{name}/runs", SCOPE_RUN, true, ANSWERS_STREAM, NULL, handle_agent_runs_create,
-     "Create a run of this agent"},
+    {"GET", "/v1/agents/{name}", SCOPE_READ, false, ANSWERS_JSON, NULL, handle_agent_get,
+     "An agent"},
+    {"POST", "/v1/agents/{name}/runs", SCOPE_RUN, true, ANSWERS_STREAM, NULL,
+     handle_agent_runs_create, "Create a run of this agent"},
     {"POST", "/v1/agents/{name}/run", SCOPE_RUN, true, ANSWERS_STREAM, NULL, handle_agent_run,
      "Create a run of this agent and wait for it"},
-    {"POST", "/v1/workflows/{name}/runs", SCOPE_RUN, true, ANSWERS_STREAM, NULL, handle_workflow_runs_create,
-     "Create a run of this workflow"},
-    {"GET", "/v1/providers", SCOPE_READ, false, ANSWERS_JSON, NULL, handle_providers_list, "List providers"},
+    {"POST", "/v1/workflows/{name}/runs", SCOPE_RUN, true, ANSWERS_STREAM, NULL,
+     handle_workflow_runs_create, "Create a run of this workflow"},
+    {"GET", "/v1/providers", SCOPE_READ, false, ANSWERS_JSON, NULL, handle_providers_list,
+     "List providers"},
     {"GET", "/v1/providers/{name}", SCOPE_READ, false, ANSWERS_JSON, NULL, handle_provider_get,
      "A provider: breaker, slots, limits, latency"},
-    {"POST", "/v1/providers/{name}/breaker/reset", SCOPE_ADMIN, true, ANSWERS_JSON, NULL, handle_provider_reset,
-     "Close a provider's breaker"},
-    {"GET", "/livez", SCOPE_OPEN, false, ANSWERS_TEXT, NULL, handle_livez, "Can the process answer?"},
-    {"GET", "/readyz", SCOPE_OPEN, false, ANSWERS_TEXT, NULL, handle_readyz, "Should it get new work?"},
-    {"GET", "/metrics", SCOPE_READ, false, ANSWERS_TEXT, NULL, handle_metrics, "Metrics, in Prometheus' text format"},
-    {"GET", "/openapi.json", SCOPE_READ, false, ANSWERS_TEXT, NULL, handle_openapi, "This API, as OpenAPI 3.1"},
+    {"POST", "/v1/providers/{name}/breaker/reset", SCOPE_ADMIN, true, ANSWERS_JSON, NULL,
+     handle_provider_reset, "Close a provider's breaker"},
+    {"GET", "/livez", SCOPE_OPEN, false, ANSWERS_TEXT, NULL, handle_livez,
+     "Can the process answer?"},
+    {"GET", "/readyz", SCOPE_OPEN, false, ANSWERS_TEXT, NULL, handle_readyz,
+     "Should it get new work?"},
+    {"GET", "/metrics", SCOPE_READ, false, ANSWERS_TEXT, NULL, handle_metrics,
+     "Metrics, in Prometheus' text format"},
+    {"GET", "/openapi.json", SCOPE_READ, false, ANSWERS_TEXT, NULL, handle_openapi,
+     "This API, as OpenAPI 3.1"},
 };
 
 const size_t route_count = sizeof routes / sizeof routes[0];
@@ -43,7 +56,9 @@ const size_t route_count = sizeof routes / sizeof routes[0];
 static bool match_segment(struct str *pattern, struct str *path, struct api_params *params)
 {
     struct str p = str_cut(pattern, '/');
-    if (str_eq(p, STR("{path}"))) { /* all that is left, but for what the pattern still has behind it */
+    if (str_eq(
+            p,
+            STR("{path}"))) { /* all that is left, but for what the pattern still has behind it */
         params->path = *path;
         *path = STR_NONE;
         return params->path.len > 0;
@@ -77,8 +92,8 @@ static void add_method(char *allow, size_t size, const char *method)
     str_copy(allow + n, size - n, str_of(method));
 }
 
-enum err route_find(struct str method, struct str path, const struct route **ret_route, struct api_params *ret_params,
-                    char *ret_allow, size_t allow_size)
+enum err route_find(struct str method, struct str path, const struct route **ret_route,
+                    struct api_params *ret_params, char *ret_allow, size_t allow_size)
 {
     struct str wanted = str_eq(method, STR("HEAD")) ? STR("GET") : method;
     ret_allow[0] = '\0';

@@ -1,7 +1,7 @@
 #ifndef SLUICE_API_ROUTES_H
 #define SLUICE_API_ROUTES_H
-/* The routes, in one table: it drives dispatch, 405 with Allow, the query's names, the metrics' labels and the OpenAPI
- * page. */
+/* The routes, in one table: it drives dispatch, 405 with Allow, the query's names, the metrics'
+ * labels and the OpenAPI page. */
 #include "api/api.h"
 
 enum route_answer {
@@ -24,11 +24,11 @@ struct route {
 extern const struct route routes[];
 extern const size_t route_count;
 
-/* The route of a request, with its parameters. OK; ERR_NOT_FOUND; ERR_METHOD_NOT_ALLOWED with the methods that are allowed
- * there in `ret_allow` ("GET, HEAD, OPTIONS"). HEAD finds the route of GET; OPTIONS finds no route: ret_allow is all that
- * it wants to know. */
-enum err route_find(struct str method, struct str path, const struct route **ret_route, struct api_params *ret_params,
-                    char *ret_allow, size_t allow_size) MUST_CHECK;
+/* The route of a request, with its parameters. OK; ERR_NOT_FOUND; ERR_METHOD_NOT_ALLOWED with the
+ * methods that are allowed there in `ret_allow` ("GET, HEAD, OPTIONS"). HEAD finds the route of
+ * GET; OPTIONS finds no route: ret_allow is all that it wants to know. */
+enum err route_find(struct str method, struct str path, const struct route **ret_route,
+                    struct api_params *ret_params, char *ret_allow, size_t allow_size) MUST_CHECK;
 
 /* The handlers, each in the file of its feature. */
 void handle_runs_create(struct api_request *r);

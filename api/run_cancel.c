@@ -1,5 +1,5 @@
-/* POST /v1/runs/ID/cancel: 202 and the run while it is not finished, 200 where it is cancelled already, 409 where it ended
- * otherwise. With `Prefer: wait` 200 once it is cancelled. */
+/* POST /v1/runs/ID/cancel: 202 and the run while it is not finished, 200 where it is cancelled
+ * already, 409 where it ended otherwise. With `Prefer: wait` 200 once it is cancelled. */
 #include "api/routes.h"
 #include "base/mem.h"
 #include "runs/ops.h"
@@ -25,7 +25,8 @@ static void finish(struct cancel *c, const struct run_record *run, uint64_t last
     bool done = run->state == RUN_CANCELLED && (c->had_ended || c->wait_ms > 0);
     reply_init(&reply, done ? 200 : 202);
     if (c->wait_ms > 0)
-        reply_header(&reply, "Preference-Applied", "wait=%llu", (unsigned long long)(c->wait_ms / 1000));
+        reply_header(&reply, "Preference-Applied", "wait=%llu",
+                     (unsigned long long)(c->wait_ms / 1000));
     run_record_write(&reply.body, run, last_seq, false, r->api->base_path);
     api_send(r, &reply);
 }
@@ -46,8 +47,11 @@ static void on_got(struct run_get *g)
 
 static void get(struct cancel *c)
 {
-    c->get = (struct run_get){
-        .shard = c->r->shard, .tenant = c->r->tenant, .id = c->r->run_id, .on_done = on_got, .ctx = c};
+    c->get = (struct run_get){.shard = c->r->shard,
+                              .tenant = c->r->tenant,
+                              .id = c->r->run_id,
+                              .on_done = on_got,
+                              .ctx = c};
     run_get_start(&c->get);
 }
 
@@ -137,7 +141,8 @@ static bool read_body(struct api_request *r, struct reason *reason)
 
 void handle_run_cancel(struct api_request *r)
 {
-    struct reason reason = {.code = REASON_CLIENT_REQUEST, .since_ms = loop_wall_ms(r->shard->loop)};
+    struct reason reason = {.code = REASON_CLIENT_REQUEST,
+                            .since_ms = loop_wall_ms(r->shard->loop)};
     if (!api_read_run_id(r) || !read_body(r, &reason))
         return;
     struct cancel *c = mem_zalloc(sizeof *c);

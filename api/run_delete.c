@@ -45,7 +45,8 @@ void handle_run_delete(struct api_request *r)
         return;
     }
     d->r = r;
-    d->op = (struct run_delete){.shard = r->shard, .tenant = r->tenant, .id = r->run_id, .on_done = on_done, .ctx = d};
+    d->op = (struct run_delete){
+        .shard = r->shard, .tenant = r->tenant, .id = r->run_id, .on_done = on_done, .ctx = d};
     r->state = d;
     r->on_gone = on_gone;
     run_delete_start(&d->op);

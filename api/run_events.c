@@ -1,4 +1,5 @@
-/* GET /v1/runs/ID/events: a page of events as JSON, or a stream that replays and follows (API §3). */
+/* GET /v1/runs/ID/events: a page of events as JSON, or a stream that replays and follows (API §3).
+ */
 #include "api/routes.h"
 #include "api/run_stream.h"
 #include "base/mem.h"
@@ -23,7 +24,8 @@ static enum err read_types(const struct query *q, event_set *ret, struct error *
         enum event_type t;
         struct str name = str_cut(&list, ',');
         if (!event_type_parse(name, &t))
-            return error_set(e, ERR_INVALID_QUERY, "\"types\": there are no events of type \"%.*s\"", STR_ARG(name));
+            return error_set(e, ERR_INVALID_QUERY,
+                             "\"types\": there are no events of type \"%.*s\"", STR_ARG(name));
         *ret |= event_set_of(t);
     }
     return OK;
@@ -35,7 +37,8 @@ static enum err read_after(struct api_request *r, uint64_t *ret, struct error *e
     struct str header = r->headers.last_event_id;
     enum err rc = query_int(&r->query, "after", 0, (uint64_t)1 << 53, 0, ret, e);
     if (header.at != NULL && (!str_to_u64(header, ret) || *ret > (uint64_t)1 << 53))
-        return error_set(e, ERR_INVALID_HEADER, "Last-Event-ID must be an integer that an event had");
+        return error_set(e, ERR_INVALID_HEADER,
+                         "Last-Event-ID must be an integer that an event had");
     return rc;
 }
 
@@ -49,13 +52,14 @@ static enum err read_wanted(struct api_request *r, struct wanted *w, struct erro
     if (rc == OK)
         rc = read_types(&r->query, &w->types, e);
     if (rc == OK && r->accepts == ACCEPTS_JSON && w->follow)
-        rc = error_set(e, ERR_INVALID_QUERY, "\"follow\": JSON is a page; ask for a stream with Accept");
+        rc = error_set(e, ERR_INVALID_QUERY,
+                       "\"follow\": JSON is a page; ask for a stream with Accept");
     if (rc == OK && r->accepts != ACCEPTS_JSON && query_get(&r->query, "limit").at != NULL)
         rc = error_set(e, ERR_INVALID_QUERY, "\"limit\" goes with JSON only");
     return rc;
 }
 
-/* --- a page ------------------------------------------------------------------------------------------------------- */
+/* --- a page ----------------------------------------------------------------------------------- */
 
 struct page {
     struct api_request *r; /* NULL: the client is gone */
@@ -101,7 +105,8 @@ static void on_page_read(struct store_op *op);
 
 static void read_more(struct page *p)
 {
-    p->op.op = (struct store_op){.kind = STORE_EVENTS, .loop = p->r->shard->loop, .on_done = on_page_read};
+    p->op.op =
+        (struct store_op){.kind = STORE_EVENTS, .loop = p->r->shard->loop, .on_done = on_page_read};
     p->op.tenant = p->r->tenant;
     p->op.id = p->r->run_id;
     p->op.after = p->examined;
@@ -134,7 +139,8 @@ static void on_page_read(struct store_op *op)
         bool absent = op->result == STORE_ABSENT;
         r->on_gone = NULL;
         destroy(p);
-        api_fail(r, absent ? ERR_NOT_FOUND : ERR_STORAGE_UNAVAILABLE, absent ? "there is no run with that id" : NULL);
+        api_fail(r, absent ? ERR_NOT_FOUND : ERR_STORAGE_UNAVAILABLE,
+                 absent ? "there is no run with that id" : NULL);
     } else if (take_lines(p) && p->op.lines.len > 0 && p->examined < p->op.committed_seq) {
         read_more(p);
     } else {
@@ -167,7 +173,7 @@ static void send_page(struct api_request *r, const struct wanted *w)
     read_more(p);
 }
 
-/* --- either way --------------------------------------------------------------------------------------------------- */
+/* --- either way ------------------------------------------------------------------------------- */
 
 void handle_run_events(struct api_request *r)
 {

@@ -1,5 +1,5 @@
-/* GET of a run and of what it is made of: the run itself, its output, its tasks. With `Prefer: wait` once it has ended, or
- * when the time is over. */
+/* GET of a run and of what it is made of: the run itself, its output, its tasks. With `Prefer:
+ * wait` once it has ended, or when the time is over. */
 #include "api/routes.h"
 #include "base/mem.h"
 #include "runs/ops.h"
@@ -28,7 +28,8 @@ static void on_got(struct run_get *op)
         struct api_reply reply;
         reply_init(&reply, 200);
         if (g->wait_ms > 0)
-            reply_header(&reply, "Preference-Applied", "wait=%llu", (unsigned long long)(g->wait_ms / 1000));
+            reply_header(&reply, "Preference-Applied", "wait=%llu",
+                         (unsigned long long)(g->wait_ms / 1000));
         g->answer(g, &op->read.run, &reply);
     } else if (r != NULL) {
         fail(r, op->result, op->result == ERR_NOT_FOUND ? "there is no run with that id" : NULL);
@@ -39,8 +40,11 @@ static void on_got(struct run_get *op)
 
 static void read_run(struct get *g)
 {
-    g->op = (struct run_get){
-        .shard = g->r->shard, .tenant = g->r->tenant, .id = g->r->run_id, .on_done = on_got, .ctx = g};
+    g->op = (struct run_get){.shard = g->r->shard,
+                             .tenant = g->r->tenant,
+                             .id = g->r->run_id,
+                             .on_done = on_got,
+                             .ctx = g};
     run_get_start(&g->op);
 }
 
@@ -63,7 +67,8 @@ static void on_gone(struct api_request *r)
 }
 
 static void start(struct api_request *r, bool may_wait,
-                  void (*answer)(struct get *g, const struct run_record *run, struct api_reply *reply))
+                  void (*answer)(struct get *g, const struct run_record *run,
+                                 struct api_reply *reply))
 {
     if (!api_read_run_id(r))
         return;
@@ -93,7 +98,7 @@ static void start(struct api_request *r, bool may_wait,
     run_wait_start(&g->wait);
 }
 
-/* --- the run ------------------------------------------------------------------------------------------------------ */
+/* --- the run ---------------------------------------------------------------------------------- */
 
 static void answer_run(struct get *g, const struct run_record *run, struct api_reply *reply)
 {
@@ -106,7 +111,7 @@ void handle_run_get(struct api_request *r)
     start(r, true, answer_run);
 }
 
-/* --- its output --------------------------------------------------------------------------------------------------- */
+/* --- its output ------------------------------------------------------------------------------- */
 
 static void answer_output(struct get *g, const struct run_record *run, struct api_reply *reply)
 {
@@ -125,7 +130,7 @@ void handle_run_output(struct api_request *r)
     start(r, false, answer_output);
 }
 
-/* --- its tasks ---------------------------------------------------------------------------------------------------- */
+/* --- its tasks -------------------------------------------------------------------------------- */
 
 static void answer_tasks(struct get *g, const struct run_record *run, struct api_reply *reply)
 {

@@ -18,7 +18,7 @@ bool run_stream_admit(struct api_request *r)
     return false;
 }
 
-/* --- a creator that went away ------------------------------------------------------------------------------------- */
+/* --- a creator that went away ----------------------------------------------------------------- */
 
 static void on_cancelled(struct run_stop *s)
 {
@@ -33,12 +33,13 @@ void run_cancel_for_gone(struct api_request *r, const struct id *run)
     s->shard = r->shard;
     s->tenant = r->tenant;
     s->id = *run;
-    s->reason = (struct reason){.code = REASON_CLIENT_GONE, .since_ms = loop_wall_ms(r->shard->loop)};
+    s->reason =
+        (struct reason){.code = REASON_CLIENT_GONE, .since_ms = loop_wall_ms(r->shard->loop)};
     s->on_done = on_cancelled;
     run_stop_start(s);
 }
 
-/* --- the stream --------------------------------------------------------------------------------------------------- */
+/* --- the stream ------------------------------------------------------------------------------- */
 
 static void destroy(struct run_stream *s)
 {
@@ -93,7 +94,7 @@ static const struct api_stream ndjson = {.content_type = "application/x-ndjson",
                                          .cut = cut,
                                          .on_end = on_end};
 
-/* --- opening ------------------------------------------------------------------------------------------------------ */
+/* --- opening ---------------------------------------------------------------------------------- */
 
 static void on_ready(struct follow *f, void *ctx)
 {
@@ -138,7 +139,8 @@ static void on_gone_early(struct api_request *r)
     destroy(s);
 }
 
-void run_stream_start(struct api_request *r, const struct run_stream_options *options, struct api_reply *head)
+void run_stream_start(struct api_request *r, const struct run_stream_options *options,
+                      struct api_reply *head)
 {
     struct run_stream *s = mem_zalloc(sizeof *s);
     struct follow_options o = {.tenant = r->tenant,

@@ -13,9 +13,10 @@ struct run_stream_options {
     bool cancel_on_gone; /* on_disconnect of the run that this request created */
 };
 
-/* Answers `r`, now or later: with a stream whose head is `head` (its status is set here), with 204 where a run that has ended
- * holds nothing behind `after`, or with a problem. */
-void run_stream_start(struct api_request *r, const struct run_stream_options *options, struct api_reply *head);
+/* Answers `r`, now or later: with a stream whose head is `head` (its status is set here), with 204
+ * where a run that has ended holds nothing behind `after`, or with a problem. */
+void run_stream_start(struct api_request *r, const struct run_stream_options *options,
+                      struct api_reply *head);
 
 /* Cancels a run because its creator went away; nobody waits for the outcome. */
 void run_cancel_for_gone(struct api_request *r, const struct id *run);

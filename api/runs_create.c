@@ -40,7 +40,7 @@ static void destroy(struct create *c)
     mem_free(c);
 }
 
-/* --- answers ------------------------------------------------------------------------------------------------------ */
+/* --- answers ---------------------------------------------------------------------------------- */
 
 static void begin_reply(struct create *c, struct api_reply *reply, int status)
 {
@@ -49,7 +49,8 @@ static void begin_reply(struct create *c, struct api_reply *reply, int status)
     if (c->replayed)
         reply_header(reply, "Idempotency-Replayed", "true");
     if (c->wait_was_asked && c->way == WAITS)
-        reply_header(reply, "Preference-Applied", "wait=%llu", (unsigned long long)(c->wait_ms / 1000));
+        reply_header(reply, "Preference-Applied", "wait=%llu",
+                     (unsigned long long)(c->wait_ms / 1000));
 }
 
 /* Sends, and is done. */
@@ -102,7 +103,7 @@ static void stream(struct create *c)
     run_stream_start(r, &o, &head);
 }
 
-/* --- by id: the run is not here, or was there before -------------------------------------------------------------- */
+/* --- by id: the run is not here, or was there before ------------------------------------------ */
 
 static void on_got(struct run_get *g)
 {
@@ -119,7 +120,11 @@ static void on_got(struct run_get *g)
 
 static void get(struct create *c)
 {
-    c->get = (struct run_get){.shard = c->r->shard, .tenant = c->r->tenant, .id = c->accept.id, .on_done = on_got, .ctx = c};
+    c->get = (struct run_get){.shard = c->r->shard,
+                              .tenant = c->r->tenant,
+                              .id = c->accept.id,
+                              .on_done = on_got,
+                              .ctx = c};
     run_get_start(&c->get);
 }
 
@@ -151,7 +156,7 @@ static void answer_by_id(struct create *c)
     }
 }
 
-/* --- what becomes of it ------------------------------------------------------------------------------------------- */
+/* --- what becomes of it ----------------------------------------------------------------------- */
 
 static void on_refused(struct create *c)
 {
@@ -221,7 +226,7 @@ static void on_gone(struct api_request *r)
     /* else an answer is still on its way to it, and finds nobody */
 }
 
-/* --- the way in --------------------------------------------------------------------------------------------------- */
+/* --- the way in ------------------------------------------------------------------------------- */
 
 static bool is_visible_ascii(struct str s)
 {
@@ -242,7 +247,8 @@ static bool read_headers(struct create *c, unsigned *ret_depth)
         fail(c, ERR_INVALID_HEADER, "Idempotency-Key must be 1 to 255 visible ASCII characters");
         return false;
     }
-    if (h->depth.at != NULL && (!str_to_u64(h->depth, &depth) || depth > r->shard->limits->spec.tree_depth)) {
+    if (h->depth.at != NULL &&
+        (!str_to_u64(h->depth, &depth) || depth > r->shard->limits->spec.tree_depth)) {
         fail(c, ERR_INVALID_HEADER, "Sluice-Depth must be an integer, not above limits.tree_depth");
         return false;
     }
@@ -281,8 +287,8 @@ static bool check_body(struct create *c, const struct run_target *target)
     struct name_lookup names = catalog_lookup(shard->catalog);
     struct problem problem;
     problem_init(&problem);
-    enum err e = run_spec_create(c->r->body, &shard->scratch, target, &shard->limits->spec, &names, &problem,
-                                 &c->accept.spec);
+    enum err e = run_spec_create(c->r->body, &shard->scratch, target, &shard->limits->spec, &names,
+                                 &problem, &c->accept.spec);
     if (e == OK)
         return true;
     if (problem.code == OK)
@@ -394,7 +400,7 @@ void handle_workflow_runs_create(struct api_request *r)
     api_fail(r, ERR_NOT_FOUND, "there is no workflow of that name");
 }
 
-/* --- POST /v1/runs/validate --------------------------------------------------------------------------------------- */
+/* --- POST /v1/runs/validate ------------------------------------------------------------------- */
 
 void handle_runs_validate(struct api_request *r)
 {
@@ -403,7 +409,8 @@ void handle_runs_validate(struct api_request *r)
     struct problem problem;
     struct run_spec spec;
     problem_init(&problem);
-    enum err e = run_spec_create(r->body, &r->shard->scratch, &target, &r->shard->limits->spec, &names, &problem, &spec);
+    enum err e = run_spec_create(r->body, &r->shard->scratch, &target, &r->shard->limits->spec,
+                                 &names, &problem, &spec);
     if (e != OK) {
         if (problem.code == OK)
             problem.code = ERR_OVERLOADED;

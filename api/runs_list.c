@@ -1,4 +1,5 @@
-/* GET /v1/runs: newest first, filtered, a page at a time. The cursor is the id behind which the next page begins. */
+/* GET /v1/runs: newest first, filtered, a page at a time. The cursor is the id behind which the
+ * next page begins. */
 #include "api/routes.h"
 #include "base/mem.h"
 
@@ -120,7 +121,8 @@ void handle_runs_list(struct api_request *r)
         api_fail(r, e, error.message);
         return;
     }
-    l->query = r->query; /* the filter points into it, and the request may go before the store answers */
+    l->query =
+        r->query; /* the filter points into it, and the request may go before the store answers */
     arena_init(&r->query.arena, 0);
     arena_init(&l->op.arena, 1073741824);
     r->state = l;

@@ -2,8 +2,8 @@
 #define SLUICE_BASE_ARENA_H
 /* Memory with one common end: pieces are taken one by one and given back all at once.
  *
- * Life: arena_init, any number of arena_alloc, arena_fini. Bounded by `max_bytes`. Embedded by its owner and used on the
- * owner's thread. A piece never moves. */
+ * Life: arena_init, any number of arena_alloc, arena_fini. Bounded by `max_bytes`. Embedded by its
+ * owner and used on the owner's thread. A piece never moves. */
 #include <stddef.h>
 
 #include "base/str.h"

@@ -2,9 +2,9 @@
 #define SLUICE_BASE_BUF_H
 /* A growing byte buffer with a mandatory cap.
  *
- * Appending cannot be answered with an error at each call: a failure (cap reached, no memory) sticks in `failed`, later
- * appends do nothing, and whoever uses the bytes asks buf_ok once at the end. Life: buf_init, appends, buf_fini or
- * buf_take. One thread at a time. */
+ * Appending cannot be answered with an error at each call: a failure (cap reached, no memory)
+ * sticks in `failed`, later appends do nothing, and whoever uses the bytes asks buf_ok once at the
+ * end. Life: buf_init, appends, buf_fini or buf_take. One thread at a time. */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -25,13 +25,15 @@ void buf_init(struct buf *b, size_t max);
 void buf_fini(struct buf *b);
 void buf_clear(struct buf *b); /* forgets the content and the failure, keeps the memory */
 
-/* Moves the bytes out: the caller frees `*ret_len` bytes with mem_free. NULL if the buffer failed; empty is not NULL. */
+/* Moves the bytes out: the caller frees `*ret_len` bytes with mem_free. NULL if the buffer failed;
+ * empty is not NULL. */
 char *buf_take(struct buf *b, size_t *ret_len);
 
 /* OK, ERR_LIMIT where the cap was reached, ERR_NOMEM. */
 enum err buf_ok(const struct buf *b) MUST_CHECK;
 
-/* Room for `n` more bytes at data + len; NULL (and failed) if there cannot be. buf_added says how many were written. */
+/* Room for `n` more bytes at data + len; NULL (and failed) if there cannot be. buf_added says how
+ * many were written. */
 char *buf_reserve(struct buf *b, size_t n);
 static inline void buf_added(struct buf *b, size_t n)
 {

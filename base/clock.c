@@ -24,7 +24,8 @@ int64_t clock_wall_ms(const struct clock_fake *fake)
     return fake ? fake->wall_ms : (int64_t)(read_ns(CLOCK_REALTIME) / 1000000u);
 }
 
-/* Days since 1970-01-01 to a civil date and back: Howard Hinnant, chrono-compatible low-level date algorithms. */
+/* Days since 1970-01-01 to a civil date and back: Howard Hinnant, chrono-compatible low-level date
+ * algorithms. */
 static void civil_from_days(int64_t days, int64_t *year, unsigned *month, unsigned *day)
 {
     days += 719468;

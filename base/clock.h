@@ -2,8 +2,8 @@
 #define SLUICE_BASE_CLOCK_H
 /* The two times, and the seam through which a test owns both.
  *
- * Monotonic time drives every delay and deadline; wall time only stamps what is stored or told. Any thread; a fake clock
- * is moved by one test thread. */
+ * Monotonic time drives every delay and deadline; wall time only stamps what is stored or told. Any
+ * thread; a fake clock is moved by one test thread. */
 #include <stddef.h>
 #include <stdint.h>
 

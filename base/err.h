@@ -2,21 +2,22 @@
 #define SLUICE_BASE_ERR_H
 /* Every way in which something can fail, in one table.
  *
- * A row carries the symbol, the code on the wire (docs/: the API's problem codes and a run's `error.code`), the HTTP
- * status where it can be an answer (0: it never is), whether a client may expect the same request to work later, and
- * the title that a person reads. What can fail returns `enum err` and is MUST_CHECK; `struct error` carries the rest to
- * where a person reads it. Stateless; any thread. */
+ * A row carries the symbol, the code on the wire (docs/: the API's problem codes and a run's
+ * `error.code`), the HTTP status where it can be an answer (0: it never is), whether a client may
+ * expect the same request to work later, and the title that a person reads. What can fail returns
+ * `enum err` and is MUST_CHECK; `struct error` carries the rest to where a person reads it.
+ * Stateless; any thread. */
 #include <stdbool.h>
 #include <stddef.h>
 
-#define MUST_CHECK         __attribute__((warn_unused_result))
+#define MUST_CHECK __attribute__((warn_unused_result))
 /* For the rare result that decides nothing; the reason stands beside it. */
 #define IGNORE_RESULT(call)                                                                        \
     do {                                                                                           \
         if (call) {                                                                                \
         }                                                                                          \
     } while (0)
-#define PRINTF_LIKE(f, a)  __attribute__((format(printf, f, a)))
+#define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
 
 /* X(symbol, wire code, HTTP status, retryable, title) */
 #define ERR_TABLE(X)                                                                               \

@@ -26,7 +26,8 @@ static struct heap_node *meld(struct heap_node *a, struct heap_node *b)
     return a;
 }
 
-/* Melds a list of siblings into one tree: pairs from the left, then the pairs from the right, without recursion. */
+/* Melds a list of siblings into one tree: pairs from the left, then the pairs from the right,
+ * without recursion. */
 static struct heap_node *meld_siblings(struct heap_node *first)
 {
     struct heap_node *pairs = NULL;

@@ -2,8 +2,8 @@
 #define SLUICE_BASE_HEAP_H
 /* An intrusive pairing heap: the smallest key first, equal keys in the order of their arrival.
  *
- * Needs no memory of its own, so inserting cannot fail. heap_insert O(1), heap_remove and taking the first O(log n)
- * amortised. Fredman et al., The Pairing Heap, 1986. One thread at a time. */
+ * Needs no memory of its own, so inserting cannot fail. heap_insert O(1), heap_remove and taking
+ * the first O(log n) amortised. Fredman et al., The Pairing Heap, 1986. One thread at a time. */
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -23,7 +23,7 @@ struct heap {
 
 void heap_init(struct heap *h);
 void heap_insert(struct heap *h, struct heap_node *n, uint64_t key); /* `n` is on no heap */
-void heap_remove(struct heap *h, struct heap_node *n);               /* nothing where `n` is on no heap */
+void heap_remove(struct heap *h, struct heap_node *n); /* nothing where `n` is on no heap */
 
 static inline struct heap_node *heap_first(const struct heap *h)
 {

@@ -29,7 +29,8 @@ static int64_t time_of(const struct id *id)
     return ms;
 }
 
-/* Adds a random step to the 80 low bits, so that a neighbour's id cannot be guessed; a carry into the time is harmless. */
+/* Adds a random step to the 80 low bits, so that a neighbour's id cannot be guessed; a carry into
+ * the time is harmless. */
 static void step(struct id_source *s)
 {
     uint8_t random[4];

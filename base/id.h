@@ -1,10 +1,10 @@
 #ifndef SLUICE_BASE_ID_H
 #define SLUICE_BASE_ID_H
-/* Time-ordered ids in ULID layout: 48 bits of milliseconds, 80 random bits, written as 26 characters of Crockford's
- * base 32 behind a prefix ("run_01JD3Y..."). https://github.com/ulid/spec
+/* Time-ordered ids in ULID layout: 48 bits of milliseconds, 80 random bits, written as 26
+ * characters of Crockford's base 32 behind a prefix ("run_01JD3Y..."). https://github.com/ulid/spec
  *
- * An `id_source` belongs to one thread and gives strictly growing ids, also within one millisecond and when the wall
- * clock steps back. Ids themselves are plain data. */
+ * An `id_source` belongs to one thread and gives strictly growing ids, also within one millisecond
+ * and when the wall clock steps back. Ids themselves are plain data. */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

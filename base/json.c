@@ -45,7 +45,7 @@ uint32_t json_count(struct json v)
     return json_exists(v) ? token_of(v)->count : 0;
 }
 
-/* --- strings ------------------------------------------------------------------------------------------------------ */
+/* --- strings ---------------------------------------------------------------------------------- */
 
 static bool is_unescaped(const char *text, const struct json_token *t, struct str s)
 {
@@ -107,7 +107,7 @@ bool json_string(struct json v, struct arena *arena, struct str *ret_value)
     return true;
 }
 
-/* --- arrays and objects ------------------------------------------------------------------------------------------- */
+/* --- arrays and objects ----------------------------------------------------------------------- */
 
 struct json json_get(struct json object, struct str name)
 {
@@ -155,7 +155,7 @@ struct json_member json_next_member(struct json object, struct json_member membe
     return member_at(object.doc, token_of(member.value)->next, token_of(object)->next);
 }
 
-/* --- pointers ----------------------------------------------------------------------------------------------------- */
+/* --- pointers --------------------------------------------------------------------------------- */
 
 /* The next byte that a pointer's segment stands for, -1 at its end, -2 for a ~ that is neither ~0
  * nor ~1. */

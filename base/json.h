@@ -77,7 +77,7 @@ void json_doc_fini(struct json_doc *doc);
  * be NULL. */
 enum err json_parse(struct json_doc *doc, struct str text, struct json_fault *ret_fault) MUST_CHECK;
 
-/* --- cursors ------------------------------------------------------------------------------------------------------ */
+/* --- cursors ---------------------------------------------------------------------------------- */
 
 /* Two words; passed by value. */
 struct json {
@@ -146,7 +146,7 @@ enum err json_int(struct json v, int64_t min, int64_t max, int64_t *ret_value) M
 /* The nearest double, always finite. False where it is not a number. */
 bool json_double(struct json v, double *ret_value) MUST_CHECK;
 
-/* --- pointers (RFC 6901) ------------------------------------------------------------------------------------------ */
+/* --- pointers (RFC 6901) ---------------------------------------------------------------------- */
 
 /* The value at `pointer` ("/a/0/b~1c", "" is `v` itself); JSON_NONE if there is none or the pointer
  * is not one. */
@@ -156,7 +156,7 @@ struct json json_pointer(struct json v, struct str pointer);
 void json_pointer_add_name(struct buf *b, struct str name);
 void json_pointer_add_index(struct buf *b, uint64_t index);
 
-/* --- writing ------------------------------------------------------------------------------------------------------ */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 /* A quoted, escaped string; each byte that is not UTF-8 becomes U+FFFD. Escapes only what JSON
  * demands. */

@@ -10,7 +10,7 @@ const uint8_t *json_lex_fail(struct json_lex *x, const uint8_t *at, const char *
     return NULL;
 }
 
-/* --- strings ------------------------------------------------------------------------------------------------------ */
+/* --- strings ---------------------------------------------------------------------------------- */
 
 /* The four digits of a \u escape. */
 static const uint8_t *read_hex4(struct json_lex *x, const uint8_t *p, uint32_t *ret_code)
@@ -115,7 +115,7 @@ const uint8_t *json_lex_string(struct json_lex *x, const uint8_t *quote, bool *r
     return p + 1;
 }
 
-/* --- numbers and words -------------------------------------------------------------------------------------------- */
+/* --- numbers and words ------------------------------------------------------------------------ */
 
 static bool is_digit(uint8_t c)
 {

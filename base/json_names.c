@@ -8,7 +8,7 @@ enum { FIRST_NAMES = 128 };
 
 static const uint32_t none = UINT32_MAX;
 
-/* --- SipHash-1-3 (Aumasson, Bernstein, 2012), fed by bytes --------------------------------------------------------- */
+/* --- SipHash-1-3 (Aumasson, Bernstein, 2012), fed by bytes ------------------------------------ */
 
 struct sip {
     uint64_t v0, v1, v2, v3;
@@ -70,7 +70,7 @@ static uint64_t sip_end(struct sip *s)
     return s->v0 ^ s->v1 ^ s->v2 ^ s->v3;
 }
 
-/* --- the names ---------------------------------------------------------------------------------------------------- */
+/* --- the names -------------------------------------------------------------------------------- */
 
 /* The object is part of the hash: the same names in an outer and an inner object do not share
  * chains. */

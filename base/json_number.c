@@ -163,7 +163,7 @@ size_t json_double_format(double value, char ret_text[JSON_DOUBLE_TEXT])
     return with_point(text, ret_text);
 }
 
-/* --- cursors ------------------------------------------------------------------------------------------------------ */
+/* --- cursors ---------------------------------------------------------------------------------- */
 
 bool json_double(struct json v, double *ret_value)
 {

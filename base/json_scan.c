@@ -67,7 +67,7 @@ static enum step give_up(struct scan *s, enum err e, const char *what)
     return fail(s, s->at, what);
 }
 
-/* --- the tape ----------------------------------------------------------------------------------------------------- */
+/* --- the tape --------------------------------------------------------------------------------- */
 
 static uint32_t smaller(uint32_t a, uint32_t b)
 {
@@ -113,7 +113,7 @@ static inline bool add_token(struct scan *s, enum json_type type, const uint8_t 
     return true;
 }
 
-/* --- containers --------------------------------------------------------------------------------------------------- */
+/* --- containers ------------------------------------------------------------------------------- */
 
 static enum step open_container(struct scan *s, enum json_type type)
 {
@@ -143,7 +143,7 @@ static enum step close_container(struct scan *s)
     return STEP_AFTER_VALUE;
 }
 
-/* --- names -------------------------------------------------------------------------------------------------------- */
+/* --- names ------------------------------------------------------------------------------------ */
 
 /* Calls for the hash: moves the names that `object` has so far into it. They are all different. */
 static enum err hash_names(struct scan *s, uint32_t object, uint32_t last)
@@ -204,7 +204,7 @@ static bool check_name(struct scan *s)
     return e == OK && !repeats;
 }
 
-/* --- steps -------------------------------------------------------------------------------------------------------- */
+/* --- steps ------------------------------------------------------------------------------------ */
 
 static inline void skip_space(struct scan *s)
 {

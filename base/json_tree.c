@@ -84,7 +84,7 @@ static cJSON *new_string(struct str s)
     return new_text(cJSON_Raw, buf_take(&quoted, &len));
 }
 
-/* --- building ----------------------------------------------------------------------------------------------------- */
+/* --- building --------------------------------------------------------------------------------- */
 
 struct json_tree *json_tree_object(void)
 {
@@ -163,7 +163,7 @@ void json_tree_add_null(struct json_tree *object, const char *name)
     add_node(node_of(object), name, new_node(cJSON_NULL));
 }
 
-/* --- from text ---------------------------------------------------------------------------------------------------- */
+/* --- from text -------------------------------------------------------------------------------- */
 
 static cJSON *copy_value(struct json v, struct arena *scratch);
 
@@ -280,7 +280,7 @@ enum err json_tree_parse(struct str text, struct json_fault *ret_fault, struct j
     return e;
 }
 
-/* --- reading and printing ----------------------------------------------------------------------------------------- */
+/* --- reading and printing --------------------------------------------------------------------- */
 
 struct json_tree *json_tree_get(struct json_tree *object, const char *name)
 {

@@ -5,7 +5,7 @@
 #include "base/json_number.h"
 #include "base/json_text.h"
 
-/* --- strings ------------------------------------------------------------------------------------------------------ */
+/* --- strings ---------------------------------------------------------------------------------- */
 
 static void add_control(struct buf *b, uint8_t c)
 {
@@ -80,7 +80,7 @@ void json_add_string(struct buf *b, struct str s)
     buf_added(b, s.len + 2);
 }
 
-/* --- other values ------------------------------------------------------------------------------------------------- */
+/* --- other values ----------------------------------------------------------------------------- */
 
 void json_add_bool(struct buf *b, bool value)
 {
@@ -148,7 +148,7 @@ void json_add_compact(struct buf *b, struct json v)
     add_marks(b, at, raw.at + raw.len);
 }
 
-/* --- comments ----------------------------------------------------------------------------------------------------- */
+/* --- comments --------------------------------------------------------------------------------- */
 
 /* Behind the string whose opening quote is at `p`. */
 static char *skip_string(char *p, const char *end)

@@ -1,7 +1,7 @@
 #ifndef SLUICE_BASE_LIST_H
 #define SLUICE_BASE_LIST_H
-/* Intrusive doubly linked ring. A head and a member are the same struct; a member on no list points at itself, so that
- * list_remove is always legal. */
+/* Intrusive doubly linked ring. A head and a member are the same struct; a member on no list points
+ * at itself, so that list_remove is always legal. */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -10,8 +10,9 @@ struct list {
     struct list *prev, *next;
 };
 
-/* The object that holds the member `field` at `ptr`. Through an integer, so that `type` may be const where `ptr` is. */
-#define CONTAINER_OF(ptr, type, field) ((type *)((uintptr_t)(ptr) - offsetof(type, field)))
+/* The object that holds the member `field` at `ptr`. Through an integer, so that `type` may be
+ * const where `ptr` is. */
+#define CONTAINER_OF(ptr, type, field) ((type *)((uintptr_t)(ptr)-offsetof(type, field)))
 
 static inline void list_init(struct list *l)
 {

@@ -28,8 +28,8 @@ void log_to_fd(int fd)
     atomic_store(&output_fd, fd);
 }
 
-/* A control character at `p`, also one beyond ASCII: U+0080 to U+009F move a terminal, U+2028 and U+2029 end a line for
- * some readers. Returns its length and code, 0 if it is none. */
+/* A control character at `p`, also one beyond ASCII: U+0080 to U+009F move a terminal, U+2028 and
+ * U+2029 end a line for some readers. Returns its length and code, 0 if it is none. */
 static size_t control_at(const uint8_t *p, size_t left, unsigned *ret_code)
 {
     *ret_code = p[0];
@@ -42,7 +42,8 @@ static size_t control_at(const uint8_t *p, size_t left, unsigned *ret_code)
     return left >= 3 && p[0] == 0xE2 && p[1] == 0x80 && (p[2] == 0xA8 || p[2] == 0xA9) ? 3 : 0;
 }
 
-/* Valid UTF-8, inside quotes, as JSON would: both formats share it, since logfmt readers unescape the same way. */
+/* Valid UTF-8, inside quotes, as JSON would: both formats share it, since logfmt readers unescape
+ * the same way. */
 static void add_escaped(struct buf *b, struct str s)
 {
     size_t control;

@@ -4,8 +4,9 @@
  *
  *     log_info(log_msg("store opened"), log_s("path", path), log_u("epoch", epoch));
  *
- * The layer that decides logs once; lower layers return errors. Secrets are never passed in. Any thread: a line is one
- * write(2). Values are escaped, so that hostile text cannot forge a line, and cut at LOG_VALUE_MAX bytes. */
+ * The layer that decides logs once; lower layers return errors. Secrets are never passed in. Any
+ * thread: a line is one write(2). Values are escaped, so that hostile text cannot forge a line, and
+ * cut at LOG_VALUE_MAX bytes. */
 #include <stdbool.h>
 #include <stdint.h>
 

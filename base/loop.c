@@ -6,9 +6,9 @@
 
 #include "base/mem.h"
 
-/* Rounds of messages-to-itself within one end of turn: answers to the messages of one round are the next. Past it the
- * loop polls (without blocking) before it goes on, so that two parties that answer each other for ever cannot lock
- * descriptors and timers out. */
+/* Rounds of messages-to-itself within one end of turn: answers to the messages of one round are the
+ * next. Past it the loop polls (without blocking) before it goes on, so that two parties that
+ * answer each other for ever cannot lock descriptors and timers out. */
 enum { MAX_ROUNDS = 64 };
 
 struct loop {
@@ -130,7 +130,7 @@ const struct clock_fake *loop_clock(const struct loop *l)
     return l->fake;
 }
 
-/* --- timers ------------------------------------------------------------------------------------------------------- */
+/* --- timers ----------------------------------------------------------------------------------- */
 
 void loop_timer_init(struct loop_timer *t, struct loop *loop, loop_timer_fn *on_fire)
 {
@@ -161,8 +161,9 @@ uint64_t loop_next_timer_ms(const struct loop *l)
     return first ? first->key : UINT64_MAX;
 }
 
-/* Only what was armed before this pass fires in it: a callback that re-arms at once must not starve the loop. Nothing is
- * armed to a time before now, so when a newer timer comes first, no older one is due behind it. */
+/* Only what was armed before this pass fires in it: a callback that re-arms at once must not starve
+ * the loop. Nothing is armed to a time before now, so when a newer timer comes first, no older one
+ * is due behind it. */
 static void fire_due(struct loop *l)
 {
     uint64_t now = loop_now_ms(l);
@@ -199,7 +200,7 @@ static void set_alarm(struct loop *l)
     uv_timer_start(&l->alarm, on_alarm, at > now ? at - now : 0, 0);
 }
 
-/* --- messages ----------------------------------------------------------------------------------------------------- */
+/* --- messages --------------------------------------------------------------------------------- */
 
 void loop_post(struct loop *l, struct loop_msg *msg)
 {
@@ -208,8 +209,9 @@ void loop_post(struct loop *l, struct loop_msg *msg)
         msg->next = head;
     } while (!atomic_compare_exchange_weak_explicit(&l->inbox, &head, msg, memory_order_release,
                                                     memory_order_relaxed));
-    /* The push comes before the flag inside uv_async_send, and on_wake takes the list after libuv cleared that flag: a
-     * message that on_wake misses has set the flag again. Only the first of a burst needs to send. */
+    /* The push comes before the flag inside uv_async_send, and on_wake takes the list after libuv
+     * cleared that flag: a message that on_wake misses has set the flag again. Only the first of a
+     * burst needs to send. */
     if (head == NULL)
         uv_async_send(&l->wake);
 }
@@ -256,7 +258,7 @@ static void handle_soon(struct loop *l)
     }
 }
 
-/* --- end of turn -------------------------------------------------------------------------------------------------- */
+/* --- end of turn ------------------------------------------------------------------------------ */
 
 void loop_hook_add(struct loop *l, struct loop_hook *hook)
 {
@@ -276,7 +278,8 @@ void loop_free_later(struct loop *l, struct loop_deferred *object,
     l->deferred = object;
 }
 
-/* A mark in the list stands behind the hook that runs, so that hooks may add and remove any of them. */
+/* A mark in the list stands behind the hook that runs, so that hooks may add and remove any of
+ * them. */
 static void run_hooks(struct loop *l)
 {
     struct list mark;
@@ -320,7 +323,7 @@ static void on_turn_end(uv_prepare_t *prepare)
         uv_idle_stop(&l->spin);
 }
 
-/* --- descriptors -------------------------------------------------------------------------------------------------- */
+/* --- descriptors ------------------------------------------------------------------------------ */
 
 static void on_poll(uv_poll_t *poll, int status, int uv_events)
 {

@@ -2,14 +2,16 @@
 #define SLUICE_BASE_LOOP_H
 /* One thread's event loop, on libuv: descriptors, timers, a mailbox, and an end of turn.
  *
- * A turn is: due timers, then what poll(2) reports (descriptors, mailbox), then the end of turn: queued messages to
- * itself are handled one at a time until none is left, then the hooks run in the order in which they were added, then
- * what was given to loop_free_later is freed. Nothing blocks but the poll. Messages that breed messages for more than
- * 64 generations, and timers that re-arm themselves at once, go on in the next turn, which then polls without blocking.
+ * A turn is: due timers, then what poll(2) reports (descriptors, mailbox), then the end of turn:
+ * queued messages to itself are handled one at a time until none is left, then the hooks run in the
+ * order in which they were added, then what was given to loop_free_later is freed. Nothing blocks
+ * but the poll. Messages that breed messages for more than 64 generations, and timers that re-arm
+ * themselves at once, go on in the next turn, which then polls without blocking.
  *
- * Life: loop_create, loop_run on one thread until loop_stop, loop_destroy. Everything below is for the loop's own thread,
- * but for loop_post and loop_stop, which any thread may call. Objects (timers, messages, hooks) are embedded by their
- * owner, who keeps them in place while they are armed or queued. */
+ * Life: loop_create, loop_run on one thread until loop_stop, loop_destroy. Everything below is for
+ * the loop's own thread, but for loop_post and loop_stop, which any thread may call. Objects
+ * (timers, messages, hooks) are embedded by their owner, who keeps them in place while they are
+ * armed or queued. */
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -27,18 +29,19 @@ void loop_destroy(struct loop *loop); /* all watches are closed, nothing is post
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop); /* any thread */
 
-/* One turn without blocking, for tests that own the clock. True while something happened that may lead to more. */
+/* One turn without blocking, for tests that own the clock. True while something happened that may
+ * lead to more. */
 bool loop_turn(struct loop *loop);
 
 /* The time, read once a turn. Deadlines are absolute monotonic ms. */
 uint64_t loop_now_ms(const struct loop *loop);
 int64_t loop_wall_ms(const struct loop *loop);
 
-/* The clock by which it goes, NULL for the real ones: for what is shared between loops, and needs the time in between. Any
- * thread. */
+/* The clock by which it goes, NULL for the real ones: for what is shared between loops, and needs
+ * the time in between. Any thread. */
 const struct clock_fake *loop_clock(const struct loop *loop);
 
-/* --- timers ------------------------------------------------------------------------------------------------------- */
+/* --- timers ----------------------------------------------------------------------------------- */
 
 struct loop_timer;
 typedef void loop_timer_fn(struct loop_timer *timer);
@@ -61,7 +64,7 @@ static inline bool loop_timer_is_armed(const struct loop_timer *t)
 /* When the next timer is due, UINT64_MAX if none is armed. */
 uint64_t loop_next_timer_ms(const struct loop *loop);
 
-/* --- messages ----------------------------------------------------------------------------------------------------- */
+/* --- messages --------------------------------------------------------------------------------- */
 
 struct loop_msg;
 typedef void loop_msg_fn(struct loop_msg *msg);
@@ -75,11 +78,11 @@ struct loop_msg {
 /* From any thread. Messages of one sender arrive in their order. A burst wakes the loop once. */
 void loop_post(struct loop *loop, struct loop_msg *msg);
 
-/* To itself: handled before this turn ends (but see above), after those queued before it. The way in which a callback starts something
- * without re-entering its caller. */
+/* To itself: handled before this turn ends (but see above), after those queued before it. The way
+ * in which a callback starts something without re-entering its caller. */
 void loop_soon(struct loop *loop, struct loop_msg *msg);
 
-/* --- end of turn -------------------------------------------------------------------------------------------------- */
+/* --- end of turn ------------------------------------------------------------------------------ */
 
 struct loop_hook {
     struct list link;
@@ -95,23 +98,31 @@ struct loop_deferred {
     void (*destroy)(struct loop_deferred *self);
 };
 
-/* `destroy` is called when this turn ends: until then, a stale pointer on the stack of a callback is harmless. */
+/* `destroy` is called when this turn ends: until then, a stale pointer on the stack of a callback
+ * is harmless. */
 void loop_free_later(struct loop *loop, struct loop_deferred *object,
                      void (*destroy)(struct loop_deferred *self));
 
-/* --- descriptors -------------------------------------------------------------------------------------------------- */
+/* --- descriptors ------------------------------------------------------------------------------ */
 
-enum loop_io { LOOP_READ = 1, LOOP_WRITE = 2, LOOP_GONE = 4 /* the peer closed its side: EPOLLRDHUP */ };
+enum loop_io {
+    LOOP_READ = 1,
+    LOOP_WRITE = 2,
+    LOOP_GONE = 4 /* the peer closed its side: EPOLLRDHUP */
+};
 
 struct loop_watch;
-typedef void loop_watch_fn(void *owner, int fd, unsigned events); /* events: a set of enum loop_io */
+typedef void loop_watch_fn(void *owner, int fd,
+                           unsigned events); /* events: a set of enum loop_io */
 
-/* Watches `fd`, which stays its owner's and is closed only after loop_watch_close. Watches nothing until told. An error
- * on the descriptor is reported as everything that is watched. Level-triggered. */
+/* Watches `fd`, which stays its owner's and is closed only after loop_watch_close. Watches nothing
+ * until told. An error on the descriptor is reported as everything that is watched.
+ * Level-triggered. */
 enum err loop_watch_open(struct loop *loop, int fd, loop_watch_fn *on_io, void *owner,
                          struct loop_watch **ret_watch) MUST_CHECK;
 void loop_watch_set(struct loop_watch *w, unsigned events); /* 0: nothing */
 unsigned loop_watch_events(const struct loop_watch *w);
 void loop_watch_set_owner(struct loop_watch *w, void *owner);
-void loop_watch_close(struct loop_watch *w); /* no more callbacks; its memory goes a turn later. NULL is fine */
+void loop_watch_close(
+    struct loop_watch *w); /* no more callbacks; its memory goes a turn later. NULL is fine */
 #endif

@@ -4,7 +4,8 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-/* Counting costs an atomic per call, so the product does not count: tests are built with SLUICE_TEST. */
+/* Counting costs an atomic per call, so the product does not count: tests are built with
+ * SLUICE_TEST. */
 #ifdef SLUICE_TEST
 static atomic_long live;
 static atomic_ulong countdown;

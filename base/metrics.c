@@ -57,7 +57,7 @@ struct metrics_shard {
     atomic_uint_least64_t cells[];
 };
 
-/* --- life --------------------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static bool copy_labels(struct arena *a, const struct metric_labels *set,
                         struct metric_labels *copy)
@@ -153,7 +153,7 @@ void metrics_destroy(struct metrics *m)
     mem_free(m);
 }
 
-/* --- shards ------------------------------------------------------------------------------------------------------- */
+/* --- shards ----------------------------------------------------------------------------------- */
 
 enum err metrics_shard_open(struct metrics *m, struct metrics_shard **ret_shard)
 {
@@ -217,7 +217,7 @@ void metrics_observe_us(struct metrics_shard *s, size_t family, size_t a, size_t
     bump(s, cell + BUCKETS, us);
 }
 
-/* --- telling ------------------------------------------------------------------------------------------------------ */
+/* --- telling ---------------------------------------------------------------------------------- */
 
 void metrics_set(struct metrics *m, size_t family, size_t a, size_t b, double value)
 {

@@ -36,8 +36,8 @@ struct metric_labels {
     size_t count; /* 0 takes all series of a family that uses it */
 };
 
-/* `labels` are indexes into the label sets + 1; 0: none. Families and all names are borrowed for the
- * life of the metrics. */
+/* `labels` are indexes into the label sets + 1; 0: none. Families and all names are borrowed for
+ * the life of the metrics. */
 struct metric_family {
     const char *name; /* "sluice_runs_finished_total"; a histogram ends in "_seconds" */
     const char *help;
@@ -59,7 +59,7 @@ void metrics_destroy(struct metrics *m);
 enum err metrics_shard_open(struct metrics *m, struct metrics_shard **ret_shard) MUST_CHECK;
 void metrics_shard_close(struct metrics_shard *s);
 
-/* --- feeding ------------------------------------------------------------------------------------------------------ */
+/* --- feeding ---------------------------------------------------------------------------------- */
 
 /* By the shard's own thread only. `a` and `b` are the indexes of the values of the family's first
  * and second label, 0 where it has none. A counter goes up by n >= 0, a gauge by any n. */
@@ -68,7 +68,7 @@ void metrics_add(struct metrics_shard *s, size_t family, size_t a, size_t b, int
 /* One observation of a histogram, in microseconds. */
 void metrics_observe_us(struct metrics_shard *s, size_t family, size_t a, size_t b, uint64_t us);
 
-/* --- telling ------------------------------------------------------------------------------------------------------ */
+/* --- telling ---------------------------------------------------------------------------------- */
 
 /* What a gauge (or a counter that is counted elsewhere) stands at, for values that are computed
  * when somebody asks. It is added to what the shards say; what is not finite is told as NaN. */

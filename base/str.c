@@ -70,7 +70,8 @@ bool str_to_u64(struct str s, uint64_t *ret_value)
         char c = s.at[i];
         if (c < '0' || c > '9')
             return false;
-        if (__builtin_mul_overflow(v, 10u, &v) || __builtin_add_overflow(v, (uint64_t)(c - '0'), &v))
+        if (__builtin_mul_overflow(v, 10u, &v) ||
+            __builtin_add_overflow(v, (uint64_t)(c - '0'), &v))
             return false;
     }
     *ret_value = v;

@@ -2,8 +2,8 @@
 #define SLUICE_BASE_STR_H
 /* Views of bytes that somebody else owns, and the strict little parsers that work on them.
  *
- * A `struct str` is borrowed: valid as long as its owner says. It may hold NUL bytes and is not terminated. No function
- * here allocates or looks at the locale. Any thread. */
+ * A `struct str` is borrowed: valid as long as its owner says. It may hold NUL bytes and is not
+ * terminated. No function here allocates or looks at the locale. Any thread. */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -14,9 +14,9 @@ struct str {
     size_t len;
 };
 
-#define STR(literal)  ((struct str){"" literal, sizeof(literal) - 1})
-#define STR_NONE      ((struct str){NULL, 0})
-#define STR_ARG(s)    (int)(s).len, (s).at /* for "%.*s" */
+#define STR(literal) ((struct str){"" literal, sizeof(literal) - 1})
+#define STR_NONE     ((struct str){NULL, 0})
+#define STR_ARG(s)   (int)(s).len, (s).at /* for "%.*s" */
 
 static inline struct str str_of(const char *text)
 {
@@ -33,7 +33,8 @@ bool str_starts(struct str s, struct str prefix);
 int str_cmp(struct str a, struct str b); /* bytewise, shorter first */
 struct str str_trim(struct str s);       /* without spaces and tabs at both ends (RFC 9110 OWS) */
 
-/* Cuts `s` at the first `c`: returns what is before it and moves `s` behind it; all of it, and STR_NONE left, if none. */
+/* Cuts `s` at the first `c`: returns what is before it and moves `s` behind it; all of it, and
+ * STR_NONE left, if none. */
 struct str str_cut(struct str *s, char c);
 
 /* Decimal digits only, no sign, no blanks; false on overflow or anything else. */
@@ -51,6 +52,7 @@ size_t str_utf8_floor(const char *text, size_t len);
 /* Hex digits to bytes; false unless exactly 2 * n digits. */
 bool str_from_hex(struct str hex, uint8_t *ret_bytes, size_t n);
 
-/* Copies into a buffer of `size` > 0 bytes with a NUL at its end, cut at a character's border where it does not fit. */
+/* Copies into a buffer of `size` > 0 bytes with a NUL at its end, cut at a character's border where
+ * it does not fit. */
 void str_copy(char *dst, size_t size, struct str s);
 #endif

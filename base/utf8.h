@@ -1,11 +1,12 @@
 #ifndef SLUICE_BASE_UTF8_H
 #define SLUICE_BASE_UTF8_H
-/* One UTF-8 character at a time (RFC 3629): shared by the JSON scanner and the string checks. Stateless. */
+/* One UTF-8 character at a time (RFC 3629): shared by the JSON scanner and the string checks.
+ * Stateless. */
 #include <stddef.h>
 #include <stdint.h>
 
-/* Length of the valid character at `p` (n > 0 bytes are there), 0 if it is not one: a stray or missing continuation
- * byte, an overlong form, a surrogate, or beyond U+10FFFF. */
+/* Length of the valid character at `p` (n > 0 bytes are there), 0 if it is not one: a stray or
+ * missing continuation byte, an overlong form, a surrogate, or beyond U+10FFFF. */
 static inline size_t utf8_char_len(const uint8_t *p, size_t n)
 {
     uint8_t a = p[0];

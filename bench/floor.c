@@ -2,19 +2,21 @@
  *
  *     floor --to http://127.0.0.1:PORT [--port N]
  *
- * libmicrohttpd takes a POST, curl sends its body to the same path upstream, the answer goes back: whole where it is
- * JSON, piece by piece where it is an event stream. Nothing is parsed, stored or logged. One thread, one libuv loop. What
- * Sluice costs beyond this is Sluice's own doing; what this costs beyond nginx is the libraries'.
+ * libmicrohttpd takes a POST, curl sends its body to the same path upstream, the answer goes back:
+ * whole where it is JSON, piece by piece where it is an event stream. Nothing is parsed, stored or
+ * logged. One thread, one libuv loop. What Sluice costs beyond this is Sluice's own doing; what
+ * this costs beyond nginx is the libraries'.
  *
- * It is still a correct proxy: connections are kept alive on both sides, a client that leaves ends its upstream transfer,
- * an upstream that fails is a 502, or a cut answer where the first bytes are out already. A client that stops reading
- * pauses its upstream at ANSWER_PAUSE_BYTES.
+ * It is still a correct proxy: connections are kept alive on both sides, a client that leaves ends
+ * its upstream transfer, an upstream that fails is a 502, or a cut answer where the first bytes are
+ * out already. A client that stops reading pauses its upstream at ANSWER_PAUSE_BYTES.
  *
  * Where it is lean:
- *  - curl says "stop watching" at the end of each transfer and "watch again" at the start of the next, and uv_poll turns
- *    that into two or three epoll_ctl per request. Here a socket stays watched from its opening to its closing, and what
- *    curl wants is a field.
- *  - curl_multi_add_handle only arms a timer of 0 ms: it is run in the same turn instead of one poll later.
+ *  - curl says "stop watching" at the end of each transfer and "watch again" at the start of the
+ * next, and uv_poll turns that into two or three epoll_ctl per request. Here a socket stays watched
+ * from its opening to its closing, and what curl wants is a field.
+ *  - curl_multi_add_handle only arms a timer of 0 ms: it is run in the same turn instead of one
+ * poll later.
  *  - MHD_run is called after everything of a turn that can resume a connection.
  *  - Easy handles, their parsed URL, the header list and all buffers are kept. */
 #include <curl/curl.h>
@@ -41,8 +43,8 @@ struct bytes {
 
 enum answer { NONE, WHOLE, STREAM, FAILED };
 
-/* One request and its transfer. Lives from the first call of the handler to on_request_end; then it is kept, with its
- * easy handle and its buffers, for the next one. */
+/* One request and its transfer. Lives from the first call of the handler to on_request_end; then it
+ * is kept, with its easy handle and its buffers, for the next one. */
 struct call {
     struct call *next_free;
     struct MHD_Connection *client;
@@ -59,7 +61,8 @@ struct call {
     struct bytes body, out;
 };
 
-/* A client's socket while it is open: tells that the other side has closed, which a suspended connection never reads. */
+/* A client's socket while it is open: tells that the other side has closed, which a suspended
+ * connection never reads. */
 struct client {
     uv_poll_t poll;
     struct call *call; /* the one being answered, or NULL */
@@ -85,7 +88,7 @@ static const char *upstream_url;
 static struct upstream **upstreams; /* by descriptor */
 static size_t upstreams_cap;
 
-/* --- small things ------------------------------------------------------------------------------------------------- */
+/* --- small things ----------------------------------------------------------------------------- */
 
 static bool bytes_add(struct bytes *b, const void *from, size_t n)
 {
@@ -127,12 +130,13 @@ static void on_freed(uv_handle_t *handle)
     free(handle->data);
 }
 
-/* --- upstream: curl's sockets and timer --------------------------------------------------------------------------- */
+/* --- upstream: curl's sockets and timer ------------------------------------------------------- */
 
 static void on_upstream_event(uv_poll_t *poll, int status, int events)
 {
     struct upstream *u = poll->data;
-    if (!u->wanted) { /* an idle connection that the upstream closed: curl finds out when it wants to use it */
+    if (!u->wanted) { /* an idle connection that the upstream closed: curl finds out when it wants
+                         to use it */
         uv_poll_stop(poll);
         u->watched = 0;
         return;
@@ -204,7 +208,8 @@ static void on_curl_timer(uv_timer_t *timer)
 {
     (void)timer;
     curl_due = true;
-    run_turn(); /* uv runs timers before it polls: without this it would be done when the poll returns */
+    run_turn(); /* uv runs timers before it polls: without this it would be done when the poll
+                   returns */
 }
 
 static int on_curl_timeout(CURLM *handle, long ms, void *unused)
@@ -218,7 +223,7 @@ static int on_curl_timeout(CURLM *handle, long ms, void *unused)
     return 0;
 }
 
-/* --- upstream: a transfer ----------------------------------------------------------------------------------------- */
+/* --- upstream: a transfer --------------------------------------------------------------------- */
 
 static void decide_answer(struct call *c)
 {
@@ -304,7 +309,7 @@ static bool easy_create(struct call *c)
     return true;
 }
 
-/* --- client: requests and answers --------------------------------------------------------------------------------- */
+/* --- client: requests and answers ------------------------------------------------------------- */
 
 static struct call *call_take(struct MHD_Connection *client)
 {
@@ -411,7 +416,8 @@ static enum MHD_Result answer(struct MHD_Connection *connection, struct call *c)
     return queued;
 }
 
-/* libmicrohttpd calls this with the head, with each piece of the body, at its end, and when the connection was resumed. */
+/* libmicrohttpd calls this with the head, with each piece of the body, at its end, and when the
+ * connection was resumed. */
 static enum MHD_Result on_request(void *unused, struct MHD_Connection *connection, const char *path,
                                   const char *method, const char *version, const char *upload,
                                   size_t *upload_len, void **context)
@@ -478,7 +484,7 @@ static void on_connection(void *unused, struct MHD_Connection *connection, void 
     *context = client;
 }
 
-/* --- the loop ----------------------------------------------------------------------------------------------------- */
+/* --- the loop --------------------------------------------------------------------------------- */
 
 static void on_mhd_event(uv_poll_t *poll, int status, int events)
 {

@@ -1,16 +1,19 @@
-/* The load generator: N keep-alive connections, each with one request under way, from one thread and epoll.
+/* The load generator: N keep-alive connections, each with one request under way, from one thread
+ * and epoll.
  *
  *     load --port N [options]         prints key=value lines; `load --help` lists the options
  *
- * Every connection sends its request, reads the answer to its end and sends the next (a closed loop). An answer counts
- * when its status is the expected one, it holds what --ok and --expect ask for, and its framing was right; anything else
- * is an error. Streams are answers in which the --count text is found several times: a token each. Time to first token
- * is from the request's send(2) to the recv(2) that brought the first. Times are as this process sees them.
+ * Every connection sends its request, reads the answer to its end and sends the next (a closed
+ * loop). An answer counts when its status is the expected one, it holds what --ok and --expect ask
+ * for, and its framing was right; anything else is an error. Streams are answers in which the
+ * --count text is found several times: a token each. Time to first token is from the request's
+ * send(2) to the recv(2) that brought the first. Times are as this process sees them.
  *
- * A run is: ramp (connections open evenly over it), warm-up, the window of --seconds in which everything is counted,
- * then an orderly end: no new requests, open answers are read to their end for at most --drain-ms. With --once there is
- * no window: each connection sends one request and all of it is counted. CPU time of the --pid processes is read at both
- * edges of the window from their CPU clocks (what /proc/PID/stat shows, in ns). */
+ * A run is: ramp (connections open evenly over it), warm-up, the window of --seconds in which
+ * everything is counted, then an orderly end: no new requests, open answers are read to their end
+ * for at most --drain-ms. With --once there is no window: each connection sends one request and all
+ * of it is counted. CPU time of the --pid processes is read at both edges of the window from their
+ * CPU clocks (what /proc/PID/stat shows, in ns). */
 #include <signal.h>
 #include <sys/epoll.h>
 
@@ -26,7 +29,7 @@ enum {
     BITS = 8           /* histogram: 2^BITS steps per power of two, so within 0.4% */
 };
 
-/* --- what is asked for -------------------------------------------------------------------------------------------- */
+/* --- what is asked for ------------------------------------------------------------------------ */
 
 static struct {
     uint16_t port;
@@ -43,7 +46,7 @@ static struct {
     uint32_t pid_count;
 } want = {.connections = 1, .seconds_ms = 1000, .drain_ms = 5000, .status = 200};
 
-/* --- a histogram of microseconds ---------------------------------------------------------------------------------- */
+/* --- a histogram of microseconds -------------------------------------------------------------- */
 
 struct histogram {
     uint64_t steps[(64 - BITS) << BITS];
@@ -86,7 +89,7 @@ static uint64_t histogram_at(const struct histogram *h, double quantile)
     return h->max;
 }
 
-/* --- a text looked for in bytes that come in pieces: Knuth, Morris, Pratt ----------------------------------------- */
+/* --- a text looked for in bytes that come in pieces: Knuth, Morris, Pratt --------------------- */
 
 struct needle {
     const char *text;
@@ -140,7 +143,7 @@ static uint32_t needle_count(const struct needle *n, uint8_t *at, const char *by
     return found;
 }
 
-/* --- connections and counts --------------------------------------------------------------------------------------- */
+/* --- connections and counts ------------------------------------------------------------------- */
 
 enum state {
     CLOSED,
@@ -212,7 +215,8 @@ static void conn_close(struct conn *c)
     open_conns--;
 }
 
-/* The text of the first failure is what a person wants to see: the beginning of the answer, on one line. */
+/* The text of the first failure is what a person wants to see: the beginning of the answer, on one
+ * line. */
 static void conn_fail(struct conn *c, enum failure why, const char *bytes, size_t len)
 {
     if (all_failures++ == 0) {
@@ -281,9 +285,10 @@ static void send_request(struct conn *c)
         conn_fail(c, FAIL_CUT, NULL, 0);
 }
 
-/* --- reading answers ---------------------------------------------------------------------------------------------- */
+/* --- reading answers -------------------------------------------------------------------------- */
 
-/* An answer is complete; `bytes` are its last ones, for the person who asks why it was not the right one. */
+/* An answer is complete; `bytes` are its last ones, for the person who asks why it was not the
+ * right one. */
 static void on_answer(struct conn *c, uint64_t now, const char *bytes, size_t len)
 {
     enum failure wrong = c->status != want.status                  ? FAIL_STATUS
@@ -381,7 +386,8 @@ static bool on_head(struct conn *c, const char *head, size_t len)
     return true;
 }
 
-/* Takes the head, or keeps its part. Returns how many bytes it used; SIZE_MAX where it is no head. */
+/* Takes the head, or keeps its part. Returns how many bytes it used; SIZE_MAX where it is no head.
+ */
 static size_t feed_head(struct conn *c, const char *bytes, size_t len)
 {
     const char *blank = c->head_len == 0 ? memmem(bytes, len, "\r\n\r\n", 4) : NULL;
@@ -414,7 +420,8 @@ static int hex_value(char ch)
     return -1;
 }
 
-/* One byte of chunked framing; false where it does not belong there. Sets IDLE when the body is complete. */
+/* One byte of chunked framing; false where it does not belong there. Sets IDLE when the body is
+ * complete. */
 static bool feed_framing(struct conn *c, char ch)
 {
     int digit;
@@ -509,7 +516,7 @@ static void on_readable(struct conn *c)
     }
 }
 
-/* --- the run ------------------------------------------------------------------------------------------------------ */
+/* --- the run ---------------------------------------------------------------------------------- */
 
 static void handle_events(uint64_t until_ns)
 {
@@ -580,7 +587,8 @@ static struct window edge(void)
     return (struct window){now_ns(), cpu_of_pids_ns(), cpu_ns(CLOCK_PROCESS_CPUTIME_ID)};
 }
 
-/* With --once the ramp belongs to what is measured. Either way the last edge is where counting ends. */
+/* With --once the ramp belongs to what is measured. Either way the last edge is where counting
+ * ends. */
 static struct window run(void)
 {
     struct window from, to;
@@ -638,7 +646,7 @@ static void print(struct window w)
         printf("stalls_10x=%lu\nstalls_100ms=%lu\n", in_window.stalls_10x, in_window.stalls_100ms);
 }
 
-/* --- the command line --------------------------------------------------------------------------------------------- */
+/* --- the command line ------------------------------------------------------------------------- */
 
 static const char help[] =
     "load --port N | --unix PATH   where to\n"

@@ -1,11 +1,13 @@
-/* An upstream that answers at once: OpenAI chat completions, JSON or streamed, from one thread and epoll.
+/* An upstream that answers at once: OpenAI chat completions, JSON or streamed, from one thread and
+ * epoll.
  *
  *     mock [--port N | --unix PATH] [--tokens 100] [--gap-ms 1] [--delay-ms 0]
  *
- * What a request gets can be chosen by its address, so that a base_url selects it: /t100/g10/d1000/v1/chat/completions
- * or ?t=100&g=10&d=1000 mean 100 tokens, one each 10 ms, the first after 1 s. A token is one send(2): where the mock
- * falls behind (more is asked than the machine can do) the stream gets slower, it does not catch up in big pieces.
- * On SIGTERM it prints what it served and ends. */
+ * What a request gets can be chosen by its address, so that a base_url selects it:
+ * /t100/g10/d1000/v1/chat/completions or ?t=100&g=10&d=1000 mean 100 tokens, one each 10 ms, the
+ * first after 1 s. A token is one send(2): where the mock falls behind (more is asked than the
+ * machine can do) the stream gets slower, it does not catch up in big pieces. On SIGTERM it prints
+ * what it served and ends. */
 #include <signal.h>
 #include <stddef.h>
 #include <sys/epoll.h>
@@ -88,7 +90,7 @@ static struct {
 static char chunk_first[512], chunk_token[512];
 static size_t chunk_first_len, chunk_token_len;
 
-/* --- timers: a binary heap by due time ---------------------------------------------------------------------------- */
+/* --- timers: a binary heap by due time -------------------------------------------------------- */
 
 static struct conn **heap;
 static size_t heap_len, heap_cap;
@@ -148,7 +150,7 @@ static void timer_start(struct conn *c, uint64_t due_ns)
     heap_up(++heap_len, c);
 }
 
-/* --- writing ------------------------------------------------------------------------------------------------------ */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static void grow(char **at, size_t *cap, size_t need)
 {
@@ -230,7 +232,7 @@ static void say_end(struct conn *c)
     say(c, tail, len + 5);
 }
 
-/* --- requests ----------------------------------------------------------------------------------------------------- */
+/* --- requests --------------------------------------------------------------------------------- */
 
 /* "100/..." after a letter of the path, or "100&..." of the query. */
 static void behaviour_set(struct behaviour *how, char letter, const char *digits)
@@ -371,7 +373,7 @@ static void on_readable(struct conn *c)
     answer_what_is_there(c);
 }
 
-/* --- life of a connection ----------------------------------------------------------------------------------------- */
+/* --- life of a connection --------------------------------------------------------------------- */
 
 static void conn_close(struct conn *c)
 {

@@ -1,7 +1,7 @@
 #ifndef SLUICE_BENCH_TOOL_H
 #define SLUICE_BENCH_TOOL_H
-/* The few lines that the bench's programs share. They are one-thread programs that stand alone: nothing of the product
- * is linked into what measures it. Loopback only. */
+/* The few lines that the bench's programs share. They are one-thread programs that stand alone:
+ * nothing of the product is linked into what measures it. Loopback only. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -34,7 +34,8 @@ _Noreturn static inline void die(const char *what)
     exit(1);
 }
 
-/* As many descriptors as the system lets us have: a bench opens 10,000 connections and a proxy twice that. */
+/* As many descriptors as the system lets us have: a bench opens 10,000 connections and a proxy
+ * twice that. */
 static inline void raise_files(void)
 {
     struct rlimit limit;
@@ -45,7 +46,8 @@ static inline void raise_files(void)
         die("setrlimit");
 }
 
-/* A number of a command line, 0..max; ends the program with a word about `name` where it is not one. */
+/* A number of a command line, 0..max; ends the program with a word about `name` where it is not
+ * one. */
 static inline uint32_t number(const char *name, const char *text, uint32_t max)
 {
     char *end;
@@ -81,8 +83,8 @@ static inline void set_nodelay(int fd)
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
-/* A listening non-blocking socket; `unix_path` NULL is TCP on loopback, port 0 a free one. Tells the port on stdout, so
- * that whoever started us need not guess a free one. */
+/* A listening non-blocking socket; `unix_path` NULL is TCP on loopback, port 0 a free one. Tells
+ * the port on stdout, so that whoever started us need not guess a free one. */
 static inline int listen_on(uint16_t port, const char *unix_path)
 {
     int fd = socket(unix_path ? AF_UNIX : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

@@ -38,7 +38,7 @@ enum err body_load(struct body *b, struct str json, struct error *ret_error)
     return e;
 }
 
-/* --- setting a member --------------------------------------------------------------------------------------------- */
+/* --- setting a member ------------------------------------------------------------------------- */
 
 /* Writes `old` again with the member at `path` replaced or added. As deep as the path. */
 static void lay_over(struct buf *out, struct json old, const struct str *path, size_t depth,
@@ -92,7 +92,7 @@ enum err body_set(struct body *b, const struct str *path, size_t depth, struct s
     return e;
 }
 
-/* --- what the command line sets ----------------------------------------------------------------------------------- */
+/* --- what the command line sets --------------------------------------------------------------- */
 
 static enum err set(struct body *b, const struct str *path, size_t depth, struct str json,
                     struct error *ret_error)

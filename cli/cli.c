@@ -6,7 +6,7 @@
 
 #include "cli/command.h"
 
-/* --- the server's own commands: run in server/main.c, known here for help and completion ------------------------------ */
+/* --- the server's own commands: run in server/main.c, known here for help and completion ------ */
 
 static const struct option_spec serve_options[] = {
     {"config", OPTION_CONFIG, OPTION_TEXT, "FILE",
@@ -30,7 +30,7 @@ static const struct command command_check = {.name = "check",
 static const struct command command_version = {
     .name = "version", .arguments = "", .summary = "print the version"};
 
-/* --- the table ---------------------------------------------------------------------------------------------------- */
+/* --- the table -------------------------------------------------------------------------------- */
 
 static const struct command *const commands[] = {
     &command_serve, &command_run,     &command_watch,      &command_ls,
@@ -61,7 +61,7 @@ bool cli_knows(const char *command)
     return c != NULL && c->run != NULL;
 }
 
-/* --- help --------------------------------------------------------------------------------------------------------- */
+/* --- help ------------------------------------------------------------------------------------- */
 
 void cli_usage(FILE *out)
 {
@@ -110,7 +110,7 @@ bool cli_help(const char *command, FILE *out)
     return c != NULL;
 }
 
-/* --- running ------------------------------------------------------------------------------------------------------ */
+/* --- running ---------------------------------------------------------------------------------- */
 
 int cli_main(const char *command, int argc, char **argv)
 {

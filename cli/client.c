@@ -29,7 +29,7 @@ struct exchange {
     bool is_over;
 };
 
-/* --- the client --------------------------------------------------------------------------------------------------- */
+/* --- the client ------------------------------------------------------------------------------- */
 
 enum err client_open(const struct endpoint *endpoint, const char *key, struct client **ret_client,
                      struct error *ret_error)
@@ -68,7 +68,7 @@ const char *client_name(const struct client *c)
     return endpoint_name(&c->endpoint);
 }
 
-/* --- what comes in ------------------------------------------------------------------------------------------------ */
+/* --- what comes in ---------------------------------------------------------------------------- */
 
 static size_t on_body(char *bytes, size_t size, size_t count, void *ctx)
 {
@@ -160,7 +160,7 @@ void client_step(struct client *c, int timeout_ms, int wake_fd)
         curl_multi_poll(c->multi, &wake, wake_fd >= 0 ? 1 : 0, timeout_ms, NULL);
 }
 
-/* --- what goes out ------------------------------------------------------------------------------------------------ */
+/* --- what goes out ---------------------------------------------------------------------------- */
 
 static bool add_header(struct exchange *x, const char *name, const char *value)
 {

@@ -31,7 +31,7 @@ static const char notes[] =
     "Ctrl-C cancels the run; pressed twice, the client leaves and the run stays as it is (exit\n"
     "code 130).";
 
-/* --- the request -------------------------------------------------------------------------------------------------- */
+/* --- the request ------------------------------------------------------------------------------ */
 
 static bool is_file(const char *target)
 {
@@ -114,7 +114,7 @@ static enum err make_body(struct body *b, const struct options *o, struct error 
     return e;
 }
 
-/* --- the run ------------------------------------------------------------------------------------------------------ */
+/* --- the run ---------------------------------------------------------------------------------- */
 
 static int detach(struct session *s, struct str create)
 {

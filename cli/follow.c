@@ -14,7 +14,7 @@ struct event {
     struct json data;
 };
 
-/* --- words -------------------------------------------------------------------------------------------------------- */
+/* --- words ------------------------------------------------------------------------------------ */
 
 /* A string member, "" where there is none. Valid until the next event. */
 static struct str text_of(struct follow *f, struct json object, struct str name)
@@ -35,7 +35,7 @@ static void say_reason(struct follow *f, const char *what, const struct event *e
     buf_fini(&b);
 }
 
-/* --- events ------------------------------------------------------------------------------------------------------- */
+/* --- events ----------------------------------------------------------------------------------- */
 
 /* Whatever made the earlier attempt fail after it had begun to answer: what was shown is void. */
 static void begin_anew(struct follow *f, int64_t attempt)
@@ -171,7 +171,7 @@ static void show(struct follow *f, const struct event *e)
     }
 }
 
-/* --- from the stream ---------------------------------------------------------------------------------------------- */
+/* --- from the stream -------------------------------------------------------------------------- */
 
 static bool read_event(struct follow *f, struct str json, struct event *ret)
 {

@@ -32,9 +32,9 @@ struct follow {
     /* private */
     struct sse_parser parser;
     struct json_doc doc;
-    struct arena arena; /* strings of the event at hand */
-    char failure
-        [FOLLOW_FAILURE]; /* why the last attempt failed, until it is known what comes of it */
+    struct arena arena;           /* strings of the event at hand */
+    char failure[FOLLOW_FAILURE]; /* why the last attempt failed, until it is known what comes of it
+                                   */
 };
 
 void follow_init(struct follow *f, struct screen *screen, bool as_json, uint64_t after);

@@ -25,7 +25,7 @@ static void describe(const struct pursuit *p, const struct answer *a, struct buf
     answer_describe(b, a, client_name(p->client));
 }
 
-/* --- cancelling --------------------------------------------------------------------------------------------------- */
+/* --- cancelling ------------------------------------------------------------------------------- */
 
 static void start_cancel(struct pursuit *p)
 {
@@ -92,7 +92,7 @@ static enum outcome leave(struct pursuit *p, int *ret_exit)
     return GIVEN_UP;
 }
 
-/* --- asking ------------------------------------------------------------------------------------------------------- */
+/* --- asking ----------------------------------------------------------------------------------- */
 
 static enum outcome give_up(struct pursuit *p, const struct answer *a, int *ret_exit)
 {
@@ -177,7 +177,7 @@ static enum outcome drive_main(struct pursuit *p, int *ret_exit)
     return o;
 }
 
-/* --- the loop ----------------------------------------------------------------------------------------------------- */
+/* --- the loop --------------------------------------------------------------------------------- */
 
 static int wait_ms(const struct pursuit *p)
 {

@@ -6,7 +6,7 @@
 #include "base/json_tree.h"
 #include "base/utf8.h"
 
-/* --- characters --------------------------------------------------------------------------------------------------- */
+/* --- characters ------------------------------------------------------------------------------- */
 
 /* The valid character at `p`, which takes `n` bytes. */
 static uint32_t decode(const uint8_t *p, size_t n)
@@ -118,7 +118,7 @@ size_t render_fit(struct str text, uint32_t width)
     return text.len > 0 ? measure(text, width, &used) : 0;
 }
 
-/* --- times -------------------------------------------------------------------------------------------------------- */
+/* --- times ------------------------------------------------------------------------------------ */
 
 void render_duration(struct buf *b, int64_t ms)
 {
@@ -153,7 +153,7 @@ bool render_read_time(struct json v, int64_t *ret_wall_ms)
            clock_parse((struct str){raw.at + 1, raw.len - 2}, ret_wall_ms);
 }
 
-/* --- values ------------------------------------------------------------------------------------------------------- */
+/* --- values ----------------------------------------------------------------------------------- */
 
 void render_value(struct buf *b, struct json v)
 {

@@ -33,7 +33,7 @@ int result_exit(struct json run)
     return CLI_FAILED;
 }
 
-/* --- errors ------------------------------------------------------------------------------------------------------- */
+/* --- errors ----------------------------------------------------------------------------------- */
 
 static void add_one(struct buf *b, const char *before, struct json task, struct json error)
 {
@@ -74,7 +74,7 @@ static void say_error(struct screen *screen, const char *what, struct json error
     buf_fini(&text);
 }
 
-/* --- output ------------------------------------------------------------------------------------------------------- */
+/* --- output ----------------------------------------------------------------------------------- */
 
 /* {"$ref": .., "bytes": ..}: maybe an output that looks so. What is fetched then is the same. */
 static bool is_reference(struct json v)

@@ -41,8 +41,8 @@ void session_print_json(struct session *s, struct json v);
 /* Text on standard output, as it is in `b`; counts as lost where that has failed. */
 void session_print(struct session *s, const struct buf *b);
 
-/* The exit code of a command that has printed all it had to: `code`, unless it is success and output
- * was lost. */
+/* The exit code of a command that has printed all it had to: `code`, unless it is success and
+ * output was lost. */
 int session_end(struct session *s, int code);
 
 struct json document_root(const struct document *d);

@@ -58,7 +58,7 @@ static void on_cancel(void *ctx)
 
 static const struct pursuit_way way = {.ask = ask, .take = take, .on_cancel = on_cancel};
 
-/* --- the end ------------------------------------------------------------------------------------------------------ */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 static int show(struct stream *s, const struct stream_options *o, struct json run)
 {

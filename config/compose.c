@@ -2,7 +2,7 @@
 #include "base/mem.h"
 #include "config/config.h"
 
-/* --- providers and agents ----------------------------------------------------------------------------------------- */
+/* --- providers and agents --------------------------------------------------------------------- */
 
 /* While they are gathered; catalog_create takes both over. */
 struct parts {
@@ -85,7 +85,7 @@ enum err config_make_catalog(const struct config *c, const struct catalog *old, 
     return e;
 }
 
-/* --- keys --------------------------------------------------------------------------------------------------------- */
+/* --- keys ------------------------------------------------------------------------------------- */
 
 static size_t names_bytes(const struct config *c)
 {

@@ -102,7 +102,7 @@ enum err config_check_exposure(const struct config *c, struct error *ret_error) 
 /* How many loops to run: `loops`, or one for each usable CPU; 1 to MAX_LOOPS. */
 uint32_t config_loop_count(const struct config *c);
 
-/* --- for the modules ---------------------------------------------------------------------------------------------- */
+/* --- for the modules -------------------------------------------------------------------------- */
 
 /* Providers and agents as the engine knows them. A provider that `old` (may be NULL) has too keeps
  * its gate, with the new numbers: what is out, what waits and what was learned stays. Nothing of
@@ -115,7 +115,7 @@ enum err config_make_catalog(const struct config *c, const struct catalog *old, 
  * any more; api_fini frees it. OK; ERR_NOMEM. */
 enum err config_make_auth(const struct config *c, struct auth *ret_auth) MUST_CHECK;
 
-/* --- for people --------------------------------------------------------------------------------------------------- */
+/* --- for people ------------------------------------------------------------------------------- */
 
 /* The configuration in force as JSON: every default filled in, every secret as "***". config_load
  * takes it. OK; ERR_NOMEM; ERR_LIMIT where `out` is full. */

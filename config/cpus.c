@@ -34,7 +34,7 @@ static uint32_t whole_cpus(uint64_t quota_us, uint64_t period_us)
     return cpus < UINT32_MAX ? (uint32_t)cpus : 0;
 }
 
-/* --- files that may not be there ---------------------------------------------------------------------------------- */
+/* --- files that may not be there -------------------------------------------------------------- */
 
 /* The first line of FOLDER/NAME into `line`; false where it cannot be had. */
 static bool read_line(const char *folder, const char *name, char *line, size_t size)
@@ -60,7 +60,7 @@ static bool read_number(const char *folder, const char *name, uint64_t *ret_valu
     return read_line(folder, name, line, sizeof line) && str_to_u64(str_of(line), ret_value);
 }
 
-/* --- one folder of a hierarchy ------------------------------------------------------------------------------------ */
+/* --- one folder of a hierarchy ---------------------------------------------------------------- */
 
 /* "QUOTA PERIOD", or "max PERIOD". */
 static uint32_t quota_v2(const char *folder)
@@ -102,7 +102,7 @@ static uint32_t quota_upwards(const char *top, struct str path, uint32_t (*quota
     }
 }
 
-/* --- /proc/self/cgroup -------------------------------------------------------------------------------------------- */
+/* --- /proc/self/cgroup ------------------------------------------------------------------------ */
 
 static bool names_cpu(struct str controllers)
 {
@@ -145,7 +145,7 @@ uint32_t cpus_quota(const char *root)
     return quota;
 }
 
-/* --- all of it ---------------------------------------------------------------------------------------------------- */
+/* --- all of it -------------------------------------------------------------------------------- */
 
 static uint32_t cpus_allowed(void)
 {

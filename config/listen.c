@@ -16,7 +16,7 @@ static bool holds_nul(struct str s)
     return s.len > 0 && memchr(s.at, '\0', s.len) != NULL;
 }
 
-/* --- unix:/PATH --------------------------------------------------------------------------------------------------- */
+/* --- unix:/PATH ------------------------------------------------------------------------------- */
 
 static enum err parse_unix(struct str path, struct arena *arena, struct listen_address *a)
 {
@@ -28,7 +28,7 @@ static enum err parse_unix(struct str path, struct arena *arena, struct listen_a
     return copy_text(arena, path, &a->path);
 }
 
-/* --- HOST:PORT ---------------------------------------------------------------------------------------------------- */
+/* --- HOST:PORT -------------------------------------------------------------------------------- */
 
 /* A name's or an IPv4 address's characters; which of the two shows in the last one: no top-level
  * domain is a number (RFC 3696), so "1.2.3" is a bad address, not a name. */

@@ -25,7 +25,7 @@ static enum err config_create(const char *source, struct config **ret_config)
     return OK;
 }
 
-/* --- the text ----------------------------------------------------------------------------------------------------- */
+/* --- the text --------------------------------------------------------------------------------- */
 
 static enum err read_text(const char *path, struct buf *text, struct buf *report)
 {
@@ -54,7 +54,7 @@ static enum err parse_text(struct reader *r, struct buf *text, struct buf *repor
     return ERR_CONFIG;
 }
 
-/* --- the command line --------------------------------------------------------------------------------------------- */
+/* --- the command line ------------------------------------------------------------------------- */
 
 static void override_listen(struct reader *r, const char *const *texts, uint32_t count)
 {
@@ -84,7 +84,7 @@ static void override(struct reader *r, const struct config_overrides *o)
     r->no_memory |= r->config->store.path == NULL;
 }
 
-/* --- what no row can judge alone ---------------------------------------------------------------------------------- */
+/* --- what no row can judge alone -------------------------------------------------------------- */
 
 /* A default that is above its limit gives way, unless it was written. */
 static int64_t within(struct reader *r, struct json limits, const char *name, int64_t value,
@@ -123,7 +123,7 @@ static void share_limits(struct config *c)
     c->engine.reader_bytes = c->http.reader_bytes;
 }
 
-/* --- all of it ---------------------------------------------------------------------------------------------------- */
+/* --- all of it -------------------------------------------------------------------------------- */
 
 static void read_root(struct reader *r, const struct config_overrides *o)
 {

@@ -23,7 +23,7 @@ static bool is_zero(const struct schema_row *row, const void *base)
     return true;
 }
 
-/* --- objects ------------------------------------------------------------------------------------------------------ */
+/* --- objects ---------------------------------------------------------------------------------- */
 
 static bool is_shown(const struct schema_row *row, const void *base);
 static void write_value(struct buf *b, const struct schema_row *row, const void *base);
@@ -75,7 +75,7 @@ static void write_keys(struct buf *b, const struct schema_row *row, const void *
     buf_add_char(b, ']');
 }
 
-/* --- values ------------------------------------------------------------------------------------------------------- */
+/* --- values ----------------------------------------------------------------------------------- */
 
 static uint64_t integer_of(const struct schema_row *row, const void *base)
 {
@@ -153,7 +153,7 @@ static void write_empty(struct buf *b, const struct schema_row *row, const void 
     buf_add_lit(b, "{}");
 }
 
-/* --- lists -------------------------------------------------------------------------------------------------------- */
+/* --- lists ------------------------------------------------------------------------------------ */
 
 static void write_listen(struct buf *b, const struct schema_row *row, const void *base)
 {
@@ -217,7 +217,7 @@ static void write_query(struct buf *b, const struct schema_row *row, const void 
     write_pairs(b, u->provider.query, u->provider.query_count);
 }
 
-/* --- agents ------------------------------------------------------------------------------------------------------- */
+/* --- agents ----------------------------------------------------------------------------------- */
 
 /* What only the API adds to an agent's document, and what is there only to say that it is not. */
 static bool is_written(struct json_member m)
@@ -269,7 +269,7 @@ static void write_agents(struct buf *b, const struct schema_row *row, const void
     buf_add_char(b, '}');
 }
 
-/* --- rows --------------------------------------------------------------------------------------------------------- */
+/* --- rows ------------------------------------------------------------------------------------- */
 
 /* Without one: api_key, which is shown as api_keys, and what must not be there. */
 static writer_fn *const writers[SCHEMA_TYPE_COUNT] = {
@@ -319,7 +319,7 @@ enum err config_print(const struct config *c, struct buf *out)
     return e == OK ? buf_ok(out) : e;
 }
 
-/* --- what a reload cannot change ---------------------------------------------------------------------------------- */
+/* --- what a reload cannot change -------------------------------------------------------------- */
 
 /* Of the file's own struct: the rows of a key or a provider show in the list that holds them. */
 static bool is_compared(const struct schema_row *row)

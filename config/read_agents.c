@@ -3,7 +3,7 @@
 
 enum { SCRATCH_MAX = 4194304 };
 
-/* --- what a model can be ------------------------------------------------------------------------------------------ */
+/* --- what a model can be ---------------------------------------------------------------------- */
 
 static const struct provider_options *provider_of(const struct config *c, struct str name)
 {
@@ -28,7 +28,7 @@ static enum err has_model(void *ctx, struct str model)
     return is_served ? OK : ERR_UNKNOWN_MODEL;
 }
 
-/* --- findings ----------------------------------------------------------------------------------------------------- */
+/* --- findings --------------------------------------------------------------------------------- */
 
 /* Where a pointer leads: its frames, and the value there or, where it ends in something that is
  * absent, the last one on the way. */
@@ -92,7 +92,7 @@ static void add_finding(struct reader *r, struct json root, const struct field_e
         reader_fault(r, t.value, at, "%s", f->detail);
 }
 
-/* --- agents ------------------------------------------------------------------------------------------------------- */
+/* --- agents ----------------------------------------------------------------------------------- */
 
 static enum err make_agent(struct reader *r, struct json v, const struct doc_path *at,
                            struct str name, struct arena *scratch, struct agent **ret_agent)

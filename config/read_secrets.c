@@ -7,7 +7,7 @@
 
 enum { SECRET_FILE_MAX = 65536 };
 
-/* --- where it comes from ------------------------------------------------------------------------------------------ */
+/* --- where it comes from ---------------------------------------------------------------------- */
 
 static bool take_env(struct reader *r, struct json v, const struct doc_path *at, struct str name,
                      struct str *ret)
@@ -109,7 +109,7 @@ static bool take_header_secret(struct reader *r, const struct schema_row *row, s
     return true;
 }
 
-/* --- API keys ----------------------------------------------------------------------------------------------------- */
+/* --- API keys --------------------------------------------------------------------------------- */
 
 static void add_api_key(struct reader *r, const struct schema_row *row, struct json v,
                         const struct doc_path *at, struct provider_options *o)
@@ -144,7 +144,7 @@ void read_secrets(struct reader *r, const struct schema_row *row, struct json v,
     }
 }
 
-/* --- headers and query -------------------------------------------------------------------------------------------- */
+/* --- headers and query ------------------------------------------------------------------------ */
 
 typedef bool take_fn(struct reader *r, const struct schema_row *row, struct json v,
                      const struct doc_path *at, struct str *ret);

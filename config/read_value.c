@@ -16,7 +16,7 @@ static const char *or_null(const struct schema_row *row)
     return row->flags & SCHEMA_NULLABLE ? " or null" : "";
 }
 
-/* --- numbers ------------------------------------------------------------------------------------------------------ */
+/* --- numbers ---------------------------------------------------------------------------------- */
 
 /* `value` is within the row's bounds, which are within the field's. */
 static void set_integer(const struct schema_row *row, void *base, int64_t value)
@@ -101,7 +101,7 @@ void read_enum(struct reader *r, const struct schema_row *row, struct json v,
     refuse_choice(r, row, v, at);
 }
 
-/* --- strings ------------------------------------------------------------------------------------------------------ */
+/* --- strings ---------------------------------------------------------------------------------- */
 
 static void set_str(const struct schema_row *row, void *base, struct str s)
 {
@@ -196,7 +196,7 @@ void read_url(struct reader *r, const struct schema_row *row, struct json v,
                      "and blanks");
 }
 
-/* --- what this version does not have ------------------------------------------------------------------------------ */
+/* --- what this version does not have ---------------------------------------------------------- */
 
 /* The row's help tells why: a sentence that begins with its verb. */
 static void refuse_with_help(struct reader *r, const struct schema_row *row, struct json v,
@@ -221,7 +221,7 @@ void read_later(struct reader *r, const struct schema_row *row, struct json v,
     refuse_with_help(r, row, v, at);
 }
 
-/* --- addresses ---------------------------------------------------------------------------------------------------- */
+/* --- addresses -------------------------------------------------------------------------------- */
 
 static bool is_listed(const struct config *c, const char *text)
 {

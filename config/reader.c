@@ -7,7 +7,7 @@
 
 enum { PATH_TEXT = 240 };
 
-/* --- what is wrong ------------------------------------------------------------------------------------------------ */
+/* --- what is wrong ---------------------------------------------------------------------------- */
 
 /* "providers.openai.api_keys[1]" */
 static void write_path(struct buf *b, const struct doc_path *at)
@@ -53,7 +53,7 @@ uint32_t reader_faults(const struct reader *r)
     return r->findings.count + r->findings.dropped;
 }
 
-/* --- memory and text ---------------------------------------------------------------------------------------------- */
+/* --- memory and text -------------------------------------------------------------------------- */
 
 void *reader_alloc(struct reader *r, size_t count, size_t size)
 {
@@ -128,7 +128,7 @@ bool reader_count(struct reader *r, const struct schema_row *row, struct json v,
     return true;
 }
 
-/* --- the walk ----------------------------------------------------------------------------------------------------- */
+/* --- the walk --------------------------------------------------------------------------------- */
 
 static void read_object(struct reader *r, const struct schema_row *row, struct json v,
                         const struct doc_path *at, void *base)

@@ -48,7 +48,7 @@ bool reader_text(struct reader *r, const struct schema_row *row, struct json v,
 bool reader_name(struct reader *r, struct json name, const struct doc_path *object_at,
                  struct str *ret);
 
-/* --- types -------------------------------------------------------------------------------------------------------- */
+/* --- types ------------------------------------------------------------------------------------ */
 
 /* config/read_value.c */
 void read_int(struct reader *r, const struct schema_row *row, struct json v,

@@ -33,8 +33,8 @@ static void on_description(struct check *c, struct json v, const struct doc_path
     (void)check_string(c, v, at, 4096, &d->agent->description); /* reported by the check */
 }
 
-static bool check_model(struct check *c, struct json v, const struct doc_path *at, const struct name_lookup *names,
-                        struct str *ret)
+static bool check_model(struct check *c, struct json v, const struct doc_path *at,
+                        const struct name_lookup *names, struct str *ret)
 {
     struct str s;
     if (!check_string(c, v, at, 512, &s))
@@ -42,16 +42,17 @@ static bool check_model(struct check *c, struct json v, const struct doc_path *a
     enum err e = names->model(names->ctx, s);
     if (e != OK) {
         problem_add_unknown(c->problem, at, e,
-                            e == ERR_UNKNOWN_PROVIDER ? "names a provider that is not configured"
-                                                      : "names no model, as \"provider/model\", that is served");
+                            e == ERR_UNKNOWN_PROVIDER
+                                ? "names a provider that is not configured"
+                                : "names no model, as \"provider/model\", that is served");
         return false;
     }
     *ret = s;
     return true;
 }
 
-void check_models(struct check *c, struct json v, const struct doc_path *at, const struct name_lookup *names,
-                  struct str *ret_models, uint32_t *ret_count)
+void check_models(struct check *c, struct json v, const struct doc_path *at,
+                  const struct name_lookup *names, struct str *ret_models, uint32_t *ret_count)
 {
     *ret_count = 0;
     if (!json_is(v, JSON_ARRAY)) {
@@ -61,7 +62,8 @@ void check_models(struct check *c, struct json v, const struct doc_path *at, con
     }
     uint32_t n = json_count(v);
     if (n == 0 || n > AGENT_MAX_MODELS) {
-        problem_add(c->problem, at, n == 0 ? FIELD_OUT_OF_RANGE : FIELD_TOO_LONG, "must list 1 to 16 models");
+        problem_add(c->problem, at, n == 0 ? FIELD_OUT_OF_RANGE : FIELD_TOO_LONG,
+                    "must list 1 to 16 models");
         return;
     }
     uint64_t i = 0;
@@ -81,7 +83,8 @@ static void on_model(struct check *c, struct json v, const struct doc_path *at, 
 static void on_instructions(struct check *c, struct json v, const struct doc_path *at, void *out)
 {
     struct draft *d = out;
-    (void)check_string(c, v, at, AGENT_TEXT_MAX, &d->agent->instructions); /* reported by the check */
+    (void)check_string(c, v, at, AGENT_TEXT_MAX,
+                       &d->agent->instructions); /* reported by the check */
 }
 
 static void on_params(struct check *c, struct json v, const struct doc_path *at, void *out)
@@ -114,7 +117,7 @@ static void on_timeout_ms(struct check *c, struct json v, const struct doc_path 
 static void check_draft(struct check *c, struct json v, const struct doc_path *at, struct draft *d)
 {
     static const struct check_rule rules[] = {
-        {"name", on_name},     {"description", on_description}, {"model", on_model},
+        {"name", on_name},     {"description", on_description},   {"model", on_model},
         {"params", on_params}, {"instructions", on_instructions}, {"output", on_output},
         {"retry", on_retry},   {"timeout_ms", on_timeout_ms},
     };
@@ -160,7 +163,9 @@ enum err agent_create(struct check *c, struct json v, const struct doc_path *at,
     a->version = 1;
     uint32_t before = c->problem->found;
     check_draft(c, v, at, &(struct draft){.agent = a, .names = names});
-    enum err e = c->problem->found > before ? c->problem->code : c->no_memory ? ERR_NOMEM : own_strings(a);
+    enum err e = c->problem->found > before ? c->problem->code
+                 : c->no_memory             ? ERR_NOMEM
+                                            : own_strings(a);
     if (e != OK) {
         agent_unref(a);
         return e;
@@ -201,9 +206,11 @@ static void write_models(struct buf *b, const struct agent *a)
 
 static void write_retry(struct buf *b, const struct retry_spec *r)
 {
-    buf_addf(b, "{\"attempts\":%u,\"base_ms\":%u,\"factor\":", (unsigned)r->attempts, (unsigned)r->base_ms);
+    buf_addf(b, "{\"attempts\":%u,\"base_ms\":%u,\"factor\":", (unsigned)r->attempts,
+             (unsigned)r->base_ms);
     json_add_double(b, r->factor);
-    buf_addf(b, ",\"max_ms\":%u,\"jitter\":\"%s\"", (unsigned)r->max_ms, r->full_jitter ? "full" : "none");
+    buf_addf(b, ",\"max_ms\":%u,\"jitter\":\"%s\"", (unsigned)r->max_ms,
+             r->full_jitter ? "full" : "none");
     if (r->has_on) {
         buf_add_lit(b, ",\"on\":[");
         for (unsigned e = 0; e < ERR_COUNT_; e++) {

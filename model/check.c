@@ -10,7 +10,8 @@ bool check_object(struct check *c, struct json v, const struct doc_path *at)
     return false;
 }
 
-static const struct check_rule *rule_of(struct json name, const struct check_rule *rules, size_t count)
+static const struct check_rule *rule_of(struct json name, const struct check_rule *rules,
+                                        size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         if (json_string_is(name, str_of(rules[i].name)))
@@ -32,7 +33,8 @@ static struct str name_of(struct check *c, struct json name)
 void check_members(struct check *c, struct json object, const struct doc_path *at,
                    const struct check_rule *rules, size_t rule_count, void *out)
 {
-    for (struct json_member m = json_first_member(object); json_exists(m.value); m = json_next_member(object, m)) {
+    for (struct json_member m = json_first_member(object); json_exists(m.value);
+         m = json_next_member(object, m)) {
         const struct check_rule *rule = rule_of(m.name, rules, rule_count);
         struct doc_path here = doc_path_name(at, rule ? str_of(rule->name) : name_of(c, m.name));
         if (rule == NULL)
@@ -48,7 +50,8 @@ void check_missing(struct check *c, const struct doc_path *object_at, const char
     problem_add(c->problem, &here, FIELD_MISSING, NULL);
 }
 
-bool check_string(struct check *c, struct json v, const struct doc_path *at, size_t max_bytes, struct str *ret)
+bool check_string(struct check *c, struct json v, const struct doc_path *at, size_t max_bytes,
+                  struct str *ret)
 {
     if (!json_is(v, JSON_STRING)) {
         problem_add(c->problem, at, FIELD_WRONG_TYPE, "must be a string");
@@ -82,13 +85,15 @@ bool check_name(struct check *c, struct json v, const struct doc_path *at, struc
     return true;
 }
 
-bool check_int(struct check *c, struct json v, const struct doc_path *at, int64_t min, int64_t max, int64_t *ret)
+bool check_int(struct check *c, struct json v, const struct doc_path *at, int64_t min, int64_t max,
+               int64_t *ret)
 {
     switch (json_int(v, min, max, ret)) {
     case OK: return true;
     case ERR_LIMIT: {
         char text[80];
-        snprintf(text, sizeof text, "must be between %lld and %lld", (long long)min, (long long)max);
+        snprintf(text, sizeof text, "must be between %lld and %lld", (long long)min,
+                 (long long)max);
         problem_add(c->problem, at, FIELD_OUT_OF_RANGE, text);
         return false;
     }
@@ -96,7 +101,8 @@ bool check_int(struct check *c, struct json v, const struct doc_path *at, int64_
     }
 }
 
-bool check_double(struct check *c, struct json v, const struct doc_path *at, double min, double max, double *ret)
+bool check_double(struct check *c, struct json v, const struct doc_path *at, double min, double max,
+                  double *ret)
 {
     double d;
     if (!json_double(v, &d)) {
@@ -135,7 +141,8 @@ static void report_enum(struct check *c, const struct doc_path *at, const char *
     buf_fini(&text);
 }
 
-bool check_enum(struct check *c, struct json v, const struct doc_path *at, const char *const *values, int *ret)
+bool check_enum(struct check *c, struct json v, const struct doc_path *at,
+                const char *const *values, int *ret)
 {
     if (!json_is(v, JSON_STRING)) {
         problem_add(c->problem, at, FIELD_WRONG_TYPE, "must be a string");

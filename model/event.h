@@ -2,9 +2,10 @@
 #define SLUICE_MODEL_EVENT_H
 /* An entry of a run's append-only log, as one line of JSON (API §3).
  *
- * The line is made once and is what the store keeps and what every reader gets, byte for byte. A line is
- * {"seq":5,"type":"output.delta","run_id":"run_..","at":"..","task":"0/2","attempt":1,"data":{..}} and a newline;
- * `task` and `attempt` are null where an event has none. */
+ * The line is made once and is what the store keeps and what every reader gets, byte for byte. A
+ * line is
+ * {"seq":5,"type":"output.delta","run_id":"run_..","at":"..","task":"0/2","attempt":1,"data":{..}}
+ * and a newline; `task` and `attempt` are null where an event has none. */
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -55,9 +56,9 @@ struct event_head {
     uint64_t seq;
     enum event_type type;
     const struct id *run;
-    int64_t at_ms;     /* wall */
-    struct str task;   /* path; NULL: an event of the run, JSON null */
-    uint32_t attempt;  /* from 1; 0: null */
+    int64_t at_ms;    /* wall */
+    struct str task;  /* path; NULL: an event of the run, JSON null */
+    uint32_t attempt; /* from 1; 0: null */
 };
 
 /* Writes everything up to the data, whose JSON the caller appends; event_end closes the line. */
@@ -71,13 +72,13 @@ struct event_line {
     struct str json; /* the line without its newline */
 };
 
-/* Takes the first line off `lines`. False at the end, and (for a damaged store) at one that is no event's, or that lacks
- * its newline, which is taken off as well. */
+/* Takes the first line off `lines`. False at the end, and (for a damaged store) at one that is no
+ * event's, or that lacks its newline, which is taken off as well. */
 bool event_next_line(struct str *lines, struct event_line *ret_line);
 
 /* Sets of event types, for `?types=`. */
 typedef uint32_t event_set;
-#define EVENT_SET_ALL  ((event_set)((1u << EVENT_TYPE_COUNT) - 1))
+#define EVENT_SET_ALL ((event_set)((1u << EVENT_TYPE_COUNT) - 1))
 static inline event_set event_set_of(enum event_type t)
 {
     return (event_set)1u << t;

@@ -1,6 +1,7 @@
 #ifndef SLUICE_MODEL_FAILURE_H
 #define SLUICE_MODEL_FAILURE_H
-/* How a task or a run ended when it did not succeed: the `error` of API §2, as plain data with its JSON form.
+/* How a task or a run ended when it did not succeed: the `error` of API §2, as plain data with its
+ * JSON form.
  *
  * Views are borrowed from whoever fills it. */
 #include <stdint.h>

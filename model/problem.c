@@ -80,7 +80,8 @@ static struct field_error *next_field(struct problem *p, const struct doc_path *
     return f;
 }
 
-void problem_add(struct problem *p, const struct doc_path *at, enum field_code code, const char *detail)
+void problem_add(struct problem *p, const struct doc_path *at, enum field_code code,
+                 const char *detail)
 {
     p->code = ERR_INVALID_REQUEST;
     struct field_error *f = next_field(p, at);
@@ -90,7 +91,8 @@ void problem_add(struct problem *p, const struct doc_path *at, enum field_code c
     str_copy(f->detail, sizeof f->detail, str_of(detail ? detail : rows[code].detail));
 }
 
-void problem_add_unknown(struct problem *p, const struct doc_path *at, enum err code, const char *detail)
+void problem_add_unknown(struct problem *p, const struct doc_path *at, enum err code,
+                         const char *detail)
 {
     bool alone = p->code == OK;
     problem_add(p, at, FIELD_UNKNOWN_NAME, detail);

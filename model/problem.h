@@ -2,8 +2,8 @@
 #define SLUICE_MODEL_PROBLEM_H
 /* A refused request: the problem document of API §6 (RFC 9457) before it is written.
  *
- * Field errors are gathered in document order, at most PROBLEM_MAX_FIELDS; what comes after is counted and dropped. Lives on the
- * stack or in a request; one thread. */
+ * Field errors are gathered in document order, at most PROBLEM_MAX_FIELDS; what comes after is
+ * counted and dropped. Lives on the stack or in a request; one thread. */
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -46,10 +46,10 @@ struct problem {
     char detail[320]; /* empty: the code's title */
     struct field_error fields[PROBLEM_MAX_FIELDS];
     uint32_t field_count;
-    uint32_t found;          /* how many there were, those that were dropped included */
-    uint32_t line, column;   /* of invalid_json; 0: none */
-    uint32_t retry_after_s;  /* 0: none */
-    const char *allow;       /* methods, of method_not_allowed; NULL: none */
+    uint32_t found;         /* how many there were, those that were dropped included */
+    uint32_t line, column;  /* of invalid_json; 0: none */
+    uint32_t retry_after_s; /* 0: none */
+    const char *allow;      /* methods, of method_not_allowed; NULL: none */
 };
 
 void problem_init(struct problem *p);
@@ -74,11 +74,14 @@ static inline struct doc_path doc_path_index(const struct doc_path *up, uint64_t
 }
 
 /* Adds a field error (detail NULL: the code's own words) and sets the code to invalid_request. */
-void problem_add(struct problem *p, const struct doc_path *at, enum field_code code, const char *detail);
+void problem_add(struct problem *p, const struct doc_path *at, enum field_code code,
+                 const char *detail);
 
 /* An unknown name: its own code stands alone, `invalid_request` beside other errors. */
-void problem_add_unknown(struct problem *p, const struct doc_path *at, enum err code, const char *detail);
+void problem_add_unknown(struct problem *p, const struct doc_path *at, enum err code,
+                         const char *detail);
 
 /* The document. `run_id` may be NULL. */
-void problem_write(struct buf *b, const struct problem *p, struct str request_id, struct str run_id);
+void problem_write(struct buf *b, const struct problem *p, struct str request_id,
+                   struct str run_id);
 #endif

@@ -1,6 +1,7 @@
 #ifndef SLUICE_MODEL_REASON_H
 #define SLUICE_MODEL_REASON_H
-/* Why something waits or was stopped: code, on what, since when, until when if that is known. Plain data. */
+/* Why something waits or was stopped: code, on what, since when, until when if that is known. Plain
+ * data. */
 #include <stdint.h>
 
 #include "base/buf.h"

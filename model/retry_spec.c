@@ -88,7 +88,8 @@ static void on_on(struct check *c, struct json v, const struct doc_path *at, voi
     }
 }
 
-bool retry_spec_check(struct check *c, struct json v, const struct doc_path *at, struct retry_spec *ret)
+bool retry_spec_check(struct check *c, struct json v, const struct doc_path *at,
+                      struct retry_spec *ret)
 {
     static const struct check_rule rules[] = {
         {"attempts", on_attempts}, {"base_ms", on_base_ms}, {"factor", on_factor},

@@ -20,7 +20,8 @@ struct retry_spec {
 _Static_assert(ERR_COUNT_ <= 64, "retry_spec.on has a bit for each error");
 
 /* Members that are left out keep what `ret` holds before. */
-bool retry_spec_check(struct check *c, struct json v, const struct doc_path *at, struct retry_spec *ret);
+bool retry_spec_check(struct check *c, struct json v, const struct doc_path *at,
+                      struct retry_spec *ret);
 
 /* What a retry object that names nothing means: API §7's numbers. */
 struct retry_spec retry_spec_default(void);

@@ -34,7 +34,8 @@ static void add_json(struct buf *b, struct str json)
     buf_add_str(b, json.at != NULL ? json : STR("null"));
 }
 
-void run_record_write_value(struct buf *b, struct str json, const struct id *run, const char *suffix, struct str base_path)
+void run_record_write_value(struct buf *b, struct str json, const struct id *run,
+                            const char *suffix, struct str base_path)
 {
     if (json.len <= VALUE_INLINE_MAX) {
         add_json(b, json);
@@ -97,7 +98,8 @@ static void add_times(struct buf *b, const struct run_record *r)
     stamp_write(b, r->finished_at_ms);
 }
 
-void run_record_write(struct buf *b, const struct run_record *r, uint64_t last_seq, bool brief, struct str base_path)
+void run_record_write(struct buf *b, const struct run_record *r, uint64_t last_seq, bool brief,
+                      struct str base_path)
 {
     char id[RUN_ID_TEXT];
     run_id_format(&r->id, id);
@@ -145,7 +147,8 @@ static void add_root_name(struct buf *b, struct str spec)
     json_doc_fini(&doc);
 }
 
-void run_record_write_root(struct buf *b, const struct run_record *r, bool brief, struct str base_path)
+void run_record_write_root(struct buf *b, const struct run_record *r, bool brief,
+                           struct str base_path)
 {
     buf_add_lit(b, "{\"path\":\"\",\"name\":");
     add_root_name(b, r->spec);

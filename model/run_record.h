@@ -2,8 +2,8 @@
 #define SLUICE_MODEL_RUN_RECORD_H
 /* A run as data: what the store keeps of it in one row, and its JSON form (API §2).
  *
- * Plain data; every view is borrowed from whoever filled the record (a live run, or the arena of a store read). Times are
- * wall ms, 0 where they have not come yet. */
+ * Plain data; every view is borrowed from whoever filled the record (a live run, or the arena of a
+ * store read). Times are wall ms, 0 where they have not come yet. */
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -37,7 +37,8 @@ struct run_record {
     struct str workflow; /* likewise */
     int64_t workflow_version;
     struct str name;
-    struct str spec;     /* the create body, compact JSON: holds `input`, `params`, `metadata`, `task` */
+    struct str
+        spec; /* the create body, compact JSON: holds `input`, `params`, `metadata`, `task` */
     struct str input;    /* JSON, a part of `spec` */
     struct str metadata; /* JSON object, a part of `spec`; NULL: {} */
     struct str parent;   /* JSON {"run_id","task"}; NULL: null */
@@ -66,16 +67,21 @@ struct run_record {
 enum { RUN_ID_TEXT = 4 + ID_TEXT };
 void run_id_format(const struct id *id, char ret_text[RUN_ID_TEXT]); /* no NUL */
 
-/* Appends the run's JSON. `brief` replaces large values by references, as events and lists do. `last_seq` is told in
- * place of record->seq, since more may be published than is committed. `base_path` goes in front of every link. */
-void run_record_write(struct buf *b, const struct run_record *r, uint64_t last_seq, bool brief, struct str base_path);
+/* Appends the run's JSON. `brief` replaces large values by references, as events and lists do.
+ * `last_seq` is told in place of record->seq, since more may be published than is committed.
+ * `base_path` goes in front of every link. */
+void run_record_write(struct buf *b, const struct run_record *r, uint64_t last_seq, bool brief,
+                      struct str base_path);
 
 /* Appends a value, or the reference that stands for it where it is large. */
-void run_record_write_value(struct buf *b, struct str json, const struct id *run, const char *suffix, struct str base_path);
+void run_record_write_value(struct buf *b, struct str json, const struct id *run,
+                            const char *suffix, struct str base_path);
 
 /* The root task with its attempts (API §2, tasks). */
-void run_record_write_root(struct buf *b, const struct run_record *r, bool brief, struct str base_path);
+void run_record_write_root(struct buf *b, const struct run_record *r, bool brief,
+                           struct str base_path);
 
-/* Points input and metadata of a record into its spec. False if the spec is damaged, or there is no memory. */
+/* Points input and metadata of a record into its spec. False if the spec is damaged, or there is no
+ * memory. */
 bool run_record_read_spec(struct run_record *r);
 #endif

@@ -26,7 +26,8 @@ static void on_agent(struct check *c, struct json v, const struct doc_path *at, 
     if (is_taken(c, at, d) || !check_string(c, v, at, 512, &s))
         return;
     if (!d->names->agent(d->names->ctx, s))
-        problem_add_unknown(c->problem, at, ERR_UNKNOWN_AGENT, "names an agent that does not exist");
+        problem_add_unknown(c->problem, at, ERR_UNKNOWN_AGENT,
+                            "names an agent that does not exist");
     else
         d->spec->agent = s;
 }
@@ -38,7 +39,8 @@ static void on_workflow(struct check *c, struct json v, const struct doc_path *a
     if (is_taken(c, at, d) || !check_string(c, v, at, 512, &s))
         return;
     if (!d->names->workflow(d->names->ctx, s))
-        problem_add_unknown(c->problem, at, ERR_UNKNOWN_WORKFLOW, "names a workflow that does not exist");
+        problem_add_unknown(c->problem, at, ERR_UNKNOWN_WORKFLOW,
+                            "names a workflow that does not exist");
     else
         d->spec->workflow = s;
 }
@@ -107,7 +109,8 @@ static void on_metadata(struct check *c, struct json v, const struct doc_path *a
         return;
     if (json_count(v) > 16)
         problem_add(c->problem, at, FIELD_TOO_LONG, "must not have more than 16 pairs");
-    for (struct json_member m = json_first_member(v); json_exists(m.value); m = json_next_member(v, m))
+    for (struct json_member m = json_first_member(v); json_exists(m.value);
+         m = json_next_member(v, m))
         check_pair(c, m, at);
     d->spec->metadata = json_raw(v);
 }
@@ -115,11 +118,12 @@ static void on_metadata(struct check *c, struct json v, const struct doc_path *a
 static void on_timeout_ms(struct check *c, struct json v, const struct doc_path *at, void *out)
 {
     struct draft *d = out;
-    (void)check_int(c, v, at, 1, d->limits->max_run_timeout_ms, &d->spec->timeout_ms); /* likewise */
+    (void)check_int(c, v, at, 1, d->limits->max_run_timeout_ms,
+                    &d->spec->timeout_ms); /* likewise */
 }
 
-static void set_flag(struct check *c, struct json v, const struct doc_path *at, const char *const *values,
-                     struct draft *d, unsigned flag)
+static void set_flag(struct check *c, struct json v, const struct doc_path *at,
+                     const char *const *values, struct draft *d, unsigned flag)
 {
     int i;
     if (check_enum(c, v, at, values, &i) && i == 1)
@@ -163,8 +167,10 @@ static void check_shape(struct check *c, struct json v, const struct doc_path *a
     if (target->takes_task_text) {
         if (task && json_exists(json_get_lit(v, "input")))
             problem_add(c->problem, at, FIELD_EXCLUSIVE, "takes one of task and input");
-    } else if (target->agent.at == NULL && target->workflow.at == NULL && agent + workflow + task != 1) {
-        problem_add(c->problem, at, FIELD_EXCLUSIVE, "takes exactly one of agent, workflow and task");
+    } else if (target->agent.at == NULL && target->workflow.at == NULL &&
+               agent + workflow + task != 1) {
+        problem_add(c->problem, at, FIELD_EXCLUSIVE,
+                    "takes exactly one of agent, workflow and task");
     }
 }
 
@@ -191,11 +197,13 @@ static void check_body(struct check *c, struct json root, struct draft *d)
     check_members(c, root, &at, rules, sizeof rules / sizeof rules[0], d);
 }
 
-/* Appends the body without white space, with the member `task` renamed to what it stands for: `input`. */
+/* Appends the body without white space, with the member `task` renamed to what it stands for:
+ * `input`. */
 static void add_with_input(struct buf *b, struct json root)
 {
     buf_add_char(b, '{');
-    for (struct json_member m = json_first_member(root); json_exists(m.value); m = json_next_member(root, m)) {
+    for (struct json_member m = json_first_member(root); json_exists(m.value);
+         m = json_next_member(root, m)) {
         json_add_comma(b);
         if (json_string_is(m.name, STR("task")))
             buf_add_lit(b, "\"input\"");
@@ -208,7 +216,8 @@ static void add_with_input(struct buf *b, struct json root)
 }
 
 /* Keeps a copy of the body that is compact and says `input`, and leaves its tape in `scratch`. */
-static enum err keep_text(struct str body, struct json_doc *scratch, bool rename_task, struct run_spec *spec)
+static enum err keep_text(struct str body, struct json_doc *scratch, bool rename_task,
+                          struct run_spec *spec)
 {
     struct json root = json_root(scratch);
     struct str raw = json_raw(root); /* without what surrounds it */
@@ -244,8 +253,10 @@ static enum err parse_body(struct str body, struct json_doc *scratch, struct pro
     return e;
 }
 
-/* Judged on the body as it was sent, so that pointers name what the client wrote; the views then point into the copy. */
-static enum err check_and_keep(struct str body, struct json_doc *scratch, struct problem *problem, struct draft *d)
+/* Judged on the body as it was sent, so that pointers name what the client wrote; the views then
+ * point into the copy. */
+static enum err check_and_keep(struct str body, struct json_doc *scratch, struct problem *problem,
+                               struct draft *d)
 {
     enum err e = parse_body(body, scratch, problem);
     if (e != OK)
@@ -301,7 +312,8 @@ static enum err any_model(void *ctx, struct str model)
 
 enum err run_spec_reopen(const struct run_record *record, struct run_spec *ret_spec)
 {
-    static const struct name_lookup names = {.agent = any_name, .workflow = any_name, .model = any_model};
+    static const struct name_lookup names = {
+        .agent = any_name, .workflow = any_name, .model = any_model};
     const struct spec_limits limits = {.max_run_timeout_ms = INT64_MAX,
                                        .default_run_timeout_ms = record->timeout_ms,
                                        .input_bytes = UINT64_MAX,

@@ -2,15 +2,16 @@
 #define SLUICE_MODEL_RUN_SPEC_H
 /* What a client asks for when it creates a run (API §1), checked.
  *
- * Made from the body's text by run_spec_create, which takes the text over: it is kept, without its white space, as long
- * as the run lives, is what the store keeps, and is read again after a crash (run_spec_reopen). Owned by one run. */
+ * Made from the body's text by run_spec_create, which takes the text over: it is kept, without its
+ * white space, as long as the run lives, is what the store keeps, and is read again after a crash
+ * (run_spec_reopen). Owned by one run. */
 #include "model/run_record.h"
 #include "model/task_spec.h"
 
 struct run_spec {
     struct arena arena; /* owns `text` and all below */
     struct str text;
-    struct str agent;    /* exactly one of agent, workflow and task */
+    struct str agent; /* exactly one of agent, workflow and task */
     struct str workflow;
     struct task_spec *task;
     struct str input;    /* JSON */
@@ -21,20 +22,22 @@ struct run_spec {
     unsigned flags; /* enum run_flag */
 };
 
-/* The target that the path names, as in POST /v1/agents/NAME/runs; both NULL where the body does. `takes_task_text`: the
- * body may say {"task": "text"} for its input (POST /v1/agents/NAME/run). */
+/* The target that the path names, as in POST /v1/agents/NAME/runs; both NULL where the body does.
+ * `takes_task_text`: the body may say {"task": "text"} for its input (POST /v1/agents/NAME/run). */
 struct run_target {
     struct str agent;
     struct str workflow;
     bool takes_task_text;
 };
 
-/* Checks `body`. OK, or the problem's code with `problem` filled; ERR_NOMEM. `scratch` is the tape, reused by its thread. */
+/* Checks `body`. OK, or the problem's code with `problem` filled; ERR_NOMEM. `scratch` is the tape,
+ * reused by its thread. */
 enum err run_spec_create(struct str body, struct json_doc *scratch, const struct run_target *target,
                          const struct spec_limits *limits, const struct name_lookup *names,
                          struct problem *problem, struct run_spec *ret_spec) MUST_CHECK;
 
-/* Reads a stored spec again: what was valid once is not judged anew, names may have gone meanwhile. */
+/* Reads a stored spec again: what was valid once is not judged anew, names may have gone meanwhile.
+ */
 enum err run_spec_reopen(const struct run_record *record, struct run_spec *ret_spec) MUST_CHECK;
 
 void run_spec_fini(struct run_spec *spec);

@@ -2,7 +2,8 @@
 #define SLUICE_MODEL_SERIES_H
 /* What the gateway counts: the families of its metrics, and the values that their labels can have.
  *
- * The number of series is fixed when the gateway starts: labels hold only what the configuration and the code name. */
+ * The number of series is fixed when the gateway starts: labels hold only what the configuration
+ * and the code name. */
 #include "base/metrics.h"
 
 enum series {
@@ -37,9 +38,10 @@ enum series {
 enum outcome { OUTCOME_SUCCEEDED, OUTCOME_FAILED, OUTCOME_CANCELLED, OUTCOME_LOST, OUTCOME_COUNT };
 enum direction { DIRECTION_INPUT, DIRECTION_OUTPUT };
 
-/* `routes` and `providers` are the values of their labels; both may be longer than what is known later, never shorter. */
-enum err series_create(const struct str *routes, size_t route_count, const struct str *providers, size_t provider_count,
-                       struct metrics **ret_metrics) MUST_CHECK;
+/* `routes` and `providers` are the values of their labels; both may be longer than what is known
+ * later, never shorter. */
+enum err series_create(const struct str *routes, size_t route_count, const struct str *providers,
+                       size_t provider_count, struct metrics **ret_metrics) MUST_CHECK;
 
 /* The label of an HTTP status: its class. */
 static inline size_t series_class(int status)

@@ -80,16 +80,19 @@ bool attempt_state_parse(struct str name, enum attempt_state *ret_state)
 
 #define TO(state) (1u << (unsigned)(state))
 
-static const unsigned run_ends = TO(RUN_SUCCEEDED) | TO(RUN_FAILED) | TO(RUN_CANCELLED) | TO(RUN_TIMED_OUT);
+static const unsigned run_ends =
+    TO(RUN_SUCCEEDED) | TO(RUN_FAILED) | TO(RUN_CANCELLED) | TO(RUN_TIMED_OUT);
 
 static unsigned run_edges(enum run_state from)
 {
     switch (from) {
-    case RUN_QUEUED: /* it may end without having begun: no such agent any more, its time was over */
+    case RUN_QUEUED: /* it may end without having begun: no such agent any more, its time was over
+                      */
         return TO(RUN_RUNNING) | TO(RUN_CANCELLING) | run_ends;
     case RUN_RUNNING: return TO(RUN_WAITING) | TO(RUN_CANCELLING) | run_ends;
     case RUN_WAITING: return TO(RUN_RUNNING) | TO(RUN_CANCELLING) | run_ends;
-    case RUN_CANCELLING: return run_ends; /* what had already succeeded when the cancel came has succeeded */
+    case RUN_CANCELLING:
+        return run_ends; /* what had already succeeded when the cancel came has succeeded */
     case RUN_SUCCEEDED:
     case RUN_FAILED:
     case RUN_CANCELLED:
@@ -98,14 +101,15 @@ static unsigned run_edges(enum run_state from)
     return 0;
 }
 
-static const unsigned task_ends = TO(TASK_SUCCEEDED) | TO(TASK_FAILED) | TO(TASK_CANCELLED) | TO(TASK_TIMED_OUT);
+static const unsigned task_ends =
+    TO(TASK_SUCCEEDED) | TO(TASK_FAILED) | TO(TASK_CANCELLED) | TO(TASK_TIMED_OUT);
 
 static unsigned task_edges(enum task_state from)
 {
     switch (from) {
     case TASK_PENDING:
-        return TO(TASK_RUNNING) | TO(TASK_SUCCEEDED) | TO(TASK_FAILED) | TO(TASK_CANCELLED) | TO(TASK_TIMED_OUT) |
-               TO(TASK_SKIPPED);
+        return TO(TASK_RUNNING) | TO(TASK_SUCCEEDED) | TO(TASK_FAILED) | TO(TASK_CANCELLED) |
+               TO(TASK_TIMED_OUT) | TO(TASK_SKIPPED);
     case TASK_RUNNING: return TO(TASK_RETRYING) | TO(TASK_BLOCKED) | task_ends;
     case TASK_RETRYING: return TO(TASK_RUNNING) | TO(TASK_BLOCKED) | task_ends;
     case TASK_BLOCKED: return TO(TASK_RUNNING) | TO(TASK_RETRYING) | task_ends;

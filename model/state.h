@@ -2,8 +2,8 @@
 #define SLUICE_MODEL_STATE_H
 /* The states of a run, a task and an attempt, and the edges that are legal between them, as tables.
  *
- * A run's state is its root task's, seen from outside. Numbers are stored: a state keeps its number for ever; terminal
- * ones are >= 10. Stateless; any thread. */
+ * A run's state is its root task's, seen from outside. Numbers are stored: a state keeps its number
+ * for ever; terminal ones are >= 10. Stateless; any thread. */
 #include <stdbool.h>
 
 #include "base/str.h"

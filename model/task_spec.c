@@ -27,7 +27,8 @@ static void on_name(struct check *c, struct json v, const struct doc_path *at, v
 static void on_timeout_ms(struct check *c, struct json v, const struct doc_path *at, void *out)
 {
     struct draft *d = out;
-    (void)check_int(c, v, at, 1, d->limits->max_run_timeout_ms, &d->spec->timeout_ms); /* likewise */
+    (void)check_int(c, v, at, 1, d->limits->max_run_timeout_ms,
+                    &d->spec->timeout_ms); /* likewise */
 }
 
 static void on_retry(struct check *c, struct json v, const struct doc_path *at, void *out)
@@ -44,7 +45,8 @@ static void on_agent(struct check *c, struct json v, const struct doc_path *at, 
     if (!check_string(c, v, at, 512, &s))
         return;
     if (!d->names->agent(d->names->ctx, s))
-        problem_add_unknown(c->problem, at, ERR_UNKNOWN_AGENT, "names an agent that does not exist");
+        problem_add_unknown(c->problem, at, ERR_UNKNOWN_AGENT,
+                            "names an agent that does not exist");
     else
         d->spec->agent = s;
 }
@@ -62,7 +64,8 @@ static void on_model(struct check *c, struct json v, const struct doc_path *at, 
 static void on_instructions(struct check *c, struct json v, const struct doc_path *at, void *out)
 {
     struct draft *d = out;
-    (void)check_string(c, v, at, AGENT_TEXT_MAX, &d->spec->instructions); /* reported by the check */
+    (void)check_string(c, v, at, AGENT_TEXT_MAX,
+                       &d->spec->instructions); /* reported by the check */
 }
 
 static void on_params(struct check *c, struct json v, const struct doc_path *at, void *out)
@@ -85,9 +88,15 @@ static void on_input(struct check *c, struct json v, const struct doc_path *at, 
 static void check_call(struct check *c, struct json v, const struct doc_path *at, struct draft *d)
 {
     static const struct check_rule rules[] = {
-        {"type", on_type},   {"name", on_name},   {"timeout_ms", on_timeout_ms},
-        {"retry", on_retry}, {"agent", on_agent}, {"model", on_model},
-        {"instructions", on_instructions}, {"params", on_params}, {"input", on_input},
+        {"type", on_type},
+        {"name", on_name},
+        {"timeout_ms", on_timeout_ms},
+        {"retry", on_retry},
+        {"agent", on_agent},
+        {"model", on_model},
+        {"instructions", on_instructions},
+        {"params", on_params},
+        {"input", on_input},
     };
     bool by_agent = json_exists(json_get_lit(v, "agent"));
     bool by_model = json_exists(json_get_lit(v, "model"));
@@ -98,7 +107,8 @@ static void check_call(struct check *c, struct json v, const struct doc_path *at
 }
 
 /* Is the type one that this gateway runs? Reports what is wrong with it. */
-static bool check_type(struct check *c, struct json v, const struct doc_path *at, enum task_type *ret)
+static bool check_type(struct check *c, struct json v, const struct doc_path *at,
+                       enum task_type *ret)
 {
     struct json type = json_get_lit(v, "type");
     struct doc_path here = doc_path_name(at, STR("type"));

@@ -2,8 +2,8 @@
 #define SLUICE_MODEL_TASK_SPEC_H
 /* A node of a task tree as a client wrote it, checked (API §4).
  *
- * Lives in the arena of the run (or workflow) that it belongs to; its views point into that one's text. Read-only once
- * checked. */
+ * Lives in the arena of the run (or workflow) that it belongs to; its views point into that one's
+ * text. Read-only once checked. */
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -39,7 +39,9 @@ struct spec_limits {
     uint32_t tree_nodes;
 };
 
-/* Checks the node `v` and what is below it into the check's arena. NULL where there were findings. */
+/* Checks the node `v` and what is below it into the check's arena. NULL where there were findings.
+ */
 struct task_spec *task_spec_check(struct check *c, struct json v, const struct doc_path *at,
-                                  const struct spec_limits *limits, const struct name_lookup *names);
+                                  const struct spec_limits *limits,
+                                  const struct name_lookup *names);
 #endif

@@ -1,12 +1,13 @@
 #ifndef SLUICE_MODEL_USAGE_H
 #define SLUICE_MODEL_USAGE_H
-/* What a call, a task or a run has used. Sums saturate: a provider that reports nonsense cannot make them wrap. */
+/* What a call, a task or a run has used. Sums saturate: a provider that reports nonsense cannot
+ * make them wrap. */
 #include <stdint.h>
 
 #include "base/buf.h"
 
 struct usage {
-    uint64_t calls;    /* calls with at least one attempt */
+    uint64_t calls; /* calls with at least one attempt */
     uint64_t attempts;
     uint64_t input_tokens;
     uint64_t output_tokens;

@@ -1,6 +1,7 @@
 #ifndef SLUICE_NET_DIGEST_H
 #define SLUICE_NET_DIGEST_H
-/* SHA-256, and comparing without telling by time where two digests differ. libcrypto does it. Any thread. */
+/* SHA-256, and comparing without telling by time where two digests differ. libcrypto does it. Any
+ * thread. */
 #include <stdbool.h>
 #include <stdint.h>
 

@@ -2,7 +2,8 @@
 #define SLUICE_NET_FRAME_H
 /* Writing events for readers: as server-sent events, or as NDJSON, one event a line (API §3).
  *
- * The JSON of an event is made once and is the same for everybody; a frame only wraps it. Stateless. */
+ * The JSON of an event is made once and is the same for everybody; a frame only wraps it.
+ * Stateless. */
 #include "base/buf.h"
 
 enum frame_format { FRAME_SSE, FRAME_NDJSON };
@@ -11,7 +12,8 @@ enum frame_format { FRAME_SSE, FRAME_NDJSON };
 void frame_begin(struct buf *b, enum frame_format f);
 
 /* `json` is on one line. */
-void frame_event(struct buf *b, enum frame_format f, uint64_t seq, struct str type, struct str json);
+void frame_event(struct buf *b, enum frame_format f, uint64_t seq, struct str type,
+                 struct str json);
 
 /* Breaks a silence. */
 void frame_heartbeat(struct buf *b, enum frame_format f);

@@ -30,7 +30,8 @@ bool http_value_is_valid(struct str value)
 
 bool http_add_header(struct http_request *r, struct str name, struct str value)
 {
-    if (r->header_count == HTTP_MAX_HEADERS || !http_name_is_valid(name) || !http_value_is_valid(value))
+    if (r->header_count == HTTP_MAX_HEADERS || !http_name_is_valid(name) ||
+        !http_value_is_valid(value))
         return false;
     r->headers[r->header_count++] = (struct http_header){name, value};
     return true;
@@ -41,8 +42,8 @@ void http_add_encoded(struct buf *b, struct str s)
     static const char hex[] = "0123456789ABCDEF";
     for (size_t i = 0; i < s.len; i++) {
         uint8_t c = (uint8_t)s.at[i];
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-                     c == '.' || c == '_' || c == '~';
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                     c == '-' || c == '.' || c == '_' || c == '~';
         if (plain) {
             buf_add_char(b, (char)c);
         } else {

@@ -53,7 +53,8 @@ static void on_field(struct sse_parser *p, struct str name, struct str value, bo
         on_data(p, value, in_chunk);
     else if (str_eq(name, STR("event")))
         replace(&p->type, value);
-    else if (str_eq(name, STR("id")) && (value.len == 0 || memchr(value.at, '\0', value.len) == NULL))
+    else if (str_eq(name, STR("id")) &&
+             (value.len == 0 || memchr(value.at, '\0', value.len) == NULL))
         replace(&p->id, value);
 }
 
@@ -113,8 +114,9 @@ static void take_line(struct sse_parser *p, const char *at, size_t len)
     buf_clear(&p->line);
 }
 
-/* May `more` bytes be taken for the line at hand? What a line leaves behind is never more than the line was, so this is
- * the only place where the bound is looked at, and it does not matter how the bytes were cut. */
+/* May `more` bytes be taken for the line at hand? What a line leaves behind is never more than the
+ * line was, so this is the only place where the bound is looked at, and it does not matter how the
+ * bytes were cut. */
 static enum err check(const struct sse_parser *p, size_t more)
 {
     const struct buf *all[] = {&p->line, &p->data, &p->type, &p->id};

@@ -2,13 +2,15 @@
 #define SLUICE_NET_SSE_PARSE_H
 /* An incremental reader of server-sent events (WHATWG HTML, 9.2.6 "Interpreting an event stream").
  *
- * Bytes go in as they come, cut anywhere; each event comes out once, when its blank line has come. Lines end with LF, CR or
- * CRLF; a byte order mark at the start is skipped; comments and unknown fields are passed over; an event without data is
- * none. What is left at the end without its blank line is dropped, as the standard says.
+ * Bytes go in as they come, cut anywhere; each event comes out once, when its blank line has come.
+ * Lines end with LF, CR or CRLF; a byte order mark at the start is skipped; comments and unknown
+ * fields are passed over; an event without data is none. What is left at the end without its blank
+ * line is dropped, as the standard says.
  *
- * Pure data, embedded by its owner. Life: sse_parse_init, sse_parse_feed any number of times, sse_parse_fini. Bound: what is
- * held of one event (data, name, the last id) and the line at hand may take `max_bytes` together; past it feeding fails for
- * good. An event whose data is one line within one chunk is handed on without a copy. */
+ * Pure data, embedded by its owner. Life: sse_parse_init, sse_parse_feed any number of times,
+ * sse_parse_fini. Bound: what is held of one event (data, name, the last id) and the line at hand
+ * may take `max_bytes` together; past it feeding fails for good. An event whose data is one line
+ * within one chunk is handed on without a copy. */
 #include <stdbool.h>
 
 #include "base/buf.h"
@@ -19,7 +21,8 @@ struct sse_event {
     struct str id;   /* the last id seen in the stream; may be empty */
 };
 
-/* The views are valid during the call. False stops the feeding: the rest of the chunk is dropped. */
+/* The views are valid during the call. False stops the feeding: the rest of the chunk is dropped.
+ */
 typedef bool sse_event_fn(void *ctx, const struct sse_event *event);
 
 struct sse_parser {

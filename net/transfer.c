@@ -11,15 +11,17 @@
 #include "base/mem.h"
 
 enum {
-    RECEIVE_BUFFER = 8192,    /* bytes; curl has one per transfer */
-    MAX_SPARE_HANDLES = 256,  /* handles kept for reuse, each a few KiB */
-    MAX_LOOKUPS = 4,          /* names being resolved at once: curl takes a thread for each */
-    NAME_FRESH_MS = 50000,    /* curl keeps an answer for 60 s: within that, no look-up is to be expected */
+    RECEIVE_BUFFER = 8192,   /* bytes; curl has one per transfer */
+    MAX_SPARE_HANDLES = 256, /* handles kept for reuse, each a few KiB */
+    MAX_LOOKUPS = 4,         /* names being resolved at once: curl takes a thread for each */
+    NAME_FRESH_MS =
+        50000, /* curl keeps an answer for 60 s: within that, no look-up is to be expected */
 };
 
-/* A descriptor that curl wants to hear of. A connection's stays watched for reading between two transfers, so that one
- * that is used again needs no system call; what becomes readable while nobody uses it has been closed by the peer, or is
- * not HTTP. Others belong to curl's look-ups and come and go with each. */
+/* A descriptor that curl wants to hear of. A connection's stays watched for reading between two
+ * transfers, so that one that is used again needs no system call; what becomes readable while
+ * nobody uses it has been closed by the peer, or is not HTTP. Others belong to curl's look-ups and
+ * come and go with each. */
 struct pool_socket {
     struct transfer_pool *pool;
     struct loop_watch *watch;
@@ -39,14 +41,14 @@ struct transfer_pool {
     struct loop_timer curl_timer;
     struct loop_msg kick; /* curl wants to run, or something waits for it to return */
     bool kicked;
-    bool dead; /* destroyed, but for the kick that is still queued */
-    bool in_curl; /* curl's own calls must not be made from within its callbacks */
-    bool is_tls;  /* its provider is spoken to over TLS */
+    bool dead;                    /* destroyed, but for the kick that is still queued */
+    bool in_curl;                 /* curl's own calls must not be made from within its callbacks */
+    bool is_tls;                  /* its provider is spoken to over TLS */
     struct pool_socket **sockets; /* by descriptor */
     size_t socket_count;
-    atomic_uint connections; /* written by the loop, read by anybody */
-    atomic_uint active;      /* likewise: started and not ended */
-    atomic_uint running;     /* likewise: of them, handed to curl */
+    atomic_uint connections;  /* written by the loop, read by anybody */
+    atomic_uint active;       /* likewise: started and not ended */
+    atomic_uint running;      /* likewise: of them, handed to curl */
     uint32_t lookups;         /* transfers whose name is being resolved */
     uint64_t name_fresh_till; /* ms */
     struct list transfers;    /* all that are under way */
@@ -67,7 +69,8 @@ struct transfer {
     struct transfer_deadlines deadlines;
     struct loop_timer timer;
     uint64_t started_ms;
-    uint64_t quiet_since_ms; /* once it was sent: the sending, the last byte, or the end of a pause */
+    uint64_t
+        quiet_since_ms; /* once it was sent: the sending, the last byte, or the end of a pause */
     enum { IDLE, STARTING, HELD, RUNNING, DOOMED } state;
     bool resolving;
     bool was_sent;
@@ -101,7 +104,7 @@ static void kick(struct transfer_pool *pool)
     loop_soon(pool->loop, &pool->kick);
 }
 
-/* --- curl's sockets and timer ------------------------------------------------------------------------------------- */
+/* --- curl's sockets and timer ----------------------------------------------------------------- */
 
 static void after_curl(struct transfer_pool *pool);
 
@@ -114,9 +117,10 @@ static void run_curl(struct transfer_pool *pool, curl_socket_t fd, int events)
     after_curl(pool);
 }
 
-/* What an idle connection says is no answer to whatever is asked next, but curl only looks whether it has been closed, and
- * would take it for one: a 408 that a proxy sent before it hung up, or worse. So it is closed for curl to see. Idle TLS
- * connections may talk among themselves (HTTP/2). */
+/* What an idle connection says is no answer to whatever is asked next, but curl only looks whether
+ * it has been closed, and would take it for one: a 408 that a proxy sent before it hung up, or
+ * worse. So it is closed for curl to see. Idle TLS connections may talk among themselves (HTTP/2).
+ */
 static void spoil(int fd)
 {
     char waste[4096];
@@ -157,7 +161,8 @@ static bool make_room(struct transfer_pool *pool, size_t fd)
     struct pool_socket **grown = mem_realloc(pool->sockets, count * sizeof(struct pool_socket *));
     if (grown == NULL)
         return false;
-    memset(grown + pool->socket_count, 0, (count - pool->socket_count) * sizeof(struct pool_socket *));
+    memset(grown + pool->socket_count, 0,
+           (count - pool->socket_count) * sizeof(struct pool_socket *));
     pool->sockets = grown;
     pool->socket_count = count;
     return true;
@@ -191,9 +196,9 @@ static void forget_socket(struct transfer_pool *pool, int fd)
     mem_free(s);
 }
 
-/* curl 7.88 closes a socket that never got connected without asking for it (curl#11439), tells so afterwards or never, and
- * may be given the same number for the next address, which it then believes to be watched already: so the new one takes
- * over what was asked of the old. */
+/* curl 7.88 closes a socket that never got connected without asking for it (curl#11439), tells so
+ * afterwards or never, and may be given the same number for the next address, which it then
+ * believes to be watched already: so the new one takes over what was asked of the old. */
 static bool adopt_connection(struct transfer_pool *pool, int fd)
 {
     struct pool_socket *old = socket_at(pool, fd);
@@ -299,15 +304,16 @@ static void on_kick(struct loop_msg *msg)
         mem_free(pool);
         return;
     }
-    after_curl(pool); /* hands over what was started; curl asks for a run at once, which comes next anyway */
+    after_curl(pool); /* hands over what was started; curl asks for a run at once, which comes next
+                         anyway */
     pool->kicked = false;
     run_curl(pool, CURL_SOCKET_TIMEOUT, 0);
 }
 
-/* --- one transfer, in the order of time --------------------------------------------------------------------------- */
+/* --- one transfer, in the order of time ------------------------------------------------------- */
 
-/* The next moment at which a deadline could have passed. Silence is not measured exactly: the timer is not moved with
- * every byte, but looks when it fires. */
+/* The next moment at which a deadline could have passed. Silence is not measured exactly: the timer
+ * is not moved with every byte, but looks when it fires. */
 static uint64_t next_deadline(const struct transfer *t)
 {
     uint64_t end = t->deadlines.end_at_ms, own;
@@ -318,7 +324,8 @@ static uint64_t next_deadline(const struct transfer *t)
     else if (t->paused)
         own = end; /* the silence is ours */
     else
-        own = t->quiet_since_ms + (t->has_bytes ? t->deadlines.idle_ms : t->deadlines.first_byte_ms);
+        own =
+            t->quiet_since_ms + (t->has_bytes ? t->deadlines.idle_ms : t->deadlines.first_byte_ms);
     return own < end ? own : end;
 }
 
@@ -417,13 +424,15 @@ static enum err code_of(const struct transfer *t, CURLcode rc, int status)
     case CURLE_SEND_ERROR:
     case CURLE_RECV_ERROR:
     case CURLE_HTTP2:
-    case CURLE_HTTP2_STREAM: return status < 200 ? ERR_PROVIDER_UNREACHABLE : ERR_PROVIDER_BAD_RESPONSE;
+    case CURLE_HTTP2_STREAM:
+        return status < 200 ? ERR_PROVIDER_UNREACHABLE : ERR_PROVIDER_BAD_RESPONSE;
     default: return ERR_PROVIDER_BAD_RESPONSE;
     }
 }
 
-/* As many connections are kept as are in use, and the idle ones that may be. curl keeps one beyond what it is told, since it
- * compares before the one that just ended counts as idle; 0 would mean any number. */
+/* As many connections are kept as are in use, and the idle ones that may be. curl keeps one beyond
+ * what it is told, since it compares before the one that just ended counts as idle; 0 would mean
+ * any number. */
 static void bound_connections(struct transfer_pool *pool)
 {
     long most = (long)pool->running + (long)pool->options.max_idle - 1;
@@ -508,7 +517,7 @@ static void on_deadline(struct loop_timer *timer)
     finish(t, &result);
 }
 
-/* --- what waits until curl has returned --------------------------------------------------------------------------- */
+/* --- what waits until curl has returned ------------------------------------------------------- */
 
 static bool may_look_up(struct transfer_pool *pool)
 {
@@ -533,7 +542,8 @@ static void hand_over(struct transfer *t)
     pool->running++;
     bound_connections(pool);
     if (curl_multi_add_handle(pool->multi, t->easy) != CURLM_OK) {
-        struct transfer_result result = {.code = ERR_PROVIDER_UNREACHABLE, .detail = "out of memory"};
+        struct transfer_result result = {.code = ERR_PROVIDER_UNREACHABLE,
+                                         .detail = "out of memory"};
         finish(t, &result);
     }
 }
@@ -543,7 +553,8 @@ static void drop_doomed(struct transfer_pool *pool)
     struct list *link;
     while ((link = list_pop_front(&pool->doomed)) != NULL) {
         struct transfer *t = CONTAINER_OF(link, struct transfer, link);
-        curl_multi_remove_handle(pool->multi, t->easy); /* closes the connection where the answer was not at its end */
+        curl_multi_remove_handle(
+            pool->multi, t->easy); /* closes the connection where the answer was not at its end */
         recycle(t);
     }
 }
@@ -582,7 +593,7 @@ static void after_curl(struct transfer_pool *pool)
     start_waiting(&pool->starting);
 }
 
-/* --- starting and stopping ---------------------------------------------------------------------------------------- */
+/* --- starting and stopping -------------------------------------------------------------------- */
 
 /* What never changes for the transfers of a pool. DESIGN §13 has the reason for most of it. */
 static bool set_up(struct transfer *t)
@@ -653,8 +664,9 @@ static size_t header_bytes(const struct http_request *r)
     return bytes;
 }
 
-/* curl wants a linked list of lines. Its nodes are ours, so that no line costs an allocation. "Name;" sends an empty
- * value, "Name:" none at all: that is how the `Expect:` header, and the wait for a 100 that it brings, is switched off. */
+/* curl wants a linked list of lines. Its nodes are ours, so that no line costs an allocation.
+ * "Name;" sends an empty value, "Name:" none at all: that is how the `Expect:` header, and the wait
+ * for a 100 that it brings, is switched off. */
 static bool write_headers(struct transfer *t, const struct http_request *r)
 {
     char *at = mem_alloc(header_bytes(r));
@@ -687,8 +699,8 @@ static bool set_request(struct transfer *t, const struct http_request *r)
     bool has_body = r->body.at != NULL, is_head = strcmp(r->method, "HEAD") == 0;
     bool is_usual = strcmp(r->method, has_body ? "POST" : "GET") == 0;
     t->pool->is_tls = str_starts(str_of(r->url), STR("https:"));
-    /* HTTP/2 with TLS only. Without, curl would hold all requests back until the first is answered, to see whether the
-     * server speaks it. */
+    /* HTTP/2 with TLS only. Without, curl would hold all requests back until the first is answered,
+     * to see whether the server speaks it. */
     long version = t->pool->is_tls ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1;
     CURL *e = t->easy;
     CURLcode rc = CURLE_OK;
@@ -710,7 +722,8 @@ static bool set_request(struct transfer *t, const struct http_request *r)
 }
 
 enum err transfer_start(struct transfer_pool *pool, const struct http_request *request,
-                        const struct transfer_deadlines *deadlines, const struct transfer_events *events, void *ctx,
+                        const struct transfer_deadlines *deadlines,
+                        const struct transfer_events *events, void *ctx,
                         struct transfer **ret_transfer)
 {
     struct transfer *t = take_handle(pool);
@@ -762,7 +775,8 @@ void transfer_pause(struct transfer *t)
     t->paused = true;
     if (t->has_bytes)
         curl_easy_pause(t->easy, CURLPAUSE_RECV);
-    /* else on_write holds the first of them back: a curl that is paused before takes all headers for one */
+    /* else on_write holds the first of them back: a curl that is paused before takes all headers
+     * for one */
 }
 
 void transfer_resume(struct transfer *t)
@@ -809,14 +823,16 @@ struct str transfer_header(struct transfer *t, const char *name)
     return value_of(h);
 }
 
-void transfer_each_header(struct transfer *t, void (*on_header)(void *ctx, struct str name, struct str value), void *ctx)
+void transfer_each_header(struct transfer *t,
+                          void (*on_header)(void *ctx, struct str name, struct str value),
+                          void *ctx)
 {
     struct curl_header *h = NULL;
     while ((h = curl_easy_nextheader(t->easy, CURLH_HEADER, -1, h)) != NULL)
         on_header(ctx, str_of(h->name), value_of(h));
 }
 
-/* --- the pool ----------------------------------------------------------------------------------------------------- */
+/* --- the pool --------------------------------------------------------------------------------- */
 
 static bool set_up_multi(struct transfer_pool *pool)
 {
@@ -836,7 +852,8 @@ enum err transfer_pool_create(struct loop *loop, const struct transfer_pool_opti
         return ERR_NOMEM;
     pool->loop = loop;
     pool->options = *options;
-    struct list *lists[] = {&pool->transfers, &pool->starting, &pool->held, &pool->doomed, &pool->spare};
+    struct list *lists[] = {&pool->transfers, &pool->starting, &pool->held, &pool->doomed,
+                            &pool->spare};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         list_init(lists[i]);
     loop_timer_init(&pool->curl_timer, loop, on_curl_timer_fired);

@@ -1,9 +1,10 @@
 #ifndef SLUICE_PROVIDERS_ANSWER_H
 #define SLUICE_PROVIDERS_ANSWER_H
-/* What comes out of a call, whatever the wire format was: deltas while it runs, and the whole at its end.
+/* What comes out of a call, whatever the wire format was: deltas while it runs, and the whole at
+ * its end.
  *
- * An answer gathers text and tool calls from deltas. Owned by one attempt, on its loop. Bounded: past `max_bytes` of text
- * and arguments together it fails. */
+ * An answer gathers text and tool calls from deltas. Owned by one attempt, on its loop. Bounded:
+ * past `max_bytes` of text and arguments together it fails. */
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -15,9 +16,9 @@ enum delta_kind { DELTA_TEXT, DELTA_REASONING, DELTA_TOOL_CALL };
 /* One delta of the provider is one delta here. Views are valid during the call. */
 struct delta {
     enum delta_kind kind;
-    struct str text; /* of text and reasoning */
-    uint32_t index;  /* of a tool call */
-    struct str id, name; /* NULL where this delta does not bring them */
+    struct str text;      /* of text and reasoning */
+    uint32_t index;       /* of a tool call */
+    struct str id, name;  /* NULL where this delta does not bring them */
     struct str arguments; /* a piece of JSON text; may be empty */
 };
 
@@ -34,8 +35,8 @@ struct answer {
     struct buf text;
     struct tool_call *tool_calls;
     uint32_t tool_call_count;
-    size_t bytes;     /* of text, names and arguments together */
-    size_t max_bytes; /* for them */
+    size_t bytes;       /* of text, names and arguments together */
+    size_t max_bytes;   /* for them */
     struct usage usage; /* tokens as the provider reports them */
     bool has_usage;
     char finish_reason[32]; /* empty: not told */

@@ -3,12 +3,13 @@
  *     build            decoder_begin -> feed* -> end            judge (another status than 200)
  *     call -> JSON     SSE chunks or one JSON document -> deltas
  *
- * A stream is whole when `data: [DONE]` has come, a document when it is one JSON value with a message in it. */
+ * A stream is whole when `data: [DONE]` has come, a document when it is one JSON value with a
+ * message in it. */
 #include "base/mem.h"
 #include "net/sse_parse.h"
 #include "providers/provider.h"
 
-/* --- the request -------------------------------------------------------------------------------------------------- */
+/* --- the request ------------------------------------------------------------------------------ */
 
 static void add_query(struct buf *url, const struct provider_options *o)
 {
@@ -56,7 +57,8 @@ static void add_message(struct buf *b, const char *role, struct str content)
     buf_add_char(b, '}');
 }
 
-/* The conversation that an input stands for (API §5). `text` is the input of any other form, as a string. */
+/* The conversation that an input stands for (API §5). `text` is the input of any other form, as a
+ * string. */
 static enum err add_input(struct buf *b, struct str input, struct json_doc *doc)
 {
     enum err e = json_parse(doc, input, NULL);
@@ -101,13 +103,15 @@ static void add_param(struct buf *b, struct json_member m)
 static void add_params(struct buf *b, const struct call *call)
 {
     struct json over = call->run_params, under = call->agent_params;
-    for (struct json_member m = json_first_member(under); json_exists(m.value); m = json_next_member(under, m)) {
+    for (struct json_member m = json_first_member(under); json_exists(m.value);
+         m = json_next_member(under, m)) {
         struct str raw = json_raw(m.name);
         struct str name = {raw.at + 1, raw.len - 2};
         if (!json_exists(json_get(over, name)))
             add_param(b, m);
     }
-    for (struct json_member m = json_first_member(over); json_exists(m.value); m = json_next_member(over, m))
+    for (struct json_member m = json_first_member(over); json_exists(m.value);
+         m = json_next_member(over, m))
         add_param(b, m);
 }
 
@@ -132,12 +136,14 @@ static enum err write_body(struct buf *b, const struct call *call, struct json_d
     return buf_ok(b);
 }
 
-static enum err build(const struct provider *p, const struct call *call, uint32_t key, struct buf *body,
-                      struct json_doc *scratch, struct http_request *ret_request, struct error *ret_error)
+static enum err build(const struct provider *p, const struct call *call, uint32_t key,
+                      struct buf *body, struct json_doc *scratch, struct http_request *ret_request,
+                      struct error *ret_error)
 {
     enum err e = write_body(body, call, scratch);
     if (e != OK)
-        return error_set(ret_error, e == ERR_INVALID_JSON ? ERR_BAD_REQUEST : e, "the request cannot be built");
+        return error_set(ret_error, e == ERR_INVALID_JSON ? ERR_BAD_REQUEST : e,
+                         "the request cannot be built");
     ret_request->method = "POST";
     ret_request->url = p->url;
     ret_request->body = buf_str(body);
@@ -145,11 +151,12 @@ static enum err build(const struct provider *p, const struct call *call, uint32_
     if (p->options.api_key_count > 0)
         fine = fine && http_add_header(ret_request, STR("Authorization"), p->auth[key]);
     for (uint32_t i = 0; fine && i < p->options.header_count; i++)
-        fine = http_add_header(ret_request, p->options.headers[i].name, p->options.headers[i].value);
+        fine =
+            http_add_header(ret_request, p->options.headers[i].name, p->options.headers[i].value);
     return fine ? OK : error_set(ret_error, ERR_BAD_REQUEST, "too many headers");
 }
 
-/* --- the answer --------------------------------------------------------------------------------------------------- */
+/* --- the answer ------------------------------------------------------------------------------- */
 
 struct decoder {
     struct decoder_sink sink;
@@ -163,7 +170,8 @@ struct decoder {
     struct verdict verdict;
 };
 
-static void decoder_init(struct decoder *d, const struct decoder_sink *sink, struct json_doc *scratch, size_t max_bytes)
+static void decoder_init(struct decoder *d, const struct decoder_sink *sink,
+                         struct json_doc *scratch, size_t max_bytes)
 {
     d->sink = *sink;
     d->scratch = scratch;
@@ -209,13 +217,15 @@ static void take_usage(struct decoder *d, struct json usage)
     a->usage.output_tokens = count_of(json_get_lit(usage, "completion_tokens"));
 }
 
-/* An error object, in one of the shapes in which servers send it: {"message","type","code"} or a bare string. */
+/* An error object, in one of the shapes in which servers send it: {"message","type","code"} or a
+ * bare string. */
 static void judge_error(struct json error, enum err otherwise, struct verdict *ret)
 {
     struct arena arena;
     arena_init(&arena, 65536);
-    struct str message = json_is(error, JSON_STRING) ? text_of(error, &arena)
-                                                     : text_of(json_get_lit(error, "message"), &arena);
+    struct str message = json_is(error, JSON_STRING)
+                             ? text_of(error, &arena)
+                             : text_of(json_get_lit(error, "message"), &arena);
     struct str code = text_of(json_get_lit(error, "code"), &arena);
     struct str type = text_of(json_get_lit(error, "type"), &arena);
     *ret = (struct verdict){.code = otherwise};
@@ -369,7 +379,8 @@ static void read_document(struct decoder *d)
         return;
     }
     struct json root = json_root(d->scratch);
-    bool has_message = json_is(json_get_lit(json_first(json_get_lit(root, "choices")), "message"), JSON_OBJECT);
+    bool has_message =
+        json_is(json_get_lit(json_first(json_get_lit(root, "choices")), "message"), JSON_OBJECT);
     if (!has_message && !json_exists(json_get_lit(root, "error")))
         fail(d, ERR_PROVIDER_BAD_RESPONSE, STR("the answer holds no message"));
     else if (take_document(d, root, "message"))
@@ -385,7 +396,8 @@ static void decoder_end(struct decoder *d, struct verdict *ret_verdict)
     *ret_verdict = d->has_verdict ? d->verdict : (struct verdict){.code = OK};
 }
 
-static void judge(int status, struct str body, struct json_doc *scratch, struct verdict *ret_verdict)
+static void judge(int status, struct str body, struct json_doc *scratch,
+                  struct verdict *ret_verdict)
 {
     enum err code = provider_status_code(status);
     *ret_verdict = (struct verdict){.code = code};
@@ -395,7 +407,8 @@ static void judge(int status, struct str body, struct json_doc *scratch, struct 
     if (!json_exists(error))
         return;
     judge_error(error, code, ret_verdict);
-    bool by_status = code != ERR_BAD_REQUEST; /* what the status says about the provider's health stands */
+    bool by_status =
+        code != ERR_BAD_REQUEST; /* what the status says about the provider's health stands */
     if (by_status)
         ret_verdict->code = code;
 }

@@ -44,11 +44,13 @@ static enum err check_options(const struct provider_options *o, struct error *re
 {
     for (uint32_t i = 0; i < o->api_key_count; i++) {
         if (!http_value_is_valid(o->api_keys[i]))
-            return error_set(ret_error, ERR_CONFIG, "an API key holds a byte that cannot stand in a header");
+            return error_set(ret_error, ERR_CONFIG,
+                             "an API key holds a byte that cannot stand in a header");
     }
     for (uint32_t i = 0; i < o->header_count; i++) {
         if (!http_name_is_valid(o->headers[i].name) || !http_value_is_valid(o->headers[i].value))
-            return error_set(ret_error, ERR_CONFIG, "the header %.*s is not valid", STR_ARG(o->headers[i].name));
+            return error_set(ret_error, ERR_CONFIG, "the header %.*s is not valid",
+                             STR_ARG(o->headers[i].name));
     }
     return OK;
 }
@@ -58,7 +60,8 @@ enum err provider_create(const struct provider_options *options, struct provider
 {
     const struct provider_kind *kind = provider_kind_find(options->kind);
     if (kind == NULL)
-        return error_set(ret_error, ERR_CONFIG, "\"%.*s\" is no kind of provider", STR_ARG(options->kind));
+        return error_set(ret_error, ERR_CONFIG, "\"%.*s\" is no kind of provider",
+                         STR_ARG(options->kind));
     enum err e = check_options(options, ret_error);
     if (e != OK)
         return e;
@@ -68,7 +71,8 @@ enum err provider_create(const struct provider_options *options, struct provider
     p->kind = kind;
     p->options = *options;
     arena_init(&p->arena, 1048576);
-    e = own_strings(p) ? kind->prepare(p, ret_error) : error_set(ret_error, ERR_NOMEM, "out of memory");
+    e = own_strings(p) ? kind->prepare(p, ret_error)
+                       : error_set(ret_error, ERR_NOMEM, "out of memory");
     if (e != OK) {
         provider_destroy(p);
         return e;

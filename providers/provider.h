@@ -2,11 +2,12 @@
 #define SLUICE_PROVIDERS_PROVIDER_H
 /* A provider: an outbound endpoint with its wire format, and the adapter that speaks it.
  *
- * An adapter translates, without I/O: it builds the request of a call, eats the bytes of the answer and gives out neutral
- * deltas, and judges failures. Its tests are recorded transcripts. `sim` has no wire: it says what happens next and after
- * which pause (providers/sim.h).
+ * An adapter translates, without I/O: it builds the request of a call, eats the bytes of the answer
+ * and gives out neutral deltas, and judges failures. Its tests are recorded transcripts. `sim` has
+ * no wire: it says what happens next and after which pause (providers/sim.h).
  *
- * A provider is made from its options once and immutable from then on; any thread. A decoder belongs to one attempt. */
+ * A provider is made from its options once and immutable from then on; any thread. A decoder
+ * belongs to one attempt. */
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -36,7 +37,7 @@ struct provider {
     const struct provider_kind *kind;
     struct arena arena; /* owns all strings */
     struct provider_options options;
-    const char *url; /* of the call; made by the adapter */
+    const char *url;                    /* of the call; made by the adapter */
     struct str auth[PROVIDER_MAX_KEYS]; /* the value of the header that carries each key */
 };
 
@@ -55,13 +56,15 @@ struct call {
 struct decoder_sink {
     void *ctx;
     bool (*on_delta)(void *ctx, const struct delta *delta); /* false: stop, the attempt is over */
-    struct answer *answer; /* usage and finish reason go there directly, and the text of an answer that is not streamed */
+    struct answer *answer; /* usage and finish reason go there directly, and the text of an answer
+                              that is not streamed */
 };
 
 /* How an attempt ended, judged. */
 struct verdict {
     enum err code; /* OK: succeeded */
-    bool is_final; /* trying again cannot help, although the code is retryable (a quota is used up) */
+    bool is_final; /* trying again cannot help, although the code is retryable (a quota is used up)
+                    */
     char message[256];
 };
 
@@ -69,33 +72,38 @@ struct decoder; /* as the kind defines it */
 
 struct provider_kind {
     const char *name;
-    bool is_local; /* no HTTP: `sim` */
+    bool is_local;                    /* no HTTP: `sim` */
     bool (*serves)(struct str model); /* is that one of its models? NULL: only the provider knows */
 
     /* Makes what every request shares (url, auth) in p->arena. */
     enum err (*prepare)(struct provider *p, struct error *ret_error);
 
-    /* Writes the request of a call. The body goes into `body`, which outlives the request; `key` is the index of the API
-     * key to use. ERR_BAD_REQUEST with the reason where the call is none for this provider. */
-    enum err (*build)(const struct provider *p, const struct call *call, uint32_t key, struct buf *body,
-                      struct json_doc *scratch, struct http_request *ret_request, struct error *ret_error);
+    /* Writes the request of a call. The body goes into `body`, which outlives the request; `key` is
+     * the index of the API key to use. ERR_BAD_REQUEST with the reason where the call is none for
+     * this provider. */
+    enum err (*build)(const struct provider *p, const struct call *call, uint32_t key,
+                      struct buf *body, struct json_doc *scratch, struct http_request *ret_request,
+                      struct error *ret_error);
 
-    /* A decoder for the answer to such a request, in `size` bytes of zeroed memory. `scratch` is a tape that may be used
-     * within each call below. */
+    /* A decoder for the answer to such a request, in `size` bytes of zeroed memory. `scratch` is a
+     * tape that may be used within each call below. */
     size_t decoder_size;
-    void (*decoder_init)(struct decoder *d, const struct decoder_sink *sink, struct json_doc *scratch, size_t max_bytes);
+    void (*decoder_init)(struct decoder *d, const struct decoder_sink *sink,
+                         struct json_doc *scratch, size_t max_bytes);
     void (*decoder_fini)(struct decoder *d);
     /* The first bytes of a 200 have come. */
     void (*decoder_begin)(struct decoder *d, struct str content_type);
     /* False: there is a verdict already, nothing more is wanted. */
     bool (*decoder_feed)(struct decoder *d, const char *bytes, size_t len);
-    /* Has the protocol's own end mark come? What happens to the connection afterwards does not matter. */
+    /* Has the protocol's own end mark come? What happens to the connection afterwards does not
+     * matter. */
     bool (*decoder_is_complete)(const struct decoder *d);
     /* No more bytes come: was the answer whole? */
     void (*decoder_end)(struct decoder *d, struct verdict *ret_verdict);
 
     /* What a status other than 200 means, with what came as its body (cut at 64 KiB). */
-    void (*judge)(int status, struct str body, struct json_doc *scratch, struct verdict *ret_verdict);
+    void (*judge)(int status, struct str body, struct json_doc *scratch,
+                  struct verdict *ret_verdict);
 };
 
 /* The table of adapters. NULL: there is no such kind. */

@@ -5,21 +5,23 @@
 enum { DEFAULT_STORY_TOKENS = 40, TEXT_MAX = 16777216 };
 
 static const char *const vocabulary[] = {
-    "the",  "a",     "old",   "river", "gate",  "water", "ran",   "slowly", "through", "quiet", "town", "and",
-    "then", "under", "stone", "bridge", "where", "light", "fell", "on",     "green",   "fields", "of",  "early",
-    "rain", "until", "night", "came",  "with",  "stars", "wide",  "open",   "over",    "every", "roof", "again",
+    "the",   "a",    "old",   "river",  "gate",  "water", "ran",    "slowly", "through",
+    "quiet", "town", "and",   "then",   "under", "stone", "bridge", "where",  "light",
+    "fell",  "on",   "green", "fields", "of",    "early", "rain",   "until",  "night",
+    "came",  "with", "stars", "wide",   "open",  "over",  "every",  "roof",   "again",
 };
 
 enum { WORDS = sizeof vocabulary / sizeof vocabulary[0] };
 
-/* --- tokens ------------------------------------------------------------------------------------------------------- */
+/* --- tokens ----------------------------------------------------------------------------------- */
 
 static bool is_space(char c)
 {
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-/* Length of the token that begins at `at`: white space (before the first word only), a word, the white space behind it. */
+/* Length of the token that begins at `at`: white space (before the first word only), a word, the
+ * white space behind it. */
 static size_t token_len(struct str text, size_t at)
 {
     size_t i = at;
@@ -40,14 +42,14 @@ static uint64_t count_tokens(struct str text)
     return n;
 }
 
-/* --- the models --------------------------------------------------------------------------------------------------- */
+/* --- the models ------------------------------------------------------------------------------- */
 
 static bool serves(struct str model)
 {
     return str_eq(model, STR("echo")) || str_eq(model, STR("story"));
 }
 
-/* --- the input ---------------------------------------------------------------------------------------------------- */
+/* --- the input -------------------------------------------------------------------------------- */
 
 static bool add_string(struct buf *b, struct json v)
 {
@@ -87,7 +89,7 @@ static enum err read_text(struct sim *s, struct str input, struct json_doc *doc)
     return buf_ok(&s->text);
 }
 
-/* --- params.sim --------------------------------------------------------------------------------------------------- */
+/* --- params.sim ------------------------------------------------------------------------------- */
 
 static bool read_count(struct json v, uint64_t max, uint64_t *ret)
 {
@@ -155,7 +157,8 @@ static bool read_params(struct sim *s, struct json p, uint64_t *ret_seed)
         return true;
     if (!json_is(p, JSON_OBJECT))
         return false;
-    for (struct json_member m = json_first_member(p); json_exists(m.value); m = json_next_member(p, m)) {
+    for (struct json_member m = json_first_member(p); json_exists(m.value);
+         m = json_next_member(p, m)) {
         if (!is_known(m.name))
             return false;
     }
@@ -188,7 +191,8 @@ static uint64_t mix(uint64_t seed, struct str path, uint32_t attempt)
     return (h ^ attempt) * 0x100000001B3u;
 }
 
-enum err sim_init(struct sim *s, const struct call *call, struct json_doc *scratch, struct error *ret_error)
+enum err sim_init(struct sim *s, const struct call *call, struct json_doc *scratch,
+                  struct error *ret_error)
 {
     uint64_t seed = 1;
     *s = (struct sim){.tokens = DEFAULT_STORY_TOKENS};
@@ -211,7 +215,7 @@ void sim_fini(struct sim *s)
     buf_fini(&s->text);
 }
 
-/* --- the script --------------------------------------------------------------------------------------------------- */
+/* --- the script ------------------------------------------------------------------------------- */
 
 static uint64_t pause_ms(struct sim *s)
 {
@@ -248,14 +252,19 @@ static struct verdict verdict_of(const struct sim_fault *f, bool has_spoken)
     switch (f->kind) {
     case SIM_STATUS:
         v.code = provider_status_code(f->status);
-        snprintf(v.message, sizeof v.message, "sim answers with status %d, as it was told", f->status);
+        snprintf(v.message, sizeof v.message, "sim answers with status %d, as it was told",
+                 f->status);
         break;
     case SIM_RESET:
         v.code = has_spoken ? ERR_PROVIDER_BAD_RESPONSE : ERR_PROVIDER_UNREACHABLE;
         snprintf(v.message, sizeof v.message, "sim resets the connection, as it was told");
         break;
-    case SIM_TRUNCATE: snprintf(v.message, sizeof v.message, "sim cuts the answer, as it was told"); break;
-    case SIM_GARBAGE: snprintf(v.message, sizeof v.message, "sim answers with garbage, as it was told"); break;
+    case SIM_TRUNCATE:
+        snprintf(v.message, sizeof v.message, "sim cuts the answer, as it was told");
+        break;
+    case SIM_GARBAGE:
+        snprintf(v.message, sizeof v.message, "sim answers with garbage, as it was told");
+        break;
     case SIM_HANG: break; /* no verdict: silence */
     }
     return v;
@@ -289,7 +298,8 @@ void sim_next(struct sim *s, struct sim_step *ret_step)
     if (s->said == 0)
         ret_step->after_ms = pause_ms(s); /* an empty answer takes its time as well */
     if (s->fault != NULL)
-        strike(s, ret_step); /* the text was shorter than the fault waits for: it comes all the same */
+        strike(s,
+               ret_step); /* the text was shorter than the fault waits for: it comes all the same */
 }
 
 bool sim_was_answered(const struct sim_step *step)
@@ -303,7 +313,7 @@ void sim_usage(const struct sim *s, struct usage *ret_usage)
     ret_usage->output_tokens = s->said;
 }
 
-/* --- the adapter -------------------------------------------------------------------------------------------------- */
+/* --- the adapter ------------------------------------------------------------------------------ */
 
 static enum err prepare(struct provider *p, struct error *ret_error)
 {
@@ -311,4 +321,5 @@ static enum err prepare(struct provider *p, struct error *ret_error)
     return OK;
 }
 
-const struct provider_kind provider_sim = {.name = "sim", .is_local = true, .serves = serves, .prepare = prepare};
+const struct provider_kind provider_sim = {
+    .name = "sim", .is_local = true, .serves = serves, .prepare = prepare};

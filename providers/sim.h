@@ -1,12 +1,15 @@
 #ifndef SLUICE_PROVIDERS_SIM_H
 #define SLUICE_PROVIDERS_SIM_H
-/* `sim`, the provider that is always there: answers without a key and without a network, and fails on demand (API §7).
+/* `sim`, the provider that is always there: answers without a key and without a network, and fails
+ * on demand (API §7).
  *
- * A script says, step by step, what happens and after which pause; whoever plays it owns the clock. It is deterministic in
- * seed and task path, pauses and faults also in the attempt. sim/echo says the input's text, sim/story deterministic words.
- * A token is a word with the white space behind it (and before the first), so that the deltas joined are the text.
+ * A script says, step by step, what happens and after which pause; whoever plays it owns the clock.
+ * It is deterministic in seed and task path, pauses and faults also in the attempt. sim/echo says
+ * the input's text, sim/story deterministic words. A token is a word with the white space behind it
+ * (and before the first), so that the deltas joined are the text.
  *
- * Embedded by the attempt that plays it. Life: sim_init, sim_next until it is not SIM_TOKEN, sim_fini. */
+ * Embedded by the attempt that plays it. Life: sim_init, sim_next until it is not SIM_TOKEN,
+ * sim_fini. */
 #include "base/rng.h"
 #include "providers/provider.h"
 
@@ -23,9 +26,9 @@ struct sim_fault {
 };
 
 enum sim_step_kind {
-    SIM_TOKEN, /* `text` comes */
-    SIM_END,   /* the answer is whole */
-    SIM_FAIL,  /* as `verdict` says */
+    SIM_TOKEN,   /* `text` comes */
+    SIM_END,     /* the answer is whole */
+    SIM_FAIL,    /* as `verdict` says */
     SIM_SILENCE, /* nothing comes any more */
 };
 
@@ -34,7 +37,7 @@ struct sim_step {
     uint64_t after_ms; /* the pause before it */
     struct str text;
     struct verdict verdict;
-    bool is_status; /* of a failure: it stands for an HTTP status */
+    bool is_status;          /* of a failure: it stands for an HTTP status */
     uint64_t retry_after_ms; /* of a failure: the provider's hint, 0 if none */
 };
 
@@ -55,7 +58,8 @@ struct sim {
 };
 
 /* OK; ERR_UNKNOWN_MODEL; ERR_BAD_REQUEST where `params.sim` is not as it should be. */
-enum err sim_init(struct sim *s, const struct call *call, struct json_doc *scratch, struct error *ret_error) MUST_CHECK;
+enum err sim_init(struct sim *s, const struct call *call, struct json_doc *scratch,
+                  struct error *ret_error) MUST_CHECK;
 void sim_fini(struct sim *s);
 
 /* What happens next. After a step that is no token there is none. */

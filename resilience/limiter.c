@@ -65,7 +65,7 @@ void limiter_configure(struct limiter *l, const struct limiter_policy *policy, u
     retry_budget_configure(&l->budget, policy->retry_budget);
 }
 
-/* --- what is in the way --------------------------------------------------------------------- */
+/* --- what is in the way ----------------------------------------------------------------------- */
 
 /* `until_ms`: the latest of all times that are known; `needs_return`: there is an unknown one. */
 struct outlook {
@@ -146,7 +146,7 @@ static struct limiter_answer why_in_line(const struct limiter *l, uint64_t now)
     return (struct limiter_answer){LIMITER_WAIT, LIMITER_RATE_LIMITED, now, {0}};
 }
 
-/* --- asking and waiting --------------------------------------------------------------------- */
+/* --- asking and waiting ----------------------------------------------------------------------- */
 
 void limiter_ticket_init(struct limiter_ticket *t, uint64_t tenant, uint64_t cost_tokens)
 {
@@ -239,7 +239,7 @@ struct limiter_answer limiter_reason(const struct limiter *l, const struct limit
     return why_in_line(l, latest(l, now_ms));
 }
 
-/* --- the end of a call ---------------------------------------------------------------------- */
+/* --- the end of a call ------------------------------------------------------------------------ */
 
 static struct breaker_change nothing_changed(const struct limiter *l)
 {
@@ -320,7 +320,7 @@ enum retry_verdict limiter_retry(struct limiter *l, const struct retry_policy *p
     return retry_decide(policy, failure, deadline_ms, &l->budget, now, rng, ret_at_ms);
 }
 
-/* --- the provider --------------------------------------------------------------------------- */
+/* --- the provider ----------------------------------------------------------------------------- */
 
 bool limiter_is_full(const struct limiter *l, uint64_t now_ms)
 {

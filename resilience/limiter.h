@@ -75,7 +75,7 @@ void limiter_fini(struct limiter *l);
 /* New numbers for a limiter in use: what is out, what waits and what was learned stays. */
 void limiter_configure(struct limiter *l, const struct limiter_policy *policy, uint64_t now_ms);
 
-/* --- one call ------------------------------------------------------------------------------- */
+/* --- one call --------------------------------------------------------------------------------- */
 
 enum limiter_ticket_state { LIMITER_IDLE, LIMITER_WAITING, LIMITER_GRANTED };
 
@@ -173,7 +173,7 @@ enum retry_verdict limiter_retry(struct limiter *l, const struct retry_policy *p
                                  const struct retry_failure *failure, uint64_t deadline_ms,
                                  uint64_t now_ms, struct rng *rng, uint64_t *ret_at_ms);
 
-/* --- the provider --------------------------------------------------------------------------- */
+/* --- the provider ----------------------------------------------------------------------------- */
 
 /* Would a bounded ticket be refused for a full queue? */
 bool limiter_is_full(const struct limiter *l, uint64_t now_ms);

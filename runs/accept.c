@@ -3,7 +3,7 @@
 #include "base/mem.h"
 #include "runs/engine.h"
 
-/* --- may it come in? ---------------------------------------------------------------------------------------------- */
+/* --- may it come in? -------------------------------------------------------------------------- */
 
 /* The provider that the run's root calls: the lane in which it waits, if it has to. */
 static struct upstream *root_upstream(const struct accept *a, struct shard *shard)
@@ -28,8 +28,9 @@ static bool has_room(const struct engine *e)
     return engine_live(e) < e->limits.live_runs && engine_memory(e) < e->limits.memory_bytes;
 }
 
-/* Others wait in the store already, or so many in memory that it had better wait there: order is kept either way. One whose
- * creator stays on the line is let in, since its connection bounds it. */
+/* Others wait in the store already, or so many in memory that it had better wait there: order is
+ * kept either way. One whose creator stays on the line is let in, since its connection bounds it.
+ */
 static bool must_queue(const struct accept *a, const struct engine *e)
 {
     if (!has_room(e))
@@ -54,12 +55,13 @@ static enum err admit(struct accept *a, struct shard *shard)
     if (a->gate != NULL && gate_is_full(a->gate))
         return ERR_QUEUE_FULL;
     a->is_queued = must_queue(a, e);
-    if (a->is_queued && atomic_load_explicit(&e->queued, memory_order_relaxed) >= (int64_t)e->limits.queue_runs)
+    if (a->is_queued &&
+        atomic_load_explicit(&e->queued, memory_order_relaxed) >= (int64_t)e->limits.queue_runs)
         return ERR_OVERLOADED;
     return OK;
 }
 
-/* --- making the run ----------------------------------------------------------------------------------------------- */
+/* --- making the run --------------------------------------------------------------------------- */
 
 /* What the answer is made of, written where the run lives. */
 static void write_json(struct accept *a, struct run *run)
@@ -77,7 +79,8 @@ static bool may_overlap(const struct accept *a, const struct run *run)
 {
     if ((run->spec.flags & RUN_LAZY) != 0)
         return true;
-    return (a->waits || a->streams) && (run->spec.flags & RUN_FAIL_ON_CRASH) == 0 && a->idem_key.len == 0;
+    return (a->waits || a->streams) && (run->spec.flags & RUN_FAIL_ON_CRASH) == 0 &&
+           a->idem_key.len == 0;
 }
 
 static enum save_urgency first_urgency(const struct accept *a, const struct run *run)
@@ -177,7 +180,7 @@ enum err accept_start(struct accept *a, struct shard *shard)
     return e;
 }
 
-/* --- answering ---------------------------------------------------------------------------------------------------- */
+/* --- answering -------------------------------------------------------------------------------- */
 
 /* To the creator's loop, or at once where this is it. */
 static void answer(struct accept *a)

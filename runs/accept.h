@@ -3,12 +3,15 @@
 /* Accepting a run: from a checked spec to the answer that names it.
  *
  *     accept_start -> refused at once (the return value says why), or
- *                  -> on_accepted once: it is committed (a lazy one: it has begun), or exists already, or was refused
- *                  -> on_ended once, where `waits` was set and the run lives here: its end is committed
+ *                  -> on_accepted once: it is committed (a lazy one: it has begun), or exists
+ *                     already, or was refused
+ *                  -> on_ended once, where `waits` was set and the run lives here: its end is
+ *                     committed
  *
- * While its creator only waits for the end, the row of a new run is not worth a commit of its own: it is written with the
- * end, if that comes within flush_ms, or when accept_hurry asks. Used on the creator's loop; the operation stays in place
- * until its last callback, or until accept_detach, after which none comes. */
+ * While its creator only waits for the end, the row of a new run is not worth a commit of its own:
+ * it is written with the end, if that comes within flush_ms, or when accept_hurry asks. Used on the
+ * creator's loop; the operation stays in place until its last callback, or until accept_detach,
+ * after which none comes. */
 #include "base/loop.h"
 #include "model/run_spec.h"
 
@@ -17,8 +20,8 @@ struct run;
 
 struct accept {
     /* set by the caller */
-    struct str tenant; /* borrowed during accept_start */
-    struct run_spec spec; /* taken over by accept_start, also where it refuses */
+    struct str tenant;               /* borrowed during accept_start */
+    struct run_spec spec;            /* taken over by accept_start, also where it refuses */
     struct str idem_scope, idem_key; /* borrowed until on_accepted; key empty: none */
     uint8_t idem_digest[32];
     bool waits;   /* the creator waits for the end */
@@ -31,8 +34,8 @@ struct accept {
     bool exists;      /* a run with the same key is there already: `id` names it */
     bool same_body;
     struct id id;
-    struct buf json;  /* the run as it was then; empty where it exists; freed by accept_fini */
-    bool is_live;     /* on_ended will come */
+    struct buf json; /* the run as it was then; empty where it exists; freed by accept_fini */
+    bool is_live;    /* on_ended will come */
 
     /* private */
     struct shard *home; /* the creator's */
@@ -40,18 +43,20 @@ struct accept {
     struct run *run;
     struct loop_msg msg;
     bool is_told;
-    bool is_queued;     /* waits in the store for its turn */
-    struct str lane;    /* in the spec's arena */
-    struct gate *gate;  /* of the lane; NULL: none */
+    bool is_queued;    /* waits in the store for its turn */
+    struct str lane;   /* in the spec's arena */
+    struct gate *gate; /* of the lane; NULL: none */
 };
 
 /* OK; ERR_DRAINING, ERR_STORAGE_UNAVAILABLE, ERR_OVERLOADED, ERR_QUEUE_FULL, ERR_NOMEM. */
 enum err accept_start(struct accept *a, struct shard *shard) MUST_CHECK;
 
-/* The creator no longer waits for the end: commit what there is, so that it can be told of the run. */
+/* The creator no longer waits for the end: commit what there is, so that it can be told of the run.
+ */
 void accept_hurry(struct accept *a);
 
-/* The creator went away or was answered. Only after on_accepted, or where the run lives on this loop. */
+/* The creator went away or was answered. Only after on_accepted, or where the run lives on this
+ * loop. */
 void accept_detach(struct accept *a);
 
 void accept_fini(struct accept *a);

@@ -10,11 +10,12 @@
 #include "runs/shard.h"
 
 enum {
-    ERROR_BODY_MAX = 65536,   /* of an answer that is no 200 */
-    FRAMING_MAX = 1048576,    /* what an answer's JSON may take beside its text, and twice over for escapes */
-    GRACE_MS = 1000,          /* for the connection to end after the answer is complete */
-    STEPS_AT_ONCE = 64,       /* of a local provider, before others get their turn */
-    BYTES_PER_TOKEN = 4,      /* for the estimate before a call */
+    ERROR_BODY_MAX = 65536, /* of an answer that is no 200 */
+    FRAMING_MAX =
+        1048576, /* what an answer's JSON may take beside its text, and twice over for escapes */
+    GRACE_MS = 1000,     /* for the connection to end after the answer is complete */
+    STEPS_AT_ONCE = 64,  /* of a local provider, before others get their turn */
+    BYTES_PER_TOKEN = 4, /* for the estimate before a call */
 };
 
 static struct shard *shard_of(const struct attempt *a)
@@ -27,7 +28,7 @@ static const struct provider_kind *kind_of(const struct attempt *a)
     return a->upstream->provider->kind;
 }
 
-/* --- its memory --------------------------------------------------------------------------------------------------- */
+/* --- its memory ------------------------------------------------------------------------------- */
 
 static void destroy(struct loop_deferred *garbage)
 {
@@ -88,7 +89,7 @@ static struct attempt *new_attempt(struct task *t, struct upstream *u)
     return a;
 }
 
-/* --- the call ----------------------------------------------------------------------------------------------------- */
+/* --- the call --------------------------------------------------------------------------------- */
 
 static enum err read_params(struct attempt *a, struct str params, struct json *ret)
 {
@@ -115,7 +116,8 @@ static enum err describe(struct attempt *a, struct str model)
     a->call.input = t->spec != NULL ? t->spec->input : run_spec->input;
     if (t->spec != NULL && t->spec->instructions.len > 0)
         a->call.instructions = t->spec->instructions;
-    return read_params(a, t->spec != NULL ? t->spec->params : run_spec->params, &a->call.run_params);
+    return read_params(a, t->spec != NULL ? t->spec->params : run_spec->params,
+                       &a->call.run_params);
 }
 
 /* What a call may cost in tokens: its prompt, and the most that it may answer. */
@@ -131,7 +133,7 @@ static uint64_t estimate(const struct call *call)
     return prompt + (uint64_t)answer;
 }
 
-/* --- the gate ----------------------------------------------------------------------------------------------------- */
+/* --- the gate --------------------------------------------------------------------------------- */
 
 static void on_granted(struct attempt *a);
 
@@ -169,7 +171,8 @@ static void block(struct attempt *a, const struct limiter_answer *answer)
     uint64_t now_ms = loop_now_ms(a->loop);
     if (answer->until_ms > now_ms)
         reason.until_ms = reason.since_ms + (int64_t)(answer->until_ms - now_ms);
-    snprintf(reason.blocked_on, sizeof reason.blocked_on, "provider:%.*s", STR_ARG(upstream_name(a->upstream)));
+    snprintf(reason.blocked_on, sizeof reason.blocked_on, "provider:%.*s",
+             STR_ARG(upstream_name(a->upstream)));
     a->phase = ATTEMPT_WAITS;
     task_enter(a->task, TASK_BLOCKED, &reason);
     run_review(a->task->run);
@@ -185,7 +188,8 @@ enum err attempt_start(struct task *t, struct upstream *u, struct str model)
         let_go(a);
         return ERR_BAD_REQUEST;
     }
-    gate_waiter_init(&a->waiter, a->loop, t->run->tenant_hash, estimate(&a->call), on_verdict, on_idle);
+    gate_waiter_init(&a->waiter, a->loop, t->run->tenant_hash, estimate(&a->call), on_verdict,
+                     on_idle);
     a->waiter.ticket.is_retry = t->call.attempts > 0;
     struct limiter_answer answer = gate_ask(u->gate, &a->waiter);
     if (answer.verdict == LIMITER_REFUSE) {
@@ -214,7 +218,7 @@ static void on_verdict(struct gate_waiter *w, const struct limiter_answer *answe
     let_go(a);
 }
 
-/* --- telling ------------------------------------------------------------------------------------------------------ */
+/* --- telling ---------------------------------------------------------------------------------- */
 
 static void add_time(struct buf *b, int64_t wall_ms)
 {
@@ -288,7 +292,7 @@ static void tell_end(struct attempt *a, enum event_type type, struct str error)
     tell(a, type, SAVE_SOON);
 }
 
-/* --- going -------------------------------------------------------------------------------------------------------- */
+/* --- going ------------------------------------------------------------------------------------ */
 
 static void send_now(struct attempt *a);
 
@@ -340,7 +344,7 @@ void attempt_on_saved(struct attempt *a)
     send_now(a);
 }
 
-/* --- the end ------------------------------------------------------------------------------------------------------ */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 static enum limiter_outcome health_of(enum err code)
 {
@@ -378,21 +382,24 @@ static void observe(struct attempt *a)
 /* Gives everything back that was taken for it. */
 static void settle(struct attempt *a, const struct attempt_outcome *o)
 {
-    struct limiter_report report = {.outcome = health_of(o->code),
-                                    .hint_ms = o->hint_ms,
-                                    .hold = o->hint_ms > 0 && (o->code == ERR_PROVIDER_RATE_LIMITED ||
-                                                               o->code == ERR_PROVIDER_OVERLOADED),
-                                    .used_tokens = cost_of(a, o)};
+    struct limiter_report report = {
+        .outcome = health_of(o->code),
+        .hint_ms = o->hint_ms,
+        .hold = o->hint_ms > 0 &&
+                (o->code == ERR_PROVIDER_RATE_LIMITED || o->code == ERR_PROVIDER_OVERLOADED),
+        .used_tokens = cost_of(a, o)};
     a->finished_at_ms = loop_wall_ms(a->loop);
     struct task *t = a->task;
     observe(a);
     t->usage.input_tokens = usage_sum(t->usage.input_tokens, a->answer.usage.input_tokens);
     t->usage.output_tokens = usage_sum(t->usage.output_tokens, a->answer.usage.output_tokens);
     t->run->in_flight--;
-    gate_done(a->upstream->gate, &a->waiter, &report, loop_now_ms(a->loop) - a->started_ms, &shard_of(a)->rng);
+    gate_done(a->upstream->gate, &a->waiter, &report, loop_now_ms(a->loop) - a->started_ms,
+              &shard_of(a)->rng);
 }
 
-static struct str write_error(struct buf *b, const struct attempt *a, const struct attempt_outcome *o)
+static struct str write_error(struct buf *b, const struct attempt *a,
+                              const struct attempt_outcome *o)
 {
     failure_write(b, &(struct failure){.code = o->code,
                                        .message = o->message,
@@ -410,7 +417,8 @@ static void conclude(struct attempt *a, const struct attempt_outcome *o)
     buf_init(&error, 65536);
     a->transfer = NULL;
     settle(a, o);
-    shard_count(shard_of(a), SERIES_ATTEMPTS, a->upstream->label, o->code == OK ? OUTCOME_SUCCEEDED : OUTCOME_FAILED, 1);
+    shard_count(shard_of(a), SERIES_ATTEMPTS, a->upstream->label,
+                o->code == OK ? OUTCOME_SUCCEEDED : OUTCOME_FAILED, 1);
     struct str text = o->code != OK ? write_error(&error, a, o) : STR_NONE;
     call_close_attempt(t, a, o->code == OK ? "succeeded" : "failed", text);
     tell_end(a, o->code == OK ? EVENT_ATTEMPT_SUCCEEDED : EVENT_ATTEMPT_FAILED, text);
@@ -420,7 +428,8 @@ static void conclude(struct attempt *a, const struct attempt_outcome *o)
     let_go(a);
 }
 
-static void conclude_verdict(struct attempt *a, const struct verdict *v, bool was_answered, uint64_t hint_ms)
+static void conclude_verdict(struct attempt *a, const struct verdict *v, bool was_answered,
+                             uint64_t hint_ms)
 {
     struct attempt_outcome o = {.code = v->code,
                                 .message = str_of(v->message),
@@ -430,7 +439,8 @@ static void conclude_verdict(struct attempt *a, const struct verdict *v, bool wa
     conclude(a, &o);
 }
 
-static void stop_early(struct attempt *a, const char *state, enum event_type type, enum outcome outcome)
+static void stop_early(struct attempt *a, const char *state, enum event_type type,
+                       enum outcome outcome)
 {
     struct task *t = a->task;
     if (a->phase != ATTEMPT_RUNS) {
@@ -462,7 +472,7 @@ void attempt_lose(struct attempt *a)
     stop_early(a, "lost", EVENT_ATTEMPT_LOST, OUTCOME_LOST);
 }
 
-/* --- what comes --------------------------------------------------------------------------------------------------- */
+/* --- what comes ------------------------------------------------------------------------------- */
 
 static void on_first_byte(struct attempt *a)
 {
@@ -506,7 +516,7 @@ void attempt_unpause(struct attempt *a)
         loop_timer_start(&a->step_timer, loop_now_ms(a->loop));
 }
 
-/* --- over HTTP ---------------------------------------------------------------------------------------------------- */
+/* --- over HTTP -------------------------------------------------------------------------------- */
 
 static struct decoder *decoder_of(struct attempt *a)
 {
@@ -602,12 +612,13 @@ static void on_done(void *ctx, const struct transfer_result *result)
     }
 }
 
-/* The headers that every provider gets, beside its own: who asks, and the key under which a repetition is known. */
+/* The headers that every provider gets, beside its own: who asks, and the key under which a
+ * repetition is known. */
 static bool add_headers(struct attempt *a, struct http_request *r, struct attempt_headers *h)
 {
     struct run *run = a->task->run;
-    int n = snprintf(h->key, sizeof h->key, "%.*s.%.*s.%u", RUN_ID_TEXT, run->text, STR_ARG(a->task->path),
-                     a->task->call.generation);
+    int n = snprintf(h->key, sizeof h->key, "%.*s.%.*s.%u", RUN_ID_TEXT, run->text,
+                     STR_ARG(a->task->path), a->task->call.generation);
     snprintf(h->depth, sizeof h->depth, "%u", run_depth(run) + 1);
     run_trace(run, h->trace);
     return n < (int)sizeof h->key && http_add_header(r, STR("Idempotency-Key"), str_of(h->key)) &&
@@ -625,7 +636,8 @@ static enum err start_transfer(struct attempt *a, struct error *error)
     struct transfer_pool *pool;
     uint32_t keys = u->provider->options.api_key_count;
     a->key = keys > 1 ? atomic_fetch_add_explicit(&u->next_key, 1, memory_order_relaxed) % keys : 0;
-    enum err e = kind_of(a)->build(u->provider, &a->call, a->key, &a->body, &shard_of(a)->scratch, &request, error);
+    enum err e = kind_of(a)->build(u->provider, &a->call, a->key, &a->body, &shard_of(a)->scratch,
+                                   &request, error);
     if (e != OK)
         return e;
     if (!add_headers(a, &request, &own))
@@ -636,12 +648,13 @@ static enum err start_transfer(struct attempt *a, struct error *error)
     struct transfer_deadlines deadlines = {.connect_ms = u->timeouts.connect_ms,
                                            .first_byte_ms = u->timeouts.first_byte_ms,
                                            .idle_ms = u->timeouts.idle_ms,
-                                           .end_at_ms = loop_now_ms(a->loop) + u->timeouts.total_ms};
+                                           .end_at_ms =
+                                               loop_now_ms(a->loop) + u->timeouts.total_ms};
     e = transfer_start(pool, &request, &deadlines, &events, a, &a->transfer);
     return e == OK ? OK : error_set(error, ERR_PROVIDER_OVERLOADED, "out of memory");
 }
 
-/* --- of a local provider ------------------------------------------------------------------------------------------ */
+/* --- of a local provider ---------------------------------------------------------------------- */
 
 static uint64_t silence_ms(const struct attempt *a)
 {
@@ -698,7 +711,8 @@ static void on_step(struct loop_timer *timer)
 {
     struct attempt *a = CONTAINER_OF(timer, struct attempt, step_timer);
     if (a->step_is_late) {
-        struct attempt_outcome o = {.code = ERR_PROVIDER_TIMEOUT, .message = STR("sim said nothing in time")};
+        struct attempt_outcome o = {.code = ERR_PROVIDER_TIMEOUT,
+                                    .message = STR("sim said nothing in time")};
         sim_usage(&a->own.sim, &a->answer.usage);
         conclude(a, &o);
         return;

@@ -2,12 +2,13 @@
 #define SLUICE_RUNS_ATTEMPT_H
 /* One try of a call: from the provider's gate to the verdict.
  *
- *     attempt_start -> the gate says go ------------> on_granted -> send -> bytes or steps -> conclude
+ *     attempt_start -> the gate says go ----------> on_granted -> send -> bytes, steps -> conclude
  *                   -> the gate says wait: blocked --^
  *                   -> the gate refuses: the call is told, there is no attempt
  *
- * conclude is the only exit of one that was granted; attempt_cancel ends it at any moment, in this turn, its upstream
- * socket closed. Belongs to its task's loop. Its memory goes at the end of the turn, or once the gate has let go of it. */
+ * conclude is the only exit of one that was granted; attempt_cancel ends it at any moment, in this
+ * turn, its upstream socket closed. Belongs to its task's loop. Its memory goes at the end of the
+ * turn, or once the gate has let go of it. */
 #include "model/run_record.h"
 #include "net/transfer.h"
 #include "providers/provider.h"
@@ -27,8 +28,8 @@ struct attempt {
     struct call call;
     struct json_doc params_doc; /* the tape over the run's params */
     struct answer answer;
-    int64_t started_at_ms, finished_at_ms;    /* wall */
-    uint64_t started_ms, first_byte_ms; /* monotonic; first byte 0: none yet */
+    int64_t started_at_ms, finished_at_ms; /* wall */
+    uint64_t started_ms, first_byte_ms;    /* monotonic; first byte 0: none yet */
     struct list after_save; /* on its run's list while it may not be sent before a commit */
     uint64_t send_after_seq;
     bool is_paused;
@@ -39,9 +40,9 @@ struct attempt {
     struct buf body;
     struct buf error_body; /* of an answer that is no 200, cut */
     uint32_t key;
-    bool has_begun;  /* the first bytes of the answer are here */
+    bool has_begun; /* the first bytes of the answer are here */
     bool has_decoder;
-    bool is_stopped; /* by the decoder, which has its verdict */
+    bool is_stopped;         /* by the decoder, which has its verdict */
     struct loop_timer grace; /* an answer that is complete need not wait for its connection */
 
     /* of a local provider */
@@ -63,10 +64,12 @@ struct attempt_headers {
     char trace[64];
 };
 
-/* Starts, or waits for its turn: then it is t->call.attempt. `model` is without its provider's name. ERR_BREAKER_OPEN or
- * ERR_LIMIT_EXCEEDED where the gate refuses, ERR_PROVIDER_OVERLOADED or ERR_OVERLOADED where memory is out. */
+/* Starts, or waits for its turn: then it is t->call.attempt. `model` is without its provider's
+ * name. ERR_BREAKER_OPEN or ERR_LIMIT_EXCEEDED where the gate refuses, ERR_PROVIDER_OVERLOADED or
+ * ERR_OVERLOADED where memory is out. */
 enum err attempt_start(struct task *t, struct upstream *u, struct str model) MUST_CHECK;
-/* Ends it in this turn, its upstream socket closed: it was cancelled; or it is given up because the gateway stops. */
+/* Ends it in this turn, its upstream socket closed: it was cancelled; or it is given up because the
+ * gateway stops. */
 void attempt_cancel(struct attempt *a);
 void attempt_lose(struct attempt *a);
 

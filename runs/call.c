@@ -9,7 +9,10 @@
 #include "runs/run.h"
 #include "runs/shard.h"
 
-enum { MAX_LOST = 20 /* crashes that a call is tried again after: one that kills the gateway must not do so for ever */ };
+enum {
+    MAX_LOST = 20 /* crashes that a call is tried again after: one that kills the gateway must not
+                     do so for ever */
+};
 
 static void on_retry(struct loop_timer *timer);
 
@@ -44,7 +47,8 @@ static void fail(struct task *t, enum err code, struct str message)
                                 .attempts = t->call.attempts});
 }
 
-/* Looks the names up: what is meant is what they mean now, not what they meant when the run was made. */
+/* Looks the names up: what is meant is what they mean now, not what they meant when the run was
+ * made. */
 void call_prepare(struct task *t)
 {
     struct call_state *c = &t->call;
@@ -62,9 +66,10 @@ void call_prepare(struct task *t)
     }
 }
 
-/* --- trying ------------------------------------------------------------------------------------------------------- */
+/* --- trying ----------------------------------------------------------------------------------- */
 
-/* The nearest policy of task, agent and provider replaces the others. `sim` is tried once where there is none. */
+/* The nearest policy of task, agent and provider replaces the others. `sim` is tried once where
+ * there is none. */
 static struct retry_policy policy_of(const struct task *t, const struct upstream *u)
 {
     const struct retry_spec *spec = NULL;
@@ -111,7 +116,7 @@ void call_begin(struct task *t)
     try_now(t);
 }
 
-/* --- after an attempt --------------------------------------------------------------------------------------------- */
+/* --- after an attempt ------------------------------------------------------------------------- */
 
 /* The value of the answer, as the agent wants it. */
 static enum err value_of(struct task *t, const struct answer *answer, struct buf *value)
@@ -152,7 +157,8 @@ static void retry_at(struct task *t, uint64_t at_ms)
     uint64_t now_ms = loop_now_ms(loop);
     struct reason reason = {.code = REASON_RETRY_TIMER, .since_ms = loop_wall_ms(loop)};
     reason.until_ms = reason.since_ms + (int64_t)(at_ms - now_ms);
-    snprintf(reason.blocked_on, sizeof reason.blocked_on, "provider:%.*s", STR_ARG(t->call.last_provider));
+    snprintf(reason.blocked_on, sizeof reason.blocked_on, "provider:%.*s",
+             STR_ARG(t->call.last_provider));
     task_enter(t, TASK_RETRYING, &reason);
     loop_timer_start(&t->call.retry, at_ms);
     run_review(t->run);
@@ -182,15 +188,17 @@ static bool may_fall_back(enum err code)
 }
 
 /* Shall the same model be asked again, and when? */
-static bool wants_retry(struct task *t, struct upstream *u, const struct attempt_outcome *o, uint64_t *ret_at_ms)
+static bool wants_retry(struct task *t, struct upstream *u, const struct attempt_outcome *o,
+                        uint64_t *ret_at_ms)
 {
     struct run *run = t->run;
     if (o->is_final || (t->call.has_published && (run->spec.flags & RUN_MAY_RESTART) == 0))
         return false;
     struct retry_policy policy = policy_of(t, u);
-    struct retry_failure failure = {.code = o->code, .attempt = t->call.tries, .hint_ms = o->hint_ms};
-    return gate_retry(u->gate, &policy, &failure, run_deadline_ms(run), loop_now_ms(run->shard->loop),
-                      &run->shard->rng, ret_at_ms) == RETRY_AGAIN;
+    struct retry_failure failure = {
+        .code = o->code, .attempt = t->call.tries, .hint_ms = o->hint_ms};
+    return gate_retry(u->gate, &policy, &failure, run_deadline_ms(run),
+                      loop_now_ms(run->shard->loop), &run->shard->rng, ret_at_ms) == RETRY_AGAIN;
 }
 
 void call_on_attempt_end(struct task *t, struct attempt *a, const struct attempt_outcome *o)
@@ -225,7 +233,7 @@ void call_stop(struct task *t)
         attempt_cancel(t->call.attempt);
 }
 
-/* --- what is stored, and read again ------------------------------------------------------------------------------- */
+/* --- what is stored, and read again ----------------------------------------------------------- */
 
 void call_write_attempts(struct buf *b, const struct task *t)
 {
@@ -236,7 +244,8 @@ void call_write_attempts(struct buf *b, const struct task *t)
     attempt_write(b, t->call.attempt, "running", STR_NONE);
 }
 
-void call_close_attempt(struct task *t, const struct attempt *a, const char *state, struct str error)
+void call_close_attempt(struct task *t, const struct attempt *a, const char *state,
+                        struct str error)
 {
     struct buf *closed = &t->call.closed;
     if (closed->len > 0)
@@ -249,13 +258,15 @@ static void add_lost(struct buf *closed, struct json attempt)
 {
     bool first = true;
     buf_add_char(closed, '{');
-    for (struct json_member m = json_first_member(attempt); json_exists(m.value); m = json_next_member(attempt, m)) {
+    for (struct json_member m = json_first_member(attempt); json_exists(m.value);
+         m = json_next_member(attempt, m)) {
         if (!first)
             buf_add_char(closed, ',');
         first = false;
         buf_add_str(closed, json_raw(m.name));
         buf_add_char(closed, ':');
-        buf_add_str(closed, json_string_is(m.name, STR("state")) ? STR("\"lost\"") : json_raw(m.value));
+        buf_add_str(closed,
+                    json_string_is(m.name, STR("state")) ? STR("\"lost\"") : json_raw(m.value));
     }
     buf_add_char(closed, '}');
 }
@@ -271,8 +282,9 @@ static struct str own_string(struct task *t, struct json v)
 /* Did the provider give a definite answer, so that the next attempt is a new request to it? */
 static bool was_answered(struct json code)
 {
-    static const char *const answered[] = {"provider_auth", "provider_rate_limited", "provider_overloaded",
-                                           "provider_error", "bad_request", "context_too_long", "content_refused"};
+    static const char *const answered[] = {
+        "provider_auth", "provider_rate_limited", "provider_overloaded", "provider_error",
+        "bad_request",   "context_too_long",      "content_refused"};
     for (size_t i = 0; i < sizeof answered / sizeof answered[0]; i++) {
         if (json_string_is(code, str_of(answered[i])))
             return true;
@@ -342,8 +354,9 @@ void call_resume(struct task *t, bool was_lost)
     else if (was_lost && c->lost > MAX_LOST)
         fail(t, ERR_CRASHED, STR("the gateway stopped too often while the call was under way"));
     else if (t->state == TASK_RETRYING && t->reason.until_ms > loop_wall_ms(run->shard->loop))
-        loop_timer_start(&c->retry, loop_now_ms(run->shard->loop) +
-                                        (uint64_t)(t->reason.until_ms - loop_wall_ms(run->shard->loop)));
+        loop_timer_start(&c->retry,
+                         loop_now_ms(run->shard->loop) +
+                             (uint64_t)(t->reason.until_ms - loop_wall_ms(run->shard->loop)));
     else
         try_now(t);
 }

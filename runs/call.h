@@ -1,6 +1,7 @@
 #ifndef SLUICE_RUNS_CALL_H
 #define SLUICE_RUNS_CALL_H
-/* The task `call`: asks a provider, tries again, falls back to the next model, and makes a value of the answer.
+/* The task `call`: asks a provider, tries again, falls back to the next model, and makes a value of
+ * the answer.
  *
  *     call_begin -> call_try -> attempt ... -> call_on_attempt_end
  *                      ^                           | succeeded -> task_succeed
@@ -17,18 +18,20 @@ struct task;
 struct attempt;
 
 struct call_state {
-    struct agent *agent;      /* referenced while the task lives; NULL where the task names its models itself */
+    struct agent
+        *agent; /* referenced while the task lives; NULL where the task names its models itself */
     const struct str *models; /* the agent's or the spec's */
     uint32_t model_count;
     uint32_t model_at;
-    uint32_t tries;      /* attempts with this model */
-    uint32_t attempts;   /* of the task */
-    uint32_t generation; /* of the upstream's idempotency key: changes after a definite HTTP answer */
-    uint32_t lost;       /* attempts that a crash took */
-    bool has_published;  /* some output of an attempt was told */
-    bool is_restart;     /* the next attempt begins anew what was told in part, and says so */
+    uint32_t tries;    /* attempts with this model */
+    uint32_t attempts; /* of the task */
+    uint32_t
+        generation; /* of the upstream's idempotency key: changes after a definite HTTP answer */
+    uint32_t lost;  /* attempts that a crash took */
+    bool has_published; /* some output of an attempt was told */
+    bool is_restart;    /* the next attempt begins anew what was told in part, and says so */
     struct str last_provider, last_model; /* of the last attempt; NULL: none yet */
-    struct attempt *attempt; /* under way, or waiting for its turn; NULL: none */
+    struct attempt *attempt;              /* under way, or waiting for its turn; NULL: none */
     struct loop_timer retry;
     struct buf closed; /* the attempts that have ended, as JSON, with commas between them */
 };
@@ -50,7 +53,8 @@ void call_prepare(struct task *t);
 void call_begin(struct task *t);
 void call_resume(struct task *t, bool was_lost);
 void call_stop(struct task *t);
-void call_crash(struct task *t); /* it was in flight when the gateway stopped, and must not be made again */
+void call_crash(
+    struct task *t); /* it was in flight when the gateway stopped, and must not be made again */
 
 /* The attempt (NULL: the gate refused to start one) has ended and is about to go. */
 void call_on_attempt_end(struct task *t, struct attempt *a, const struct attempt_outcome *outcome);
@@ -58,9 +62,10 @@ void call_on_attempt_end(struct task *t, struct attempt *a, const struct attempt
 /* Which provider was asked last; NULL: none. */
 struct str call_last_provider(const struct task *t);
 
-/* The attempts as JSON elements, the one under way included; one that has ended; and all of them from the stored row, of
- * which the last may have been under way when its owner died. */
+/* The attempts as JSON elements, the one under way included; one that has ended; and all of them
+ * from the stored row, of which the last may have been under way when its owner died. */
 void call_write_attempts(struct buf *b, const struct task *t);
-void call_close_attempt(struct task *t, const struct attempt *a, const char *state, struct str error);
+void call_close_attempt(struct task *t, const struct attempt *a, const char *state,
+                        struct str error);
 void call_reopen(struct task *t, struct str attempts_json, bool *ret_was_running);
 #endif

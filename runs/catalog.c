@@ -2,7 +2,8 @@
 
 #include "base/mem.h"
 
-static void free_all(struct upstream **upstreams, uint32_t upstream_count, struct agent **agents, uint32_t agent_count)
+static void free_all(struct upstream **upstreams, uint32_t upstream_count, struct agent **agents,
+                     uint32_t agent_count)
 {
     for (uint32_t i = 0; i < upstream_count; i++)
         upstream_unref(upstreams[i]);
@@ -99,5 +100,6 @@ static enum err has_model(void *ctx, struct str model)
 
 struct name_lookup catalog_lookup(struct catalog *c)
 {
-    return (struct name_lookup){.ctx = c, .agent = has_agent, .workflow = has_workflow, .model = has_model};
+    return (struct name_lookup){
+        .ctx = c, .agent = has_agent, .workflow = has_workflow, .model = has_model};
 }

@@ -2,8 +2,8 @@
 #define SLUICE_RUNS_CATALOG_H
 /* What the engine knows by name: providers and agents, as one immutable snapshot.
  *
- * A reload makes a new one and every loop takes it over; what has begun keeps what it holds. Reference counted; any
- * thread. */
+ * A reload makes a new one and every loop takes it over; what has begun keeps what it holds.
+ * Reference counted; any thread. */
 #include "model/agent.h"
 #include "runs/upstream.h"
 
@@ -25,7 +25,8 @@ struct catalog *catalog_unref(struct catalog *c); /* NULL is fine; returns NULL 
 struct upstream *catalog_upstream(const struct catalog *c, struct str name);
 struct agent *catalog_agent(const struct catalog *c, struct str name);
 
-/* Takes "provider/model" apart. OK, ERR_UNKNOWN_MODEL where it is not of that form, ERR_UNKNOWN_PROVIDER. */
+/* Takes "provider/model" apart. OK, ERR_UNKNOWN_MODEL where it is not of that form,
+ * ERR_UNKNOWN_PROVIDER. */
 enum err catalog_resolve(const struct catalog *c, struct str model, struct upstream **ret_upstream,
                          struct str *ret_model) MUST_CHECK;
 

@@ -5,13 +5,13 @@
 #include "runs/engine.h"
 
 enum {
-    CLAIM_MAX = 64,  /* runs taken at once */
-    RETRY_MS = 100,  /* until the next look where memory was full, or the store away */
+    CLAIM_MAX = 64, /* runs taken at once */
+    RETRY_MS = 100, /* until the next look where memory was full, or the store away */
 };
 
 static void look(struct lane *lane);
 
-/* --- lanes -------------------------------------------------------------------------------------------------------- */
+/* --- lanes ------------------------------------------------------------------------------------ */
 
 static void on_due(struct loop_timer *timer)
 {
@@ -66,7 +66,7 @@ static struct lane *lane_of(struct claimer *c, struct str name)
     return add_lane(c, name);
 }
 
-/* --- claiming ----------------------------------------------------------------------------------------------------- */
+/* --- claiming --------------------------------------------------------------------------------- */
 
 /* One claim on its way to the store and back, and then to the shards that take its runs in. */
 struct claim {
@@ -144,7 +144,8 @@ static void look(struct lane *lane)
 static void on_delivered(struct loop_msg *msg)
 {
     struct delivery *d = CONTAINER_OF(msg, struct delivery, msg);
-    /* One that cannot be read stays ours and is told in the log: nothing else can be done for it. */
+    /* One that cannot be read stays ours and is told in the log: nothing else can be done for it.
+     */
     IGNORE_RESULT(run_reopen(d->to, d->run) != OK);
     claim_unref(d->claim);
     mem_free(d);
@@ -168,7 +169,8 @@ static void deliver(struct claim *claim)
     }
 }
 
-/* What was taken out and had waited for its turn no longer does. Parked runs are not counted: they sleep. */
+/* What was taken out and had waited for its turn no longer does. Parked runs are not counted: they
+ * sleep. */
 static void count_out(struct lane *lane, const struct claim *claim)
 {
     struct engine *e = lane->claimer->engine;
@@ -214,7 +216,7 @@ static void on_retry(struct loop_timer *timer)
         look(CONTAINER_OF(it, struct lane, link));
 }
 
-/* --- notes from the shards ---------------------------------------------------------------------------------------- */
+/* --- notes from the shards -------------------------------------------------------------------- */
 
 struct note {
     struct loop_msg msg;
@@ -247,13 +249,16 @@ void claim_note(struct engine *e, struct str lane, int64_t wake_at_ms)
     struct note *n = mem_alloc(sizeof *n + lane.len + 1);
     if (n == NULL)
         return; /* found by the next look at the lane, or the next start */
-    *n = (struct note){.msg.on_arrive = on_note, .claimer = &e->claimer, .wake_at_ms = wake_at_ms, .len = lane.len};
+    *n = (struct note){.msg.on_arrive = on_note,
+                       .claimer = &e->claimer,
+                       .wake_at_ms = wake_at_ms,
+                       .len = lane.len};
     if (lane.len > 0)
         memcpy(n->name, lane.at, lane.len);
     loop_post(e->shards[0].loop, &n->msg);
 }
 
-/* --- beginning and ending ----------------------------------------------------------------------------------------- */
+/* --- beginning and ending --------------------------------------------------------------------- */
 
 static void on_lanes(struct store_op *op)
 {
@@ -263,10 +268,12 @@ static void on_lanes(struct store_op *op)
         struct lane *lane = lane_of(c, found->name);
         if (lane == NULL)
             continue;
-        atomic_fetch_add_explicit(&c->engine->queued, (int64_t)found->waiting, memory_order_relaxed);
+        atomic_fetch_add_explicit(&c->engine->queued, (int64_t)found->waiting,
+                                  memory_order_relaxed);
         if (lane->gate != NULL)
             gate_add_backlog(lane->gate, (int64_t)found->waiting);
-        log_info(log_msg("unfinished runs in the store"), log_str("lane", found->name), log_u("queued", found->waiting));
+        log_info(log_msg("unfinished runs in the store"), log_str("lane", found->name),
+                 log_u("queued", found->waiting));
         look(lane);
     }
     arena_fini(&c->lanes_op.arena);

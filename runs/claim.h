@@ -1,11 +1,12 @@
 #ifndef SLUICE_RUNS_CLAIM_H
 #define SLUICE_RUNS_CLAIM_H
-/* Takes runs out of the store when there is room for them: those that were accepted while memory was full, parked ones whose
- * time has come, and those that a dead gateway left.
+/* Takes runs out of the store when there is room for them: those that were accepted while memory
+ * was full, parked ones whose time has come, and those that a dead gateway left.
  *
- * Runs wait in lanes, one for each provider that a root calls, so that a slow provider fills only its own. A lane is asked
- * for as many runs as its provider can soon use, and sleeps until something says that there is room, or that the next
- * run is due. Belongs to the first shard's loop; claim_note may be called from any thread. */
+ * Runs wait in lanes, one for each provider that a root calls, so that a slow provider fills only
+ * its own. A lane is asked for as many runs as its provider can soon use, and sleeps until
+ * something says that there is room, or that the next run is due. Belongs to the first shard's
+ * loop; claim_note may be called from any thread. */
 #include "base/loop.h"
 #include "base/str.h"
 #include "runs/gate.h"
@@ -17,7 +18,7 @@ struct lane {
     struct list link;
     struct claimer *claimer;
     char *name;
-    struct gate *gate; /* referenced; NULL: not a provider that is configured */
+    struct gate *gate;       /* referenced; NULL: not a provider that is configured */
     struct loop_timer timer; /* when the next run is due */
     struct loop_msg room;    /* posted by the gate */
     atomic_bool room_posted;

@@ -48,7 +48,8 @@ static bool is_same(const struct map_node *node, const void *id)
     return id_eq(&CONTAINER_OF(node, const struct directory_entry, node)->id, id);
 }
 
-bool directory_find(struct directory *d, struct str tenant, const struct id *id, struct directory_hit *ret_hit)
+bool directory_find(struct directory *d, struct str tenant, const struct id *id,
+                    struct directory_hit *ret_hit)
 {
     uint64_t hash = id_hash(id);
     unsigned s = stripe_of(hash);

@@ -1,6 +1,7 @@
 #ifndef SLUICE_RUNS_DIRECTORY_H
 #define SLUICE_RUNS_DIRECTORY_H
-/* Which live run is on which loop. Shared by the loops: each stripe of the table has a lock, held for a look-up.
+/* Which live run is on which loop. Shared by the loops: each stripe of the table has a lock, held
+ * for a look-up.
  *
  * An entry is embedded in its run, which adds it when it is made and removes it before it goes. */
 #include <pthread.h>
@@ -41,5 +42,6 @@ void directory_add(struct directory *d, struct directory_entry *e);
 void directory_remove(struct directory *d, struct directory_entry *e);
 
 /* False: not live here, or another tenant's. */
-bool directory_find(struct directory *d, struct str tenant, const struct id *id, struct directory_hit *ret_hit);
+bool directory_find(struct directory *d, struct str tenant, const struct id *id,
+                    struct directory_hit *ret_hit);
 #endif

@@ -44,7 +44,7 @@ void engine_destroy(struct engine *e)
     mem_free(e);
 }
 
-/* --- what all shards have together -------------------------------------------------------------------------------- */
+/* --- what all shards have together ------------------------------------------------------------ */
 
 uint32_t engine_live(const struct engine *e)
 {
@@ -77,7 +77,7 @@ struct shard *engine_place(struct engine *e, struct shard *here)
     return best;
 }
 
-/* --- a message to every shard ------------------------------------------------------------------------------------- */
+/* --- a message to every shard ----------------------------------------------------------------- */
 
 struct notice {
     struct loop_msg msg;
@@ -110,7 +110,7 @@ void engine_start(struct engine *e)
     tell_all(e, on_start);
 }
 
-/* --- stopping ----------------------------------------------------------------------------------------------------- */
+/* --- stopping --------------------------------------------------------------------------------- */
 
 static void on_drain(struct loop_msg *msg)
 {

@@ -2,8 +2,9 @@
 #define SLUICE_RUNS_ENGINE_H
 /* The engine: all shards, what they share, and the operations that the layer above asks for.
  *
- * Life: engine_create, engine_start once every loop is about to run; engine_drain; when engine_is_idle, or when patience
- * has ended, engine_park; when that is done the loops may stop, then engine_destroy. */
+ * Life: engine_create, engine_start once every loop is about to run; engine_drain; when
+ * engine_is_idle, or when patience has ended, engine_park; when that is done the loops may stop,
+ * then engine_destroy. */
 #include "runs/accept.h"
 #include "runs/claim.h"
 #include "runs/directory.h"
@@ -39,7 +40,8 @@ void engine_start(struct engine *e);
 void engine_drain(struct engine *e);
 /* Is nothing live any more? Any thread. */
 bool engine_is_idle(const struct engine *e);
-/* Lets go of every run for the next start; engine_is_parked when all of it is stored. Any thread. */
+/* Lets go of every run for the next start; engine_is_parked when all of it is stored. Any thread.
+ */
 void engine_park(struct engine *e);
 bool engine_is_parked(const struct engine *e);
 

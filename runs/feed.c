@@ -41,7 +41,9 @@ void feed_fini(struct feed *f)
 
 static bool add_block(struct feed *f, size_t need)
 {
-    size_t cap = f->tail == NULL ? FIRST_BLOCK : f->tail->cap < NEXT_BLOCK ? NEXT_BLOCK : LARGE_BLOCK;
+    size_t cap = f->tail == NULL             ? FIRST_BLOCK
+                 : f->tail->cap < NEXT_BLOCK ? NEXT_BLOCK
+                                             : LARGE_BLOCK;
     if (cap < need)
         cap = need;
     if (cap > UINT32_MAX)
@@ -65,7 +67,8 @@ static bool add_block(struct feed *f, size_t need)
 
 struct feed_pos feed_end(const struct feed *f)
 {
-    return (struct feed_pos){.block = f->tail, .offset = f->tail ? f->tail->len : 0, .seq = f->last_seq};
+    return (struct feed_pos){
+        .block = f->tail, .offset = f->tail ? f->tail->len : 0, .seq = f->last_seq};
 }
 
 enum err feed_append(struct feed *f, enum event_kind kind, struct str line)
@@ -82,7 +85,7 @@ enum err feed_append(struct feed *f, enum event_kind kind, struct str line)
     return OK;
 }
 
-/* --- slices ------------------------------------------------------------------------------------------------------- */
+/* --- slices ----------------------------------------------------------------------------------- */
 
 /* The first block that holds something behind `from`. */
 static struct feed_block *block_after(const struct feed *f, const struct feed_pos *from)
@@ -92,7 +95,8 @@ static struct feed_block *block_after(const struct feed *f, const struct feed_po
     return from->offset < from->block->len ? from->block : from->block->next;
 }
 
-/* The first block of which nothing lies before `to`. A place before a fact may be the start of its block. */
+/* The first block of which nothing lies before `to`. A place before a fact may be the start of its
+ * block. */
 static const struct feed_block *block_behind(const struct feed_pos *to)
 {
     return to->offset > 0 ? to->block->next : to->block;
@@ -114,15 +118,17 @@ void feed_slices(const struct feed *f, const struct feed_pos *from, const struct
     uint64_t seq = from->seq;
     if (from->seq == to->seq)
         return;
-    for (struct feed_block *b = block_after(f, from); b != block_behind(to); b = b->next, ret_slices++) {
+    for (struct feed_block *b = block_after(f, from); b != block_behind(to);
+         b = b->next, ret_slices++) {
         uint32_t start = b == from->block ? from->offset : 0;
         uint32_t end = b == to->block ? to->offset : b->len;
-        *ret_slices = (struct feed_slice){.block = b, .lines = {b->data + start, end - start}, .first_seq = seq + 1};
+        *ret_slices = (struct feed_slice){
+            .block = b, .lines = {b->data + start, end - start}, .first_seq = seq + 1};
         seq = ret_slices->last_seq = b == to->block ? to->seq : b->last_seq;
     }
 }
 
-/* --- saving and publishing ---------------------------------------------------------------------------------------- */
+/* --- saving and publishing -------------------------------------------------------------------- */
 
 static const struct feed_pos nowhere = {.block = NULL};
 

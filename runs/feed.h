@@ -1,17 +1,20 @@
 #ifndef SLUICE_RUNS_FEED_H
 #define SLUICE_RUNS_FEED_H
-/* The events of a live run: made here, kept until they are committed, and handed to readers as shared bytes.
+/* The events of a live run: made here, kept until they are committed, and handed to readers as
+ * shared bytes.
  *
  *     seq   1 . . . . . . . . . . . . . . . . . . . . n
  *           |-- committed --|-- saving --|-- new -----|
  *           |-- published --------|-- waits for a fact's commit
  *
- * An event that states a fact is published after its commit; news at once, but never past an earlier fact that still
- * waits. A lazy feed publishes everything at once until its first save. At most one save is under way.
+ * An event that states a fact is published after its commit; news at once, but never past an
+ * earlier fact that still waits. A lazy feed publishes everything at once until its first save. At
+ * most one save is under way.
  *
- * Lines lie in blocks of bytes that only grow; slices of them are passed to readers on any loop by reference. Blocks are
- * released once committed, except by those who still hold a slice. The feed itself belongs to its run's loop. Bounds: the
- * caller watches feed_uncommitted and pauses whoever produces. */
+ * Lines lie in blocks of bytes that only grow; slices of them are passed to readers on any loop by
+ * reference. Blocks are released once committed, except by those who still hold a slice. The feed
+ * itself belongs to its run's loop. Bounds: the caller watches feed_uncommitted and pauses whoever
+ * produces. */
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -47,9 +50,10 @@ struct feed_pos {
 struct feed {
     struct feed_block *head, *tail; /* head: the block of `committed`, or the first */
     struct feed_pos committed, saving, published;
-    struct feed_pos first_fact_saving; /* the place before the first fact that is being saved; seq 0: none */
-    struct feed_pos first_fact_new;    /* likewise of those that are not being saved yet */
-    uint64_t head_seq; /* of the last event before `head` */
+    struct feed_pos
+        first_fact_saving; /* the place before the first fact that is being saved; seq 0: none */
+    struct feed_pos first_fact_new; /* likewise of those that are not being saved yet */
+    uint64_t head_seq;              /* of the last event before `head` */
     uint64_t last_seq;
     bool is_saving;
     bool is_lazy;

@@ -13,7 +13,7 @@ enum {
 
 static void advance(struct follow *f);
 
-/* --- its memory --------------------------------------------------------------------------------------------------- */
+/* --- its memory ------------------------------------------------------------------------------- */
 
 static void drop_queue(struct follow *f)
 {
@@ -64,7 +64,7 @@ void follow_close(struct follow *f)
 static void on_read(struct store_op *op);
 static void read_on(struct follow *f);
 
-/* --- telling the opener ------------------------------------------------------------------------------------------- */
+/* --- telling the opener ----------------------------------------------------------------------- */
 
 static void on_ready_arrived(struct loop_msg *msg)
 {
@@ -122,7 +122,7 @@ static void end(struct follow *f)
     tell(f);
 }
 
-/* --- from the run's owner ----------------------------------------------------------------------------------------- */
+/* --- from the run's owner --------------------------------------------------------------------- */
 
 static bool make_room(struct follow *f)
 {
@@ -164,7 +164,8 @@ static void enqueue(struct follow *f, const struct feed_slice *slices, uint32_t 
     }
 }
 
-void follow_on_news(struct follow *f, const struct feed_slice *slices, uint32_t count, bool has_ended)
+void follow_on_news(struct follow *f, const struct feed_slice *slices, uint32_t count,
+                    bool has_ended)
 {
     if (f->options.only_end) {
         if (has_ended)
@@ -181,7 +182,8 @@ void follow_on_news(struct follow *f, const struct feed_slice *slices, uint32_t 
 
 void follow_on_gone(struct follow *f)
 {
-    f->owner = NULL; /* what it has sent stays in the queue; the rest, if there is any, is in the store */
+    f->owner =
+        NULL; /* what it has sent stays in the queue; the rest, if there is any, is in the store */
     if (f->is_waiting || f->options.only_end)
         advance(f);
 }
@@ -249,14 +251,15 @@ static void join_owner(struct follow *f, uint32_t shard)
     join_start(&f->join);
 }
 
-/* --- from the store ----------------------------------------------------------------------------------------------- */
+/* --- from the store --------------------------------------------------------------------------- */
 
 static void read_on(struct follow *f)
 {
     f->is_reading = true;
     f->busy++;
     buf_clear(&f->read.lines);
-    f->read.op = (struct store_op){.kind = STORE_EVENTS, .loop = f->shard->loop, .on_done = on_read};
+    f->read.op =
+        (struct store_op){.kind = STORE_EVENTS, .loop = f->shard->loop, .on_done = on_read};
     f->read.tenant = str_of(f->tenant);
     f->read.id = f->options.id;
     f->read.after = f->cursor;
@@ -264,8 +267,8 @@ static void read_on(struct follow *f)
     store_start(f->shard->store, &f->read.op);
 }
 
-/* All that is stored was pulled, and the run has not ended: wait for a change. The watch is set before the last look, so
- * that nothing falls between the two. */
+/* All that is stored was pulled, and the run has not ended: wait for a change. The watch is set
+ * before the last look, so that nothing falls between the two. */
 static void wait_for_change(struct follow *f)
 {
     if (!f->options.to_the_end) {
@@ -346,7 +349,7 @@ static void on_watch_closed(struct store_watch *w)
     free_if_done(f);
 }
 
-/* --- where to go on ----------------------------------------------------------------------------------------------- */
+/* --- where to go on --------------------------------------------------------------------------- */
 
 /* Everything at hand was pulled, or something has changed. */
 static void advance(struct follow *f)
@@ -368,14 +371,16 @@ static void advance(struct follow *f)
         else
             tell_open(f);
     } else if (!f->is_behind && f->options.to_the_end &&
-               directory_find(&f->shard->engine->directory, str_of(f->tenant), &f->options.id, &hit)) {
+               directory_find(&f->shard->engine->directory, str_of(f->tenant), &f->options.id,
+                              &hit)) {
         join_owner(f, hit.shard);
     } else {
         read_on(f);
     }
 }
 
-enum err follow_open(struct shard *shard, const struct follow_options *options, struct follow **ret_follow)
+enum err follow_open(struct shard *shard, const struct follow_options *options,
+                     struct follow **ret_follow)
 {
     struct follow *f = mem_zalloc(sizeof *f);
     if (f == NULL)
@@ -402,7 +407,7 @@ enum err follow_open(struct shard *shard, const struct follow_options *options, 
     return OK;
 }
 
-/* --- pulling ------------------------------------------------------------------------------------------------------ */
+/* --- pulling ---------------------------------------------------------------------------------- */
 
 static bool wants(const struct follow *f, struct str type)
 {
@@ -411,8 +416,10 @@ static bool wants(const struct follow *f, struct str type)
            (event_type_parse(type, &t) && (f->options.types & event_set_of(t)) != 0);
 }
 
-/* Writes the lines that are still to come and moves `offset` behind them. False: the run's end was among them. */
-static bool pull_lines(struct follow *f, struct str lines, size_t *offset, struct buf *out, size_t max_bytes)
+/* Writes the lines that are still to come and moves `offset` behind them. False: the run's end was
+ * among them. */
+static bool pull_lines(struct follow *f, struct str lines, size_t *offset, struct buf *out,
+                       size_t max_bytes)
 {
     struct str rest = {lines.at + *offset, lines.len - *offset};
     struct event_line line;

@@ -1,16 +1,17 @@
 #ifndef SLUICE_RUNS_FOLLOW_H
 #define SLUICE_RUNS_FOLLOW_H
-/* A reader of a run: every event once, in order, from any seq, wherever the run is: live on any loop, parked, queued, or
- * ended.
+/* A reader of a run: every event once, in order, from any seq, wherever the run is: live on any
+ * loop, parked, queued, or ended.
  *
  *     look -- live ------> join its owner: what that still holds, then one message a turn
  *          |               (what lies before that is read from the store first)
  *          |- not live --> read the store, page by page -> run.finished: over
- *                                    | nothing more: watch the store until something changes -> look
+ *                                    | nothing more: watch the store for a change -> look
  *
- * Output is pulled: follow_pull writes frames as long as there is room; on_ready says that there is more, or that it is over.
- * A reader that does not pull costs at most reader_bytes: past that its queue is dropped, and it is served from the store
- * when it pulls again. Owned by its opener, on one loop; its memory goes when nothing that it started is under way. */
+ * Output is pulled: follow_pull writes frames as long as there is room; on_ready says that there is
+ * more, or that it is over. A reader that does not pull costs at most reader_bytes: past that its
+ * queue is dropped, and it is served from the store when it pulls again. Owned by its opener, on
+ * one loop; its memory goes when nothing that it started is under way. */
 #include "model/event.h"
 #include "net/frame.h"
 #include "runs/mirror.h"
@@ -42,12 +43,12 @@ struct follow {
     bool is_past_end; /* the run has ended, and nothing lies behind `after` */
 
     /* private */
-    bool is_begun;    /* the frame that comes before all others was written */
-    bool is_waiting;  /* pulled dry: on_ready is due when something comes */
-    bool is_posted;   /* a callback is on its way */
+    bool is_begun;   /* the frame that comes before all others was written */
+    bool is_waiting; /* pulled dry: on_ready is due when something comes */
+    bool is_posted;  /* a callback is on its way */
     bool is_closed;
-    bool is_behind;   /* fell behind: reads the store to its end before it joins again */
-    unsigned busy;    /* joins, reads and watches under way */
+    bool is_behind; /* fell behind: reads the store to its end before it joins again */
+    unsigned busy;  /* joins, reads and watches under way */
 
     struct join join;
     bool is_joining;
@@ -73,9 +74,11 @@ struct follow {
 };
 
 /* Never calls back within the call. */
-enum err follow_open(struct shard *shard, const struct follow_options *options, struct follow **ret_follow) MUST_CHECK;
+enum err follow_open(struct shard *shard, const struct follow_options *options,
+                     struct follow **ret_follow) MUST_CHECK;
 
-/* Appends frames until `out` holds `max_bytes` or nothing more is there now; the last may pass it. */
+/* Appends frames until `out` holds `max_bytes` or nothing more is there now; the last may pass it.
+ */
 void follow_pull(struct follow *f, struct buf *out, size_t max_bytes);
 
 /* Nothing more comes: all was pulled, up to the end or to what was there. */
@@ -87,6 +90,7 @@ static inline bool follow_is_over(const struct follow *f)
 void follow_close(struct follow *f); /* NULL is fine */
 
 /* From the mirror: events; the run has left its loop. */
-void follow_on_news(struct follow *f, const struct feed_slice *slices, uint32_t count, bool has_ended);
+void follow_on_news(struct follow *f, const struct feed_slice *slices, uint32_t count,
+                    bool has_ended);
 void follow_on_gone(struct follow *f);
 #endif

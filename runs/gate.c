@@ -41,7 +41,8 @@ static void on_verdict_arrived(struct loop_msg *msg);
 static void on_rearm(struct loop_msg *msg);
 static void on_timer(struct loop_timer *timer);
 
-enum err gate_create(struct str name, const struct limiter_policy *policy, struct loop *home, struct gate **ret_gate)
+enum err gate_create(struct str name, const struct limiter_policy *policy, struct loop *home,
+                     struct gate **ret_gate)
 {
     struct gate *g = mem_zalloc(sizeof *g);
     if (g == NULL)
@@ -81,7 +82,7 @@ struct gate *gate_unref(struct gate *g)
     return NULL;
 }
 
-/* --- under the lock, and right after it --------------------------------------------------------------------------- */
+/* --- under the lock, and right after it ------------------------------------------------------- */
 
 static void note_change(struct outcome *o, struct breaker_change change)
 {
@@ -116,8 +117,8 @@ static void pump(struct gate *g, uint64_t now_ms, struct outcome *o)
 
 static void log_change(const struct gate *g, const struct breaker_change *c)
 {
-    log_info(log_msg("circuit"), log_s("provider", g->name), log_s("from", breaker_state_name(c->from)),
-             log_s("to", breaker_state_name(c->to)));
+    log_info(log_msg("circuit"), log_s("provider", g->name),
+             log_s("from", breaker_state_name(c->from)), log_s("to", breaker_state_name(c->to)));
 }
 
 /* Verdicts are linked newest first: posting from the oldest keeps the order of the queue. */
@@ -149,7 +150,7 @@ static void carry_out(struct gate *g, struct outcome *o)
         o->on_room(o->on_room_ctx);
 }
 
-/* --- the timer ---------------------------------------------------------------------------------------------------- */
+/* --- the timer -------------------------------------------------------------------------------- */
 
 static void on_rearm(struct loop_msg *msg)
 {
@@ -175,10 +176,11 @@ static void on_timer(struct loop_timer *timer)
     carry_out(g, &o);
 }
 
-/* --- waiters ------------------------------------------------------------------------------------------------------ */
+/* --- waiters ---------------------------------------------------------------------------------- */
 
-void gate_waiter_init(struct gate_waiter *w, struct loop *loop, uint64_t tenant, uint64_t cost_tokens,
-                      gate_verdict_fn *on_verdict, void (*on_idle)(struct gate_waiter *w))
+void gate_waiter_init(struct gate_waiter *w, struct loop *loop, uint64_t tenant,
+                      uint64_t cost_tokens, gate_verdict_fn *on_verdict,
+                      void (*on_idle)(struct gate_waiter *w))
 {
     *w = (struct gate_waiter){.loop = loop, .on_verdict = on_verdict, .on_idle = on_idle};
     w->msg.on_arrive = on_verdict_arrived;
@@ -210,7 +212,8 @@ struct limiter_answer gate_reason(struct gate *g, const struct gate_waiter *w)
     return answer;
 }
 
-/* On the waiter's loop. What was granted to one that was cancelled meanwhile goes to the next at once. */
+/* On the waiter's loop. What was granted to one that was cancelled meanwhile goes to the next at
+ * once. */
 static void on_verdict_arrived(struct loop_msg *msg)
 {
     struct gate_waiter *w = CONTAINER_OF(msg, struct gate_waiter, msg);
@@ -247,8 +250,8 @@ void gate_answered(struct gate *g, struct gate_waiter *w)
     carry_out(g, &o);
 }
 
-void gate_done(struct gate *g, struct gate_waiter *w, const struct limiter_report *report, uint64_t took_ms,
-               struct rng *rng)
+void gate_done(struct gate *g, struct gate_waiter *w, const struct limiter_report *report,
+               uint64_t took_ms, struct rng *rng)
 {
     struct outcome o = {.verdicts = NULL};
     pthread_mutex_lock(&g->lock);
@@ -281,16 +284,18 @@ bool gate_cancel(struct gate *g, struct gate_waiter *w)
     return at_once;
 }
 
-enum retry_verdict gate_retry(struct gate *g, const struct retry_policy *policy, const struct retry_failure *failure,
-                              uint64_t deadline_ms, uint64_t now_ms, struct rng *rng, uint64_t *ret_at_ms)
+enum retry_verdict gate_retry(struct gate *g, const struct retry_policy *policy,
+                              const struct retry_failure *failure, uint64_t deadline_ms,
+                              uint64_t now_ms, struct rng *rng, uint64_t *ret_at_ms)
 {
     pthread_mutex_lock(&g->lock);
-    enum retry_verdict v = limiter_retry(&g->limiter, policy, failure, deadline_ms, now_ms, rng, ret_at_ms);
+    enum retry_verdict v =
+        limiter_retry(&g->limiter, policy, failure, deadline_ms, now_ms, rng, ret_at_ms);
     pthread_mutex_unlock(&g->lock);
     return v;
 }
 
-/* --- the provider as a whole -------------------------------------------------------------------------------------- */
+/* --- the provider as a whole ------------------------------------------------------------------ */
 
 void gate_configure(struct gate *g, const struct limiter_policy *policy)
 {

@@ -2,13 +2,15 @@
 #define SLUICE_RUNS_GATE_H
 /* A provider's limiter, shared by the loops: who may call it now, and whose turn comes next.
  *
- * resilience/limiter.h decides; this gives it a lock, a clock and a way to wake waiters on their own loops. The lock is
- * held for a few instructions, never across a callback. The gate's home loop holds the one timer at which the first in
- * line can go. Reference counted: the catalogs that name the provider share one gate, so a reload keeps what is known.
+ * resilience/limiter.h decides; this gives it a lock, a clock and a way to wake waiters on their
+ * own loops. The lock is held for a few instructions, never across a callback. The gate's home loop
+ * holds the one timer at which the first in line can go. Reference counted: the catalogs that name
+ * the provider share one gate, so a reload keeps what is known.
  *
- * Life of a waiter, embedded in an attempt and used on its own loop: gate_waiter_init; gate_ask; if that said wait,
- * on_verdict once; a granted one ends with gate_done, or with gate_cancel if it was not used; gate_cancel at any moment
- * before. A waiter stays in place until it is idle again: gate_cancel says whether it is, or on_idle will. */
+ * Life of a waiter, embedded in an attempt and used on its own loop: gate_waiter_init; gate_ask; if
+ * that said wait, on_verdict once; a granted one ends with gate_done, or with gate_cancel if it was
+ * not used; gate_cancel at any moment before. A waiter stays in place until it is idle again:
+ * gate_cancel says whether it is, or on_idle will. */
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -24,7 +26,7 @@ typedef void gate_verdict_fn(struct gate_waiter *w, const struct limiter_answer 
 struct gate_waiter {
     struct limiter_ticket ticket; /* its owner may set weight, is_retry and is_bounded */
     struct loop *loop;
-    gate_verdict_fn *on_verdict; /* GO or REFUSE, on `loop` */
+    gate_verdict_fn *on_verdict;            /* GO or REFUSE, on `loop` */
     void (*on_idle)(struct gate_waiter *w); /* after a gate_cancel that could not end it at once */
 
     /* private */
@@ -36,25 +38,29 @@ struct gate_waiter {
 };
 
 /* `home` outlives the gate. */
-enum err gate_create(struct str name, const struct limiter_policy *policy, struct loop *home, struct gate **ret_gate)
-    MUST_CHECK;
+enum err gate_create(struct str name, const struct limiter_policy *policy, struct loop *home,
+                     struct gate **ret_gate) MUST_CHECK;
 struct gate *gate_ref(struct gate *g);
 struct gate *gate_unref(struct gate *g); /* NULL is fine; returns NULL */
 void gate_configure(struct gate *g, const struct limiter_policy *policy);
 
-void gate_waiter_init(struct gate_waiter *w, struct loop *loop, uint64_t tenant, uint64_t cost_tokens,
-                      gate_verdict_fn *on_verdict, void (*on_idle)(struct gate_waiter *w));
+void gate_waiter_init(struct gate_waiter *w, struct loop *loop, uint64_t tenant,
+                      uint64_t cost_tokens, gate_verdict_fn *on_verdict,
+                      void (*on_idle)(struct gate_waiter *w));
 
 struct limiter_answer gate_ask(struct gate *g, struct gate_waiter *w);
-struct limiter_answer gate_reason(struct gate *g, const struct gate_waiter *w); /* of one that waits */
-void gate_answered(struct gate *g, struct gate_waiter *w); /* the provider has begun to answer well */
-void gate_done(struct gate *g, struct gate_waiter *w, const struct limiter_report *report, uint64_t took_ms,
-               struct rng *rng);
+struct limiter_answer gate_reason(struct gate *g,
+                                  const struct gate_waiter *w); /* of one that waits */
+void gate_answered(struct gate *g,
+                   struct gate_waiter *w); /* the provider has begun to answer well */
+void gate_done(struct gate *g, struct gate_waiter *w, const struct limiter_report *report,
+               uint64_t took_ms, struct rng *rng);
 bool gate_cancel(struct gate *g, struct gate_waiter *w); /* true: it is idle now */
 
 /* After gate_done of a failed attempt (resilience/retry.h). */
-enum retry_verdict gate_retry(struct gate *g, const struct retry_policy *policy, const struct retry_failure *failure,
-                              uint64_t deadline_ms, uint64_t now_ms, struct rng *rng, uint64_t *ret_at_ms);
+enum retry_verdict gate_retry(struct gate *g, const struct retry_policy *policy,
+                              const struct retry_failure *failure, uint64_t deadline_ms,
+                              uint64_t now_ms, struct rng *rng, uint64_t *ret_at_ms);
 
 /* Runs of this provider that wait in the store for room in memory. Any thread. */
 void gate_add_backlog(struct gate *g, int64_t runs);

@@ -6,7 +6,7 @@
 #include "runs/run.h"
 #include "runs/shard.h"
 
-/* --- joining ------------------------------------------------------------------------------------------------------ */
+/* --- joining ---------------------------------------------------------------------------------- */
 
 static bool has_finished(const struct run *run)
 {
@@ -83,7 +83,7 @@ void join_start(struct join *j)
     loop_post(j->to->loop, &j->msg);
 }
 
-/* --- the mirror of a loop ----------------------------------------------------------------------------------------- */
+/* --- the mirror of a loop --------------------------------------------------------------------- */
 
 static bool is_same(const struct map_node *node, const void *id)
 {
@@ -159,12 +159,13 @@ void mirror_leave(struct shard *shard, struct follow *f, struct shard *owner)
     struct parting *p = mem_alloc(sizeof *p);
     if (p == NULL)
         return; /* the run keeps one reader too many on its account: it only is not parked */
-    *p = (struct parting){.msg.on_arrive = on_parting, .to = owner, .from = shard->index, .id = f->options.id};
+    *p = (struct parting){
+        .msg.on_arrive = on_parting, .to = owner, .from = shard->index, .id = f->options.id};
     loop_post(owner->loop, &p->msg);
 }
 
-static void deliver(struct shard *shard, const struct id *id, const struct feed_slice *slices, uint32_t count,
-                    bool has_ended, bool gone)
+static void deliver(struct shard *shard, const struct id *id, const struct feed_slice *slices,
+                    uint32_t count, bool has_ended, bool gone)
 {
     struct mirror *m = find(shard, id);
     if (m == NULL)
@@ -188,7 +189,7 @@ static void deliver(struct shard *shard, const struct id *id, const struct feed_
     remove_if_empty(shard, m);
 }
 
-/* --- from the run ------------------------------------------------------------------------------------------------- */
+/* --- from the run ----------------------------------------------------------------------------- */
 
 struct news {
     struct loop_msg msg;
@@ -208,7 +209,8 @@ static void on_news(struct loop_msg *msg)
     mem_free(n);
 }
 
-static void send(struct run *run, struct shard *to, const struct feed_slice *slices, uint32_t count, bool gone)
+static void send(struct run *run, struct shard *to, const struct feed_slice *slices, uint32_t count,
+                 bool gone)
 {
     bool ended = has_finished(run);
     if (to == run->shard) {
@@ -220,7 +222,12 @@ static void send(struct run *run, struct shard *to, const struct feed_slice *sli
         run->is_wrecked = true; /* its readers have to find it again */
         return;
     }
-    *n = (struct news){.msg.on_arrive = on_news, .to = to, .id = run->id, .has_ended = ended, .gone = gone, .count = count};
+    *n = (struct news){.msg.on_arrive = on_news,
+                       .to = to,
+                       .id = run->id,
+                       .has_ended = ended,
+                       .gone = gone,
+                       .count = count};
     for (uint32_t i = 0; i < count; i++) {
         n->slices[i] = slices[i];
         feed_slice_ref(&slices[i]);

@@ -4,12 +4,12 @@
  *
  *     owner's loop                                  reader's loop
  *     join <----------------------------------------- follower (runs/follow.h)
- *     answers with what its feed holds ------------> follower, which is now in the loop's mirror of that run
- *     publishes: one message a turn and loop ------> mirror -> each follower
- *     the run leaves ------------------------------> mirror -> each follower looks for it elsewhere
+ *     answers with what its feed holds -------------> follower, now in the loop's mirror of it
+ *     publishes: one message a turn and loop -------> mirror -> each follower
+ *     the run leaves -------------------------------> mirror -> each follower looks elsewhere
  *
- * Bytes are shared by reference; between two loops only messages pass, in order. Where both are the same loop, the
- * messages are calls. */
+ * Bytes are shared by reference; between two loops only messages pass, in order. Where both are the
+ * same loop, the messages are calls. */
 #include "base/list.h"
 #include "base/loop.h"
 #include "base/map.h"
@@ -25,15 +25,16 @@ struct join {
     struct shard *from, *to;
     struct id id;
     struct str tenant;
-    bool wants_slices; /* false: only the end is of interest */
+    bool wants_slices;                 /* false: only the end is of interest */
     void (*on_joined)(struct join *j); /* on `from` */
 
     bool found;
-    bool is_full;                /* too many readers */
-    struct feed_slice *slices;   /* what the feed holds and may be told; freed by the receiver, with their references */
+    bool is_full;              /* too many readers */
+    struct feed_slice *slices; /* what the feed holds and may be told; freed by the receiver, with
+                                  their references */
     uint32_t slice_count;
-    uint64_t first_seq;          /* of the first event that the slices hold, or that is to come */
-    bool has_ended;              /* run.finished is among them */
+    uint64_t first_seq; /* of the first event that the slices hold, or that is to come */
+    bool has_ended;     /* run.finished is among them */
 };
 
 void join_start(struct join *j); /* on `from` */
@@ -47,7 +48,8 @@ struct mirror {
     bool is_delivering;
 };
 
-/* Puts a follower that has joined into its loop's mirror; ERR_NOMEM. Takes it out again: the owner hears of it. */
+/* Puts a follower that has joined into its loop's mirror; ERR_NOMEM. Takes it out again: the owner
+ * hears of it. */
 enum err mirror_enter(struct shard *shard, struct follow *f, struct shard *owner) MUST_CHECK;
 void mirror_leave(struct shard *shard, struct follow *f, struct shard *owner);
 

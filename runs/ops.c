@@ -7,7 +7,7 @@ enum {
     TRY_MS = 5,
 };
 
-/* --- waiting until what is known is stored ------------------------------------------------------------------------ */
+/* --- waiting until what is known is stored ---------------------------------------------------- */
 
 static void on_settle_home(struct loop_msg *msg)
 {
@@ -40,7 +40,7 @@ static void settle_start(struct settle *s)
     loop_post(s->to->loop, &s->msg);
 }
 
-/* --- the run as it is --------------------------------------------------------------------------------------------- */
+/* --- the run as it is ------------------------------------------------------------------------- */
 
 static void on_got(struct store_op *op)
 {
@@ -90,7 +90,7 @@ void run_get_fini(struct run_get *g)
     arena_fini(&g->read.arena);
 }
 
-/* --- its end ------------------------------------------------------------------------------------------------------ */
+/* --- its end ---------------------------------------------------------------------------------- */
 
 static void finish_wait(struct run_wait *w, enum err result)
 {
@@ -129,7 +129,8 @@ void run_wait_start(struct run_wait *w)
     loop_timer_init(&w->timer, w->shard->loop, on_wait_timer);
     if (follow_open(w->shard, &o, &w->follow) != OK) {
         w->follow = NULL;
-        loop_timer_start(&w->timer, 0); /* there is no memory to wait: answer with the run as it is */
+        loop_timer_start(&w->timer,
+                         0); /* there is no memory to wait: answer with the run as it is */
         return;
     }
     loop_timer_start(&w->timer, w->until_ms);
@@ -142,7 +143,7 @@ void run_wait_stop(struct run_wait *w)
     w->follow = NULL;
 }
 
-/* --- cancelling --------------------------------------------------------------------------------------------------- */
+/* --- cancelling ------------------------------------------------------------------------------- */
 
 static void on_stop_home(struct loop_msg *msg)
 {
@@ -230,7 +231,8 @@ static void on_stop_commanded(struct store_op *op)
         return;
     }
     arena_init(&s->claim.arena, 268435456);
-    s->claim.op = (struct store_op){.kind = STORE_CLAIM, .loop = s->shard->loop, .on_done = on_stop_claimed};
+    s->claim.op =
+        (struct store_op){.kind = STORE_CLAIM, .loop = s->shard->loop, .on_done = on_stop_claimed};
     s->claim.by_id = true;
     s->claim.tenant = s->tenant;
     s->claim.id = s->id;
@@ -239,7 +241,8 @@ static void on_stop_commanded(struct store_op *op)
 
 static void command(struct run_stop *s)
 {
-    s->command.op = (struct store_op){.kind = STORE_COMMAND, .loop = s->shard->loop, .on_done = on_stop_commanded};
+    s->command.op = (struct store_op){
+        .kind = STORE_COMMAND, .loop = s->shard->loop, .on_done = on_stop_commanded};
     s->command.tenant = s->tenant;
     s->command.id = s->id;
     s->command.note = str_of(s->reason.note);
@@ -259,7 +262,7 @@ void run_stop_start(struct run_stop *s)
     loop_post(s->to->loop, &s->msg);
 }
 
-/* --- removing ----------------------------------------------------------------------------------------------------- */
+/* --- removing --------------------------------------------------------------------------------- */
 
 static void on_deleted(struct store_op *op)
 {
@@ -273,13 +276,14 @@ static void on_deleted(struct store_op *op)
 
 void run_delete_start(struct run_delete *d)
 {
-    d->remove.op = (struct store_op){.kind = STORE_DELETE, .loop = d->shard->loop, .on_done = on_deleted};
+    d->remove.op =
+        (struct store_op){.kind = STORE_DELETE, .loop = d->shard->loop, .on_done = on_deleted};
     d->remove.tenant = d->tenant;
     d->remove.id = d->id;
     store_start(d->shard->store, &d->remove.op);
 }
 
-/* --- from the run ------------------------------------------------------------------------------------------------- */
+/* --- from the run ----------------------------------------------------------------------------- */
 
 void ops_on_saved(struct run *run)
 {

@@ -1,13 +1,14 @@
 #ifndef SLUICE_RUNS_OPS_H
 #define SLUICE_RUNS_OPS_H
-/* What can be asked of a run by its id, wherever it is: live on any loop, in the store, or on its way between.
+/* What can be asked of a run by its id, wherever it is: live on any loop, in the store, or on its
+ * way between.
  *
- * Each is one operation with one callback, on the loop of the shard that it was started on. Its memory is the caller's and
- * stays in place until then; run_wait_stop ends a wait early. */
+ * Each is one operation with one callback, on the loop of the shard that it was started on. Its
+ * memory is the caller's and stays in place until then; run_wait_stop ends a wait early. */
 #include "runs/follow.h"
 #include "runs/shard.h"
 
-/* --- the run as it is --------------------------------------------------------------------------------------------- */
+/* --- the run as it is ------------------------------------------------------------------------- */
 
 /* A question to the run's owner: tell me once everything until now is stored. */
 struct settle {
@@ -25,7 +26,7 @@ struct run_get {
     void (*on_done)(struct run_get *g);
     void *ctx;
 
-    enum err result; /* OK, ERR_NOT_FOUND, ERR_STORAGE_UNAVAILABLE */
+    enum err result;       /* OK, ERR_NOT_FOUND, ERR_STORAGE_UNAVAILABLE */
     struct store_get read; /* read.run is the record; freed by run_get_fini */
     uint64_t last_seq;     /* the highest that was published */
     struct settle settle;
@@ -34,14 +35,15 @@ struct run_get {
 void run_get_start(struct run_get *g);
 void run_get_fini(struct run_get *g);
 
-/* --- its end ------------------------------------------------------------------------------------------------------ */
+/* --- its end ---------------------------------------------------------------------------------- */
 
 struct run_wait {
     struct shard *shard; /* set by the caller, with what follows */
     struct str tenant;
     struct id id;
-    uint64_t until_ms; /* monotonic */
-    void (*on_done)(struct run_wait *w); /* OK: it has ended, or the time is over; ERR_NOT_FOUND, ERR_OVERLOADED, ... */
+    uint64_t until_ms;                   /* monotonic */
+    void (*on_done)(struct run_wait *w); /* OK: it has ended, or the time is over; ERR_NOT_FOUND,
+                                            ERR_OVERLOADED, ... */
     void *ctx;
 
     enum err result;
@@ -52,7 +54,7 @@ struct run_wait {
 void run_wait_start(struct run_wait *w);
 void run_wait_stop(struct run_wait *w); /* no callback any more; nothing where it is done */
 
-/* --- cancelling --------------------------------------------------------------------------------------------------- */
+/* --- cancelling ------------------------------------------------------------------------------- */
 
 struct run_stop {
     struct shard *shard; /* set by the caller, with what follows */
@@ -76,7 +78,7 @@ struct run_stop {
 
 void run_stop_start(struct run_stop *s);
 
-/* --- removing ----------------------------------------------------------------------------------------------------- */
+/* --- removing --------------------------------------------------------------------------------- */
 
 struct run_delete {
     struct shard *shard; /* set by the caller, with what follows */

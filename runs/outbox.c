@@ -6,7 +6,7 @@
 #include "runs/shard.h"
 
 enum {
-    BATCH_MAX = 512,    /* runs in one batch */
+    BATCH_MAX = 512,     /* runs in one batch */
     AGAIN_AFTER_MS = 250 /* between two tries while the store is unavailable */
 };
 
@@ -96,7 +96,7 @@ void outbox_flush(struct outbox *o)
     all_now(o, &o->failed);
 }
 
-/* --- sending ------------------------------------------------------------------------------------------------------ */
+/* --- sending ---------------------------------------------------------------------------------- */
 
 static enum err add_segments(struct run *run, struct arena *arena, struct store_change *c)
 {
@@ -110,12 +110,14 @@ static enum err add_segments(struct run *run, struct arena *arena, struct store_
         return ERR_NOMEM;
     feed_slices(&run->feed, &run->feed.committed, &end, slices);
     for (uint32_t i = 0; i < n; i++)
-        c->segments[i] = (struct store_segment){slices[i].first_seq, slices[i].last_seq, slices[i].lines};
+        c->segments[i] =
+            (struct store_segment){slices[i].first_seq, slices[i].last_seq, slices[i].lines};
     c->segment_count = n;
     return OK;
 }
 
-/* Writes one run's change. The bytes that it points to stay in place: the run does not go while it is being saved. */
+/* Writes one run's change. The bytes that it points to stay in place: the run does not go while it
+ * is being saved. */
 static enum err add_change(struct save_batch *b, struct run *run, struct store_change *c)
 {
     struct run_record *record = arena_alloc(&b->arena, sizeof *record);
@@ -132,7 +134,8 @@ static enum err add_change(struct save_batch *b, struct run *run, struct store_c
     e = add_segments(run, &b->arena, c);
     if (e != OK)
         return e;
-    b->base.bytes += sizeof *record + (c->accept ? record->spec.len : 0) + record->output.len + record->attempts.len;
+    b->base.bytes += sizeof *record + (c->accept ? record->spec.len : 0) + record->output.len +
+                     record->attempts.len;
     for (uint32_t i = 0; i < c->segment_count; i++)
         b->base.bytes += c->segments[i].lines.len;
     return OK;
@@ -158,7 +161,8 @@ static struct save_batch *new_batch(struct outbox *o, uint32_t size)
         return NULL;
     arena_init(&b->arena, SIZE_MAX / 2);
     b->outbox = o;
-    b->base.op = (struct store_op){.kind = STORE_BATCH, .loop = o->shard->loop, .on_done = on_batch_done};
+    b->base.op =
+        (struct store_op){.kind = STORE_BATCH, .loop = o->shard->loop, .on_done = on_batch_done};
     b->runs = arena_alloc(&b->arena, size * sizeof(struct run *));
     b->changes = arena_alloc(&b->arena, size * sizeof *b->changes);
     if (b->runs == NULL || b->changes == NULL) {
@@ -219,7 +223,7 @@ static void on_turn_end(struct loop_hook *hook)
         send_batch(o);
 }
 
-/* --- coming back -------------------------------------------------------------------------------------------------- */
+/* --- coming back ------------------------------------------------------------------------------ */
 
 static void on_saved(struct run *run, const struct store_change *c)
 {
@@ -241,7 +245,8 @@ static void on_result(struct run *run, const struct store_change *c)
     case STORE_FENCED:
     case STORE_ABSENT:
     case STORE_CONFLICT:
-        log_error(log_msg("a run belongs to another gateway"), log_str("run", (struct str){run->text, RUN_ID_TEXT}));
+        log_error(log_msg("a run belongs to another gateway"),
+                  log_str("run", (struct str){run->text, RUN_ID_TEXT}));
         run_on_lost(run);
         return;
     case STORE_UNKNOWN:
@@ -259,11 +264,13 @@ static void on_batch_done(struct store_op *op)
 {
     struct save_batch *b = CONTAINER_OF(op, struct save_batch, base.op);
     b->outbox->batches--;
-    shard_observe(b->outbox->shard, SERIES_SAVE_SECONDS, 0, loop_now_ms(b->outbox->shard->loop) - b->sent_ms);
+    shard_observe(b->outbox->shard, SERIES_SAVE_SECONDS, 0,
+                  loop_now_ms(b->outbox->shard->loop) - b->sent_ms);
     for (uint32_t i = 0; i < b->base.count; i++) {
         struct run *run = b->runs[i];
         on_result(run, &b->changes[i]);
-        if (!run->is_gone && !run->is_saving && run->wanted != SAVE_NOTHING && !list_is_linked(&run->outbox_link))
+        if (!run->is_gone && !run->is_saving && run->wanted != SAVE_NOTHING &&
+            !list_is_linked(&run->outbox_link))
             enlist(run); /* what happened meanwhile */
     }
     arena_fini(&b->arena);

@@ -1,10 +1,12 @@
 #ifndef SLUICE_RUNS_OUTBOX_H
 #define SLUICE_RUNS_OUTBOX_H
-/* What is to be stored of a loop's runs: gathered in a turn, handed to the store as one batch when it ends.
+/* What is to be stored of a loop's runs: gathered in a turn, handed to the store as one batch when
+ * it ends.
  *
- * A run has at most one save under way; what happens to it meanwhile folds into the next. How long a change may wait is
- * said with it: SAVE_NOW goes with this turn, SAVE_SOON within flush_ms. A save that the store could not take is sent
- * again; a new run that it could not take is refused. Belongs to its shard's loop. */
+ * A run has at most one save under way; what happens to it meanwhile folds into the next. How long
+ * a change may wait is said with it: SAVE_NOW goes with this turn, SAVE_SOON within flush_ms. A
+ * save that the store could not take is sent again; a new run that it could not take is refused.
+ * Belongs to its shard's loop. */
 #include "base/loop.h"
 
 struct run;
@@ -29,6 +31,7 @@ void outbox_want(struct run *run, int urgency);
 void outbox_flush(struct outbox *o);
 static inline bool outbox_is_empty(const struct outbox *o)
 {
-    return o->batches == 0 && list_is_empty(&o->now) && list_is_empty(&o->soon) && list_is_empty(&o->failed);
+    return o->batches == 0 && list_is_empty(&o->now) && list_is_empty(&o->soon) &&
+           list_is_empty(&o->failed);
 }
 #endif

@@ -1,10 +1,12 @@
-/* A run that comes back from the store: one that was queued or parked, or that a dead gateway left in the middle.
+/* A run that comes back from the store: one that was queued or parked, or that a dead gateway left
+ * in the middle.
  *
  *     queued    begins
  *     waiting   goes on waiting, or tries again if its time has come
- *     running   what was in flight is lost: the events that may have been told and not stored are covered by a stream.gap,
- *               the attempt is closed as lost, and the call is tried again or fails, as on_crash says
- *     cancelling  is stopped */
+ *     running   what was in flight is lost: the events that may have been told and not stored
+ *               are covered by a stream.gap, the attempt is closed as lost, and the call is tried
+ *               again or fails, as on_crash says
+ *     cancelling is stopped */
 #include "base/log.h"
 #include "base/mem.h"
 #include "runs/accept.h"
@@ -31,7 +33,8 @@ static void tell_gap(struct run *run, uint64_t committed_seq)
 {
     uint64_t own = feed_next_seq(&run->feed);
     struct buf *b = run_say(run, EVENT_STREAM_GAP, NULL, 0);
-    buf_addf(b, "{\"from\":%llu,\"to\":%llu}", (unsigned long long)committed_seq + 1, (unsigned long long)own - 1);
+    buf_addf(b, "{\"from\":%llu,\"to\":%llu}", (unsigned long long)committed_seq + 1,
+             (unsigned long long)own - 1);
     run_tell(run, EVENT_STREAM_GAP, SAVE_NOW);
 }
 
@@ -69,7 +72,8 @@ static void go_on(struct run *run, const struct store_claimed *claimed, bool was
 
 static void cancel_if_asked(struct run *run, const struct store_claimed *claimed)
 {
-    struct reason reason = {.code = REASON_CLIENT_REQUEST, .since_ms = loop_wall_ms(run->shard->loop)};
+    struct reason reason = {.code = REASON_CLIENT_REQUEST,
+                            .since_ms = loop_wall_ms(run->shard->loop)};
     if (!claimed->cancel_asked)
         return;
     str_copy(reason.note, sizeof reason.note, claimed->cancel_note);
@@ -87,8 +91,8 @@ enum err run_reopen(struct shard *shard, const struct store_claimed *claimed)
     if (e != OK) {
         char text[RUN_ID_TEXT];
         run_id_format(&r->id, text);
-        log_error(log_msg("a stored run cannot be read"), log_str("run", (struct str){text, sizeof text}),
-                  log_s("error", err_code(e)));
+        log_error(log_msg("a stored run cannot be read"),
+                  log_str("run", (struct str){text, sizeof text}), log_s("error", err_code(e)));
         return e;
     }
     bool was_running;

@@ -12,7 +12,7 @@
 #include "runs/ops.h"
 #include "runs/shard.h"
 
-/* --- making and unmaking ------------------------------------------------------------------------------------------ */
+/* --- making and unmaking ---------------------------------------------------------------------- */
 
 static void on_deadline(struct loop_timer *timer);
 static void on_patience(struct loop_timer *timer);
@@ -71,7 +71,8 @@ static void enter_tables(struct run *run)
     atomic_fetch_add_explicit(&shard->memory, run->charged, memory_order_relaxed);
 }
 
-enum err run_create(struct shard *shard, struct str tenant, struct run_spec *spec, struct run **ret_run)
+enum err run_create(struct shard *shard, struct str tenant, struct run_spec *spec,
+                    struct run **ret_run)
 {
     struct run *run = new_run(shard, tenant, spec);
     if (run == NULL) {
@@ -89,8 +90,8 @@ enum err run_create(struct shard *shard, struct str tenant, struct run_spec *spe
     return OK;
 }
 
-enum err run_restore(struct shard *shard, const struct run_record *r, struct run_spec *spec, uint64_t store_ref,
-                     struct run **ret_run)
+enum err run_restore(struct shard *shard, const struct run_record *r, struct run_spec *spec,
+                     uint64_t store_ref, struct run **ret_run)
 {
     struct run *run = new_run(shard, r->tenant, spec);
     if (run == NULL) {
@@ -155,9 +156,10 @@ void run_evict(struct run *run)
 {
     assert(!run->is_gone && run->in_flight == 0 && run->root.call.attempt == NULL);
     if (run->accept != NULL)
-        accept_on_ended(run->accept, run); /* its creator still waits: parked, for a gateway that stops */
-    ops_on_saved(run); /* nobody waits for a save that will not come */
-    mirror_publish(run); /* the last of it, before the bytes go */
+        accept_on_ended(run->accept,
+                        run); /* its creator still waits: parked, for a gateway that stops */
+    ops_on_saved(run);        /* nobody waits for a save that will not come */
+    mirror_publish(run);      /* the last of it, before the bytes go */
     mirror_run_gone(run);
     run_hide(run);
     run->is_gone = true;
@@ -166,14 +168,15 @@ void run_evict(struct run *run)
     loop_free_later(run->shard->loop, &run->garbage, destroy);
 }
 
-/* --- telling ------------------------------------------------------------------------------------------------------ */
+/* --- telling ---------------------------------------------------------------------------------- */
 
 bool run_is_watched(const struct run *run)
 {
     return run->subscriber_count > 0 || (run->accept != NULL && run->accept->streams);
 }
 
-struct buf *run_say(struct run *run, enum event_type type, const struct task *task, uint32_t attempt)
+struct buf *run_say(struct run *run, enum event_type type, const struct task *task,
+                    uint32_t attempt)
 {
     struct buf *b = &run->shard->event;
     struct event_head head = {.seq = feed_next_seq(&run->feed),
@@ -213,7 +216,7 @@ static void tell_state(struct run *run, enum event_type type, enum save_urgency 
     run_tell(run, type, urgency);
 }
 
-/* --- states ------------------------------------------------------------------------------------------------------- */
+/* --- states ----------------------------------------------------------------------------------- */
 
 void run_enter(struct run *run, enum run_state state, const struct reason *reason)
 {
@@ -244,7 +247,8 @@ uint64_t run_deadline_ms(const struct run *run)
     return own < run->deadline_ms ? own : run->deadline_ms;
 }
 
-/* The wall clock says how much of the run's time is left, once; from then on the monotonic one counts. */
+/* The wall clock says how much of the run's time is left, once; from then on the monotonic one
+ * counts. */
 void run_arm(struct run *run)
 {
     struct loop *loop = run->shard->loop;
@@ -281,7 +285,7 @@ static void on_deadline(struct loop_timer *timer)
     task_stop(&run->root, ERR_RUN_TIMEOUT);
 }
 
-/* --- waiting ------------------------------------------------------------------------------------------------------ */
+/* --- waiting ---------------------------------------------------------------------------------- */
 
 static bool root_waits(const struct run *run)
 {
@@ -303,7 +307,8 @@ void run_review(struct run *run)
     int64_t now_ms = loop_wall_ms(shard->loop);
     if (run->state != RUN_RUNNING)
         return;
-    if (reason->until_ms > now_ms + WAITING_AFTER_MS || now_ms >= reason->since_ms + WAITING_AFTER_MS) {
+    if (reason->until_ms > now_ms + WAITING_AFTER_MS ||
+        now_ms >= reason->since_ms + WAITING_AFTER_MS) {
         loop_timer_stop(&run->patience);
         run_enter(run, RUN_WAITING, reason);
     } else if (!loop_timer_is_armed(&run->patience)) {
@@ -320,8 +325,8 @@ static void on_patience(struct loop_timer *timer)
 
 bool run_may_park(const struct run *run)
 {
-    return run->state == RUN_WAITING && run->root.state == TASK_RETRYING && run->stop == STOP_NONE &&
-           run->accept == NULL && run->subscriber_count == 0 &&
+    return run->state == RUN_WAITING && run->root.state == TASK_RETRYING &&
+           run->stop == STOP_NONE && run->accept == NULL && run->subscriber_count == 0 &&
            run->root.reason.until_ms > loop_wall_ms(run->shard->loop) + PARK_AFTER_MS;
 }
 
@@ -347,7 +352,7 @@ void run_park(struct run *run)
     outbox_want(run, SAVE_NOW);
 }
 
-/* --- the end ------------------------------------------------------------------------------------------------------ */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 static enum run_state state_of_root(const struct run *run)
 {
@@ -398,15 +403,17 @@ void run_end(struct run *run)
     run_enter(run, state_of_root(run), NULL);
     run->release = true;
     shard_count(run->shard, SERIES_RUNS_FINISHED, series_run_state((int)run->state), 0, 1);
-    shard_observe(run->shard, SERIES_RUN_SECONDS, 0, (uint64_t)(run->finished_at_ms - run->created_at_ms));
+    shard_observe(run->shard, SERIES_RUN_SECONDS, 0,
+                  (uint64_t)(run->finished_at_ms - run->created_at_ms));
     tell_end(run);
     log_debug(log_msg("run ended"), log_str("run", (struct str){run->text, RUN_ID_TEXT}),
               log_s("state", run_state_name(run->state)));
     if (run->feed.is_lazy && run->accept != NULL)
-        loop_soon(run->shard->loop, &run->lazy_end); /* told before it is stored, as was asked for */
+        loop_soon(run->shard->loop,
+                  &run->lazy_end); /* told before it is stored, as was asked for */
 }
 
-/* --- being stored ------------------------------------------------------------------------------------------------- */
+/* --- being stored ----------------------------------------------------------------------------- */
 
 enum err run_record(struct run *run, struct arena *arena, struct run_record *ret_record)
 {
@@ -443,7 +450,9 @@ enum err run_record(struct run *run, struct arena *arena, struct run_record *ret
         .attempts = {text.at, attempts_len},
         .output = run->root.output,
         .error = run->root.error,
-        .reason = text.len > attempts_len ? (struct str){text.at + attempts_len, text.len - attempts_len} : STR_NONE,
+        .reason = text.len > attempts_len
+                      ? (struct str){text.at + attempts_len, text.len - attempts_len}
+                      : STR_NONE,
         .usage = run->root.usage,
         .lane = run->lane,
         .wake_at_ms = run->wake_at_ms,
@@ -534,12 +543,14 @@ void run_on_lost(struct run *run)
     drop(run);
 }
 
-/* As if the process had died for this run alone: what is not committed is forgotten, and the store has it again. */
+/* As if the process had died for this run alone: what is not committed is forgotten, and the store
+ * has it again. */
 void run_wreck(struct run *run)
 {
     if (run->is_saving || run->is_hidden)
         return; /* looked at again after the save; or it is leaving already */
-    log_error(log_msg("out of memory in a run"), log_str("run", (struct str){run->text, RUN_ID_TEXT}));
+    log_error(log_msg("out of memory in a run"),
+              log_str("run", (struct str){run->text, RUN_ID_TEXT}));
     if (!run->is_stored) {
         run_on_refused(run, ERR_OVERLOADED, NULL, false);
         return;

@@ -2,16 +2,16 @@
 #define SLUICE_RUNS_RUN_H
 /* A live run: its state, its root task, its feed, and what is still to be stored.
  *
- * Belongs to one shard, that is to one loop's thread, from admission to its end, so nothing here locks. A run is made by
- * run_create (new) or run_reopen (from the store), begun once its turn has come, and leaves memory through the outbox: when
- * its end, or its parking, is committed.
+ * Belongs to one shard, that is to one loop's thread, from admission to its end, so nothing here
+ * locks. A run is made by run_create (new) or run_reopen (from the store), begun once its turn has
+ * come, and leaves memory through the outbox: when its end, or its parking, is committed.
  *
  *     run_create -> run_begin -> tasks run -> run_end -> saved -> its clients are told -> run_evict
  *                                   |-> run_cancel ---^
  *                                   |-> nothing in flight, wakes later -> parked: saved and evicted
  *
- * run_enter is the only writer of a run's state. What happened is appended to the feed and stored by the outbox
- * (runs/outbox.h), which is told how urgent it is. */
+ * run_enter is the only writer of a run's state. What happened is appended to the feed and stored
+ * by the outbox (runs/outbox.h), which is told how urgent it is. */
 #include "base/map.h"
 #include "model/reason.h"
 #include "model/run_spec.h"
@@ -22,7 +22,8 @@
 struct shard;
 struct accept;
 
-/* How soon a change has to be stored: facts that somebody waits for at once, the rest within flush_ms. */
+/* How soon a change has to be stored: facts that somebody waits for at once, the rest within
+ * flush_ms. */
 enum save_urgency { SAVE_NOTHING, SAVE_SOON, SAVE_NOW };
 
 /* Why a run is being stopped before its end. */
@@ -36,8 +37,8 @@ struct run {
 
     struct id id;
     char text[RUN_ID_TEXT]; /* "run_...", no NUL */
-    struct str tenant;     /* in the spec's arena */
-    uint64_t tenant_hash;  /* whose turn it takes in a provider's queue */
+    struct str tenant;      /* in the spec's arena */
+    uint64_t tenant_hash;   /* whose turn it takes in a provider's queue */
     struct run_spec spec;
     int64_t created_at_ms, started_at_ms, finished_at_ms; /* wall */
     enum run_state state;
@@ -48,9 +49,10 @@ struct run {
     uint32_t in_flight; /* attempts under way */
     enum stop_cause stop;
     struct reason stop_reason;
-    uint64_t deadline_ms;       /* monotonic, of the run */
+    uint64_t deadline_ms; /* monotonic, of the run */
     struct loop_timer deadline;
-    struct loop_timer patience; /* a wait that proves longer than WAITING_AFTER_MS makes the run `waiting` */
+    struct loop_timer
+        patience; /* a wait that proves longer than WAITING_AFTER_MS makes the run `waiting` */
 
     struct feed feed;
     struct list publish_link; /* on the shard's list while its feed may have something to publish */
@@ -60,23 +62,26 @@ struct run {
     enum save_urgency wanted;
     bool is_saving;
     bool is_stored; /* its row exists */
-    bool release;   /* the next save gives it up: it has ended, is parked, or waits in the store for its turn */
+    bool release;   /* the next save gives it up: it has ended, is parked, or waits in the store for
+                       its turn */
     bool is_hidden; /* no longer in the directory */
     bool begin_when_saved;
     uint8_t trace_id[16]; /* of the caller's traceparent, or the run's own id */
-    size_t charged; /* bytes on the shard's account */
+    size_t charged;       /* bytes on the shard's account */
     uint64_t store_ref;
     int64_t wake_at_ms;
     struct str lane;
     struct str idem_scope, idem_key;
     uint8_t idem_digest[32];
-    struct list settling;   /* questions that wait until it is stored, and cancels that wait until they are: ops.h */
+    struct list settling; /* questions that wait until it is stored, and cancels that wait until
+                             they are: ops.h */
     struct list stopping;
-    struct list after_save; /* attempts that may go once a commit has come: struct attempt.after_save */
+    struct list
+        after_save; /* attempts that may go once a commit has come: struct attempt.after_save */
 
     /* who looks */
-    struct loop_msg lazy_end;     /* a lazy run's end, for its creator */
-    struct accept *accept;        /* its creator's operation, until that is answered; NULL: none */
+    struct loop_msg lazy_end; /* a lazy run's end, for its creator */
+    struct accept *accept;    /* its creator's operation, until that is answered; NULL: none */
     uint32_t subscribers[MAX_LOOPS]; /* readers on each loop */
     uint32_t subscriber_count;
     bool is_wrecked; /* memory ran out: it goes back to the store as if the process had died */
@@ -86,15 +91,17 @@ struct run {
 enum { WAITING_AFTER_MS = 100, PARK_AFTER_MS = 1000 };
 
 /* A new run in state queued. Takes the spec over, also where it fails. */
-enum err run_create(struct shard *shard, struct str tenant, struct run_spec *spec, struct run **ret_run) MUST_CHECK;
+enum err run_create(struct shard *shard, struct str tenant, struct run_spec *spec,
+                    struct run **ret_run) MUST_CHECK;
 
 /* One from the store, claimed by this gateway; goes on where it was (reopen.c). */
-enum err run_restore(struct shard *shard, const struct run_record *record, struct run_spec *spec, uint64_t store_ref,
-                     struct run **ret_run) MUST_CHECK;
+enum err run_restore(struct shard *shard, const struct run_record *record, struct run_spec *spec,
+                     uint64_t store_ref, struct run **ret_run) MUST_CHECK;
 struct store_claimed;
 enum err run_reopen(struct shard *shard, const struct store_claimed *claimed) MUST_CHECK;
 
-/* Tells that it is there, and why it waits if it does; sets the clock for its timeout; then, once its turn has come: */
+/* Tells that it is there, and why it waits if it does; sets the clock for its timeout; then, once
+ * its turn has come: */
 void run_queue(struct run *run, const struct reason *reason, enum save_urgency urgency);
 void run_arm(struct run *run);
 void run_begin(struct run *run);
@@ -102,19 +109,22 @@ void run_begin(struct run *run);
 /* Enters a state: checks the edge, tells it, wants it stored. */
 void run_enter(struct run *run, enum run_state state, const struct reason *reason);
 
-/* Stops everything of it in this turn. The reason is told as the cause. Nothing where it has ended or is stopping. */
+/* Stops everything of it in this turn. The reason is told as the cause. Nothing where it has ended
+ * or is stopping. */
 void run_cancel(struct run *run, const struct reason *reason);
 
 /* The root task has ended, and with it the run. */
 void run_end(struct run *run);
 
-/* Something began or ended to be in flight, or waits differently: is the run running or waiting now? */
+/* Something began or ended to be in flight, or waits differently: is the run running or waiting
+ * now? */
 void run_review(struct run *run);
 
 /* Has it nothing to do for so long that its memory is better used by others? */
 bool run_may_park(const struct run *run);
 
-/* The gateway stops: goes back to the store as it is, for the next start. A call that must not be made twice fails. */
+/* The gateway stops: goes back to the store as it is, for the next start. A call that must not be
+ * made twice fails. */
 void run_park(struct run *run);
 
 /* Has it produced so much that is not stored yet that its upstream has to pause? */
@@ -123,8 +133,8 @@ bool run_is_ahead(const struct run *run);
 /* Memory ran out in the middle of it. */
 void run_wreck(struct run *run);
 
-/* The outbox's answers: everything up to `seq` is committed; it was not accepted (`e` says why, OK: `existing` has its
- * idempotency key); it belongs to another gateway now. Each may evict it. */
+/* The outbox's answers: everything up to `seq` is committed; it was not accepted (`e` says why, OK:
+ * `existing` has its idempotency key); it belongs to another gateway now. Each may evict it. */
 void run_on_saved(struct run *run, uint64_t seq);
 void run_on_refused(struct run *run, enum err e, const struct id *existing, bool same_body);
 void run_on_lost(struct run *run);
@@ -138,8 +148,8 @@ void run_evict(struct run *run);
 /* The monotonic time by which the task must have ended: its own, its parents' and the run's. */
 uint64_t run_deadline_ms(const struct run *run);
 
-/* How deep in call-backs through providers it was created (Sluice-Depth), and its traceparent (W3C Trace Context) with a
- * new span. */
+/* How deep in call-backs through providers it was created (Sluice-Depth), and its traceparent (W3C
+ * Trace Context) with a new span. */
 enum { RUN_DEPTH_SHIFT = 8, RUN_DEPTH_MAX = 255 };
 static inline unsigned run_depth(const struct run *run)
 {
@@ -147,15 +157,18 @@ static inline unsigned run_depth(const struct run *run)
 }
 void run_trace(struct run *run, char ret_text[64]);
 
-/* --- telling ------------------------------------------------------------------------------------------------------ */
+/* --- telling ---------------------------------------------------------------------------------- */
 
-/* Begins an event: returns the buffer for its data. `task` NULL: an event of the run. run_tell appends it. */
-struct buf *run_say(struct run *run, enum event_type type, const struct task *task, uint32_t attempt);
+/* Begins an event: returns the buffer for its data. `task` NULL: an event of the run. run_tell
+ * appends it. */
+struct buf *run_say(struct run *run, enum event_type type, const struct task *task,
+                    uint32_t attempt);
 void run_tell(struct run *run, enum event_type type, enum save_urgency urgency);
 
 /* Is anybody reading, or waiting for, what is committed of it? */
 bool run_is_watched(const struct run *run);
 
-/* What the store keeps of it. `arena` takes what has to be written out; the rest stays the run's. */
+/* What the store keeps of it. `arena` takes what has to be written out; the rest stays the run's.
+ */
 enum err run_record(struct run *run, struct arena *arena, struct run_record *ret_record) MUST_CHECK;
 #endif

@@ -18,7 +18,8 @@ enum err shard_init(struct shard *s, struct engine *engine, uint32_t index, stru
     list_init(&s->publishing);
     if (map_init(&s->runs) != OK || map_init(&s->mirrors) != OK)
         return ERR_NOMEM;
-    outbox_init(&s->outbox, s); /* its hook comes first: what is published was handed to the store before */
+    outbox_init(&s->outbox,
+                s); /* its hook comes first: what is published was handed to the store before */
     s->publish_hook.on_turn_end = on_publish;
     loop_hook_add(loop, &s->publish_hook);
     return OK;

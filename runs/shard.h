@@ -1,8 +1,10 @@
 #ifndef SLUICE_RUNS_SHARD_H
 #define SLUICE_RUNS_SHARD_H
-/* The engine's part on one loop: the runs that live there, what is to be stored of them, and what their readers get.
+/* The engine's part on one loop: the runs that live there, what is to be stored of them, and what
+ * their readers get.
  *
- * Everything in it belongs to the loop's thread, but for the counters that other loops read to see how busy it is. */
+ * Everything in it belongs to the loop's thread, but for the counters that other loops read to see
+ * how busy it is. */
 #include <stdatomic.h>
 
 #include "base/rng.h"
@@ -24,7 +26,7 @@ struct engine_limits {
     uint64_t reader_bytes;       /* (r) held for one reader */
     uint32_t readers_per_run;    /* (r) */
     uint64_t flush_ms;
-    struct spec_limits spec;     /* (r) */
+    struct spec_limits spec; /* (r) */
 };
 
 struct shard {
@@ -38,23 +40,24 @@ struct shard {
 
     struct id_source ids;
     struct rng rng;
-    struct json_doc scratch; /* a tape for whoever parses something within one call */
-    struct buf event;        /* the event that is being written */
+    struct json_doc scratch;       /* a tape for whoever parses something within one call */
+    struct buf event;              /* the event that is being written */
     struct metrics_shard *metrics; /* NULL: nobody counts */
 
     struct map runs; /* by id */
     struct outbox outbox;
-    struct list publishing;       /* runs whose feeds may have something to publish: run.publish_link */
+    struct list publishing; /* runs whose feeds may have something to publish: run.publish_link */
     struct loop_hook publish_hook;
     struct map mirrors; /* runs that somebody on this loop follows: runs/mirror.h */
 
-    atomic_uint live;             /* runs here */
-    atomic_uint_fast64_t memory;  /* bytes that they hold */
+    atomic_uint live;            /* runs here */
+    atomic_uint_fast64_t memory; /* bytes that they hold */
     bool is_parking;
     atomic_bool is_parked; /* nothing is left to be stored */
 };
 
-enum err shard_init(struct shard *s, struct engine *engine, uint32_t index, struct loop *loop) MUST_CHECK;
+enum err shard_init(struct shard *s, struct engine *engine, uint32_t index,
+                    struct loop *loop) MUST_CHECK;
 void shard_fini(struct shard *s);
 
 /* Counts, where somebody does. */

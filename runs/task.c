@@ -11,7 +11,11 @@ static void on_deadline(struct loop_timer *timer);
 
 void task_init_root(struct task *t, struct run *run, const struct task_spec *spec)
 {
-    *t = (struct task){.run = run, .spec = spec, .path = STR(""), .state = TASK_PENDING, .deadline_ms = UINT64_MAX};
+    *t = (struct task){.run = run,
+                       .spec = spec,
+                       .path = STR(""),
+                       .state = TASK_PENDING,
+                       .deadline_ms = UINT64_MAX};
     loop_timer_init(&t->deadline, run->shard->loop, on_deadline);
     call_init(t);
 }
@@ -33,7 +37,7 @@ void task_fini(struct task *t)
     free_text(&t->error);
 }
 
-/* --- telling ------------------------------------------------------------------------------------------------------ */
+/* --- telling ---------------------------------------------------------------------------------- */
 
 static struct buf *say(struct task *t, enum event_type type)
 {
@@ -71,7 +75,7 @@ static void tell_wait(struct task *t, enum event_type type)
     tell(t, type);
 }
 
-/* --- states ------------------------------------------------------------------------------------------------------- */
+/* --- states ----------------------------------------------------------------------------------- */
 
 static void set_state(struct task *t, enum task_state state)
 {
@@ -123,7 +127,7 @@ void task_resume(struct task *t, bool was_lost)
     call_resume(t, was_lost);
 }
 
-/* --- ends --------------------------------------------------------------------------------------------------------- */
+/* --- ends ------------------------------------------------------------------------------------- */
 
 static void end(struct task *t)
 {

@@ -2,13 +2,14 @@
 #define SLUICE_RUNS_TASK_H
 /* A node of a live run's task tree.
  *
- * Today a tree is its root, and the root is a call; what a node does is its type's business (task_call.c), what holds for
- * every node is here. task_enter is the only writer of a task's state. A task ends once, when nothing below it is in
- * flight, and tells the one above it, or its run. */
-#include "model/reason.h"
-#include "model/task_spec.h"
+ * Today a tree is its root, and the root is a call; what a node does is its type's business
+ * (task_call.c), what holds for every node is here. task_enter is the only writer of a task's
+ * state. A task ends once, when nothing below it is in flight, and tells the one above it, or its
+ * run. */
 #include "model/failure.h"
+#include "model/reason.h"
 #include "model/state.h"
+#include "model/task_spec.h"
 #include "runs/call.h"
 
 struct run;
@@ -36,7 +37,8 @@ void task_fini(struct task *t);
 void task_begin(struct task *t);
 void task_resume(struct task *t, bool was_lost); /* after a restart */
 
-/* Enters a state and tells it, with `reason` where the state has one. Terminal states are entered by the functions below. */
+/* Enters a state and tells it, with `reason` where the state has one. Terminal states are entered
+ * by the functions below. */
 void task_enter(struct task *t, enum task_state state, const struct reason *reason);
 
 /* The ends of a task. `output` is owned JSON and is taken over. */

@@ -4,8 +4,9 @@
 
 #include "base/mem.h"
 
-enum err upstream_create(const struct upstream_options *options, struct gate *gate, struct loop *home,
-                         uint32_t loop_count, struct upstream **ret_upstream, struct error *ret_error)
+enum err upstream_create(const struct upstream_options *options, struct gate *gate,
+                         struct loop *home, uint32_t loop_count, struct upstream **ret_upstream,
+                         struct error *ret_error)
 {
     struct upstream *u = mem_zalloc(sizeof *u);
     if (u == NULL)
@@ -41,14 +42,16 @@ struct upstream *upstream_unref(struct upstream *u)
     if (u == NULL || atomic_fetch_sub_explicit(&u->refs, 1, memory_order_acq_rel) != 1)
         return NULL;
     for (uint32_t i = 0; i < MAX_LOOPS; i++)
-        assert(u->pools[i] == NULL); /* a pool ends on its own loop, before the last reference goes */
+        assert(u->pools[i] ==
+               NULL); /* a pool ends on its own loop, before the last reference goes */
     gate_unref(u->gate);
     provider_destroy(u->provider);
     mem_free(u);
     return NULL;
 }
 
-enum err upstream_pool(struct upstream *u, struct loop *loop, uint32_t loop_index, struct transfer_pool **ret_pool)
+enum err upstream_pool(struct upstream *u, struct loop *loop, uint32_t loop_index,
+                       struct transfer_pool **ret_pool)
 {
     struct transfer_pool *pool = u->pools[loop_index];
     if (pool == NULL) {
@@ -68,7 +71,8 @@ void upstream_drop_pool(struct upstream *u, uint32_t loop_index)
     transfer_pool_destroy(pool);
 }
 
-/* The counters are read while the pools are in use, and pools go only when every loop has stopped. */
+/* The counters are read while the pools are in use, and pools go only when every loop has stopped.
+ */
 unsigned upstream_active(const struct upstream *u)
 {
     unsigned n = 0;

@@ -11,8 +11,8 @@
 #include "base/mem.h"
 
 enum {
-    ACCEPT_AT_ONCE = 64,  /* per turn and listener */
-    PAUSE_MS = 20,        /* between looks for room */
+    ACCEPT_AT_ONCE = 64, /* per turn and listener */
+    PAUSE_MS = 20,       /* between looks for room */
 };
 
 static uint32_t connections(const struct acceptor *a)
@@ -65,20 +65,23 @@ static void on_connection(void *owner, int fd, unsigned events)
             return;
         }
         int client = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (client < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
+        if (client < 0 &&
+            (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
             log_warn(log_msg("cannot accept"), log_s("error", strerror(errno)));
             pause_accepting(a);
         }
         if (client < 0)
             return;
         int on = 1;
-        setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* a unix socket says no, and needs none */
+        setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on,
+                   sizeof on); /* a unix socket says no, and needs none */
         edge_add(least_loaded(a), client);
     }
 }
 
-enum err acceptor_start(struct acceptor *a, struct loop *loop, struct listener *listeners, uint32_t listener_count,
-                        struct edge **edges, uint32_t edge_count, uint32_t max_connections)
+enum err acceptor_start(struct acceptor *a, struct loop *loop, struct listener *listeners,
+                        uint32_t listener_count, struct edge **edges, uint32_t edge_count,
+                        uint32_t max_connections)
 {
     *a = (struct acceptor){.loop = loop,
                            .edges = edges,

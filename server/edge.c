@@ -12,13 +12,14 @@
 #include "server/edge_internal.h"
 
 enum {
-    POOL_FACTOR = 3,       /* the daemon's memory per connection, in header_bytes: so that our refusals come before its */
-    RUNS_AT_ONCE = 8,      /* of the daemon, before others on the loop get their turn */
-    WATCH_AFTER_MS = 200,  /* a wait that lasts longer is watched for a client that leaves */
+    POOL_FACTOR = 3,  /* the daemon's memory per connection, in header_bytes: so that our refusals
+                         come before its */
+    RUNS_AT_ONCE = 8, /* of the daemon, before others on the loop get their turn */
+    WATCH_AFTER_MS = 200, /* a wait that lasts longer is watched for a client that leaves */
     SWEEP_MS = 250,
 };
 
-/* --- the daemon on the loop --------------------------------------------------------------------------------------- */
+/* --- the daemon on the loop ------------------------------------------------------------------- */
 
 static void run(struct edge *e)
 {
@@ -28,7 +29,8 @@ static void run(struct edge *e)
     for (int i = 0; i < RUNS_AT_ONCE && more; i++) {
         e->needs_run = false;
         MHD_run(e->daemon);
-        more = e->needs_run || (MHD_get_timeout(e->daemon, &timeout_ms) == MHD_YES && timeout_ms == 0);
+        more =
+            e->needs_run || (MHD_get_timeout(e->daemon, &timeout_ms) == MHD_YES && timeout_ms == 0);
     }
     e->is_running = false;
     if (more && !e->again_is_posted) {
@@ -74,12 +76,14 @@ static void on_daemon_log(void *ctx, const char *format, va_list args)
     int n = vsnprintf(text, sizeof text, format, args);
 #pragma GCC diagnostic pop
     if (n > 0)
-        log_debug(log_msg("http daemon"), log_str("text", str_trim((struct str){text, strcspn(text, "\n")})));
+        log_debug(log_msg("http daemon"),
+                  log_str("text", str_trim((struct str){text, strcspn(text, "\n")})));
 }
 
-/* --- connections -------------------------------------------------------------------------------------------------- */
+/* --- connections ------------------------------------------------------------------------------ */
 
-/* The deadline of a phase is absolute; the timer is not moved with every request, but looks when it fires. */
+/* The deadline of a phase is absolute; the timer is not moved with every request, but looks when it
+ * fires. */
 static uint64_t length_of(const struct conn *c, enum conn_phase phase)
 {
     const struct http_limits *l = &c->edge->limits;
@@ -196,7 +200,7 @@ static void on_connection(void *ctx, struct MHD_Connection *mhd, void **socket_c
         close_conn(ctx, *socket_ctx);
 }
 
-/* --- clients that leave while they wait --------------------------------------------------------------------------- */
+/* --- clients that leave while they wait ------------------------------------------------------- */
 
 /* Most waits are over before it would pay to watch the socket. */
 static void on_sweep(struct loop_timer *timer)
@@ -208,27 +212,30 @@ static void on_sweep(struct loop_timer *timer)
         if (x->waiting_since_ms + WATCH_AFTER_MS > now_ms)
             break;
         list_remove(it);
-        IGNORE_RESULT(conn_watch(x->conn, LOOP_GONE) != OK); /* without it, its end is noticed at the answer */
+        IGNORE_RESULT(conn_watch(x->conn, LOOP_GONE) !=
+                      OK); /* without it, its end is noticed at the answer */
     }
     if (!list_is_empty(&e->waiting))
         loop_timer_start(timer, now_ms + SWEEP_MS);
 }
 
-/* --- life --------------------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static struct MHD_Daemon *start_daemon(struct edge *e)
 {
-    unsigned flags = MHD_USE_NO_LISTEN_SOCKET | MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
-    return MHD_start_daemon(flags, 0, NULL, NULL, exchange_on_request, e, MHD_OPTION_EXTERNAL_LOGGER, on_daemon_log,
-                            NULL, MHD_OPTION_CONNECTION_MEMORY_LIMIT, POOL_FACTOR * (size_t)e->limits.header_bytes,
-                            MHD_OPTION_CONNECTION_LIMIT, 1000000u, MHD_OPTION_CONNECTION_TIMEOUT, 0u,
-                            MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_URI_LOG_CALLBACK, exchange_on_uri, e,
-                            MHD_OPTION_NOTIFY_COMPLETED, exchange_on_completed, e, MHD_OPTION_NOTIFY_CONNECTION,
-                            on_connection, e, MHD_OPTION_END);
+    unsigned flags =
+        MHD_USE_NO_LISTEN_SOCKET | MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    return MHD_start_daemon(
+        flags, 0, NULL, NULL, exchange_on_request, e, MHD_OPTION_EXTERNAL_LOGGER, on_daemon_log,
+        NULL, MHD_OPTION_CONNECTION_MEMORY_LIMIT, POOL_FACTOR * (size_t)e->limits.header_bytes,
+        MHD_OPTION_CONNECTION_LIMIT, 1000000u, MHD_OPTION_CONNECTION_TIMEOUT, 0u,
+        MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_URI_LOG_CALLBACK, exchange_on_uri, e,
+        MHD_OPTION_NOTIFY_COMPLETED, exchange_on_completed, e, MHD_OPTION_NOTIFY_CONNECTION,
+        on_connection, e, MHD_OPTION_END);
 }
 
-enum err edge_create(struct loop *loop, struct shard *shard, struct api *api, const struct http_limits *limits,
-                     struct edge **ret_edge)
+enum err edge_create(struct loop *loop, struct shard *shard, struct api *api,
+                     const struct http_limits *limits, struct edge **ret_edge)
 {
     struct edge *e = mem_zalloc(sizeof *e);
     if (e == NULL)
@@ -260,7 +267,8 @@ enum err edge_create(struct loop *loop, struct shard *shard, struct api *api, co
     return OK;
 }
 
-/* A stopped daemon must have no suspended connection (it would abort): all are woken first, and find that they end. */
+/* A stopped daemon must have no suspended connection (it would abort): all are woken first, and
+ * find that they end. */
 void edge_close(struct edge *e)
 {
     e->is_closing = true;
@@ -286,7 +294,7 @@ void edge_destroy(struct edge *e)
     mem_free(e);
 }
 
-/* --- from other threads ------------------------------------------------------------------------------------------- */
+/* --- from other threads ----------------------------------------------------------------------- */
 
 struct arrival {
     struct loop_msg msg;
@@ -304,7 +312,8 @@ static void on_arrival(struct loop_msg *msg)
         len = 0;
     unsigned closes = e->closes;
     bool offered = e->daemon != NULL && !e->is_closing && len > 0;
-    bool taken = offered && MHD_add_connection(e->daemon, a->fd, (struct sockaddr *)&address, len) == MHD_YES;
+    bool taken = offered &&
+                 MHD_add_connection(e->daemon, a->fd, (struct sockaddr *)&address, len) == MHD_YES;
     if (!offered)
         close(a->fd); /* the daemon closes what it was given and did not take */
     if (!taken && e->closes == closes)

@@ -4,14 +4,15 @@
  *
  *     acceptor --fd--> edge_add -> connection -> requests, one after the other -> api
  *
- * The daemon parses requests and writes whole answers. While an answer is not there yet its connection is suspended. A
- * streamed answer goes past the daemon: it sends the head, suspends, and lends its socket to server/stream.c, which writes
- * the chunks itself; at the end the daemon is resumed and writes the last one. So an event costs one send, and a
- * thousand quiet streams cost nothing when one of them moves.
+ * The daemon parses requests and writes whole answers. While an answer is not there yet its
+ * connection is suspended. A streamed answer goes past the daemon: it sends the head, suspends, and
+ * lends its socket to server/stream.c, which writes the chunks itself; at the end the daemon is
+ * resumed and writes the last one. So an event costs one send, and a thousand quiet streams cost
+ * nothing when one of them moves.
  *
- * The daemon's own timeout measures inactivity only and its suspended connections notice nothing, so deadlines and
- * watches for clients that leave are kept here. microhttpd.h is included in server/ only. One loop's thread; edge_add,
- * edge_drain and the counters may be used from any. */
+ * The daemon's own timeout measures inactivity only and its suspended connections notice nothing,
+ * so deadlines and watches for clients that leave are kept here. microhttpd.h is included in
+ * server/ only. One loop's thread; edge_add, edge_drain and the counters may be used from any. */
 #include <stdatomic.h>
 
 #include "api/api.h"
@@ -20,8 +21,8 @@
 
 struct edge;
 
-enum err edge_create(struct loop *loop, struct shard *shard, struct api *api, const struct http_limits *limits,
-                     struct edge **ret_edge) MUST_CHECK;
+enum err edge_create(struct loop *loop, struct shard *shard, struct api *api,
+                     const struct http_limits *limits, struct edge **ret_edge) MUST_CHECK;
 
 /* Ends all connections: on the loop's thread, before the loop stops. Freed with the loop. */
 void edge_close(struct edge *e);

@@ -16,12 +16,12 @@ struct stream {
         STREAM_DONE,   /* all was written: the daemon sends the last chunk */
         STREAM_BROKEN, /* it cannot be ended properly: the connection is closed */
     } phase;
-    bool is_chunked;  /* HTTP/1.1; else the answer ends with its connection */
-    bool is_cut;      /* its last words are in `out` */
+    bool is_chunked;      /* HTTP/1.1; else the answer ends with its connection */
+    bool is_cut;          /* its last words are in `out` */
     struct loop_msg lent; /* the socket is ours: begin */
     bool is_lent;         /* that message is on its way */
-    struct buf out;   /* framed, on its way to the socket */
-    size_t sent;      /* of `out` */
+    struct buf out;       /* framed, on its way to the socket */
+    size_t sent;          /* of `out` */
     struct loop_timer heartbeat;
     struct loop_timer stall;
 };
@@ -37,13 +37,13 @@ struct exchange {
     struct buf body;
     uint64_t body_expected; /* Content-Length; UINT64_MAX if chunked */
     uint64_t body_seen;
-    bool is_active;      /* from its URI to its completion */
-    bool is_seen;        /* its head was looked at */
-    bool is_too_large;   /* what comes of the body is thrown away, then refused */
-    bool is_handled;     /* the API has it */
+    bool is_active;    /* from its URI to its completion */
+    bool is_seen;      /* its head was looked at */
+    bool is_too_large; /* what comes of the body is thrown away, then refused */
+    bool is_handled;   /* the API has it */
     bool is_answered;
     bool is_suspended;
-    bool is_gone;        /* its client left while it waited */
+    bool is_gone; /* its client left while it waited */
     bool is_queued;
     struct stream stream;
     struct list waiting; /* on the edge's list while it is suspended without being watched */
@@ -92,17 +92,20 @@ enum err conn_watch(struct conn *c, unsigned events); /* LOOP_GONE, LOOP_WRITE; 
 
 /* exchange.c: the daemon's callbacks, and what the connection has to tell. */
 void *exchange_on_uri(void *edge, const char *uri, struct MHD_Connection *mhd);
-enum MHD_Result exchange_on_request(void *edge, struct MHD_Connection *mhd, const char *url, const char *method,
-                                    const char *version, const char *upload, size_t *upload_size, void **ctx);
-void exchange_on_completed(void *edge, struct MHD_Connection *mhd, void **ctx, enum MHD_RequestTerminationCode code);
+enum MHD_Result exchange_on_request(void *edge, struct MHD_Connection *mhd, const char *url,
+                                    const char *method, const char *version, const char *upload,
+                                    size_t *upload_size, void **ctx);
+void exchange_on_completed(void *edge, struct MHD_Connection *mhd, void **ctx,
+                           enum MHD_RequestTerminationCode code);
 void exchange_init(struct exchange *x, struct conn *conn);
 void exchange_fini(struct exchange *x);
 void exchange_on_client_gone(struct exchange *x);
 void exchange_resume(struct exchange *x);
 void exchange_suspend(struct exchange *x);
 
-/* framing.c: is the head of this request one that no other server could read differently (RFC 9112)? Notes the headers that
- * the API knows. OK, or what is wrong with it: the connection is then closed after the answer. */
+/* framing.c: is the head of this request one that no other server could read differently (RFC
+ * 9112)? Notes the headers that the API knows. OK, or what is wrong with it: the connection is then
+ * closed after the answer. */
 enum err framing_check(struct exchange *x, const char *version, struct problem *problem) MUST_CHECK;
 
 /* stream.c */

@@ -1,15 +1,18 @@
 /* One request, from the daemon's first word of it to its completion.
  *
  *     on_uri -> on_request (head: look at it) -> (body, piece by piece) -> (all here: the API)
- *                    ^                                                        | answers at once: queued
- *                    |--- resumed when the answer is ready <-- suspended <----| answers later
+ *                    ^                                                        | at once: queued
+ *                    |--- resumed when the answer is ready <-- suspended <----| later
  */
 #include <stdio.h>
 
 #include "base/mem.h"
 #include "server/edge_internal.h"
 
-enum { KEEP_BODY = 65536 /* a body's memory up to this size is kept for the connection's next request */ };
+enum {
+    KEEP_BODY =
+        65536 /* a body's memory up to this size is kept for the connection's next request */
+};
 
 static void reply(struct api_request *r, struct api_reply *answer);
 static void stream(struct api_request *r, const struct api_stream *source, struct api_reply *head);
@@ -58,7 +61,7 @@ void exchange_fini(struct exchange *x)
     buf_fini(&x->body);
 }
 
-/* --- the beginning ------------------------------------------------------------------------------------------------ */
+/* --- the beginning ---------------------------------------------------------------------------- */
 
 static struct conn *conn_of(struct MHD_Connection *mhd)
 {
@@ -76,8 +79,10 @@ void *exchange_on_uri(void *edge, const char *uri, struct MHD_Connection *mhd)
     x->mhd = mhd;
     x->uri = mem_strdup(str_of(uri));
     x->is_active = true;
-    x->is_seen = x->is_too_large = x->is_handled = x->is_answered = x->is_gone = x->is_queued = false;
-    x->request = (struct api_request){.api = c->edge->api, .shard = c->edge->shard, .transport = &transport};
+    x->is_seen = x->is_too_large = x->is_handled = x->is_answered = x->is_gone = x->is_queued =
+        false;
+    x->request =
+        (struct api_request){.api = c->edge->api, .shard = c->edge->shard, .transport = &transport};
     if (c->phase == CONN_IDLE)
         conn_enter(c, CONN_HEAD);
     return x;
@@ -90,15 +95,16 @@ static void split_uri(struct exchange *x)
     x->request.query_text = rest.at != NULL ? rest : STR("");
 }
 
-/* --- answers ------------------------------------------------------------------------------------------------------ */
+/* --- answers ---------------------------------------------------------------------------------- */
 
 static void add_header(struct MHD_Response *response, const char *name, const char *value)
 {
-    IGNORE_RESULT(MHD_add_response_header(response, name, value) != MHD_YES); /* it says no to what is no header */
+    IGNORE_RESULT(MHD_add_response_header(response, name, value) !=
+                  MHD_YES); /* it says no to what is no header */
 }
 
-static void add_headers(struct exchange *x, struct MHD_Response *response, const struct api_reply *answer,
-                        const char *content_type)
+static void add_headers(struct exchange *x, struct MHD_Response *response,
+                        const struct api_reply *answer, const char *content_type)
 {
     if (content_type != NULL)
         add_header(response, "Content-Type", content_type);
@@ -119,16 +125,18 @@ static struct MHD_Response *response_of(struct buf *body)
     size_t len = 0;
     if (body->len == 0) {
         buf_fini(body);
-        return MHD_create_response_from_buffer(0, (void *)(uintptr_t)"", MHD_RESPMEM_PERSISTENT);
+        return MHD_create_response_from_buffer(0, (void *)(uintptr_t) "", MHD_RESPMEM_PERSISTENT);
     }
     char *own = buf_take(body, &len);
-    struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback(len, own, free_body);
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer_with_free_callback(len, own, free_body);
     if (response == NULL)
         mem_free(own);
     return response;
 }
 
-/* The answer is ready: the daemon takes it when it asks again, which it does at once unless it is suspended. */
+/* The answer is ready: the daemon takes it when it asks again, which it does at once unless it is
+ * suspended. */
 static void set_response(struct exchange *x, struct MHD_Response *response, int status)
 {
     x->response = response;
@@ -156,7 +164,8 @@ static void stream(struct api_request *r, const struct api_stream *source, struc
     buf_fini(&head->body);
     if (r->is_head) { /* a body of unknown length would end in a stray chunk */
         source->on_end(r, false);
-        response = MHD_create_response_from_buffer(0, (void *)(uintptr_t)"", MHD_RESPMEM_PERSISTENT);
+        response =
+            MHD_create_response_from_buffer(0, (void *)(uintptr_t) "", MHD_RESPMEM_PERSISTENT);
     } else {
         response = stream_open(x, source);
     }
@@ -194,7 +203,7 @@ static enum MHD_Result refuse(struct exchange *x, const struct problem *problem,
     return queue(x);
 }
 
-/* --- waiting for the answer --------------------------------------------------------------------------------------- */
+/* --- waiting for the answer ------------------------------------------------------------------- */
 
 void exchange_suspend(struct exchange *x)
 {
@@ -234,9 +243,10 @@ void exchange_on_client_gone(struct exchange *x)
     exchange_resume(x);
 }
 
-/* --- the daemon's handler ----------------------------------------------------------------------------------------- */
+/* --- the daemon's handler --------------------------------------------------------------------- */
 
-/* A body that is a little too large is read to its end and refused on a connection that stays; a much larger one is not. */
+/* A body that is a little too large is read to its end and refused on a connection that stays; a
+ * much larger one is not. */
 static bool is_hopeless(const struct exchange *x)
 {
     uint64_t limit = x->conn->edge->limits.body_bytes;
@@ -258,7 +268,8 @@ static enum MHD_Result look_at_head(struct exchange *x, const char *method, cons
         problem_set(&problem, ERR_BODY_TOO_LARGE, "the body is larger than limits.body_bytes");
         return refuse(x, &problem, true);
     }
-    x->is_too_large = x->body_expected != UINT64_MAX && x->body_expected > x->conn->edge->limits.body_bytes;
+    x->is_too_large =
+        x->body_expected != UINT64_MAX && x->body_expected > x->conn->edge->limits.body_bytes;
     x->stream.is_chunked = strcmp(version, "HTTP/1.1") == 0;
     if (x->body_expected > 0)
         conn_enter(x->conn, CONN_BODY);
@@ -301,8 +312,9 @@ static enum MHD_Result handle(struct exchange *x)
     return MHD_YES;
 }
 
-enum MHD_Result exchange_on_request(void *edge, struct MHD_Connection *mhd, const char *url, const char *method,
-                                    const char *version, const char *upload, size_t *upload_size, void **ctx)
+enum MHD_Result exchange_on_request(void *edge, struct MHD_Connection *mhd, const char *url,
+                                    const char *method, const char *version, const char *upload,
+                                    size_t *upload_size, void **ctx)
 {
     struct exchange *x = *ctx;
     (void)edge, (void)mhd, (void)url;
@@ -317,7 +329,8 @@ enum MHD_Result exchange_on_request(void *edge, struct MHD_Connection *mhd, cons
     return x->is_answered ? queue(x) : handle(x);
 }
 
-void exchange_on_completed(void *edge, struct MHD_Connection *mhd, void **ctx, enum MHD_RequestTerminationCode code)
+void exchange_on_completed(void *edge, struct MHD_Connection *mhd, void **ctx,
+                           enum MHD_RequestTerminationCode code)
 {
     struct exchange *x = *ctx;
     (void)edge, (void)mhd, (void)code;

@@ -1,7 +1,9 @@
-/* Is this request framed in the one way that every server on its path understands alike (RFC 9110, 9112)?
+/* Is this request framed in the one way that every server on its path understands alike (RFC 9110,
+ * 9112)?
  *
- * The daemon is generous: it takes Content-Length beside Transfer-Encoding, two lengths that differ, any word as a transfer
- * coding, folded lines. Each of these lets one server see two requests where another sees one. */
+ * The daemon is generous: it takes Content-Length beside Transfer-Encoding, two lengths that
+ * differ, any word as a transfer coding, folded lines. Each of these lets one server see two
+ * requests where another sees one. */
 #include "net/http.h"
 #include "server/edge_internal.h"
 
@@ -12,11 +14,12 @@ struct head {
     const char *fault; /* the first thing that is wrong */
 };
 
-static enum MHD_Result on_header(void *ctx, enum MHD_ValueKind kind, const char *name_at, size_t name_len,
-                                 const char *value_at, size_t value_len)
+static enum MHD_Result on_header(void *ctx, enum MHD_ValueKind kind, const char *name_at,
+                                 size_t name_len, const char *value_at, size_t value_len)
 {
     struct head *h = ctx;
-    struct str name = {name_at, name_len}, value = {value_at ? value_at : "", value_at ? value_len : 0};
+    struct str name = {name_at, name_len},
+               value = {value_at ? value_at : "", value_at ? value_len : 0};
     (void)kind;
     h->count++;
     if (!http_name_is_valid(name)) {
@@ -51,7 +54,8 @@ static const char *judge(const struct head *h, const char *version, uint64_t *re
         return "there is more than one Content-Length";
     if (h->lengths > 0 && h->codings > 0)
         return "Content-Length and Transfer-Encoding do not go together";
-    if (h->codings > 1 || (h->codings == 1 && (!is_11 || !str_eq_nocase(h->coding, STR("chunked")))))
+    if (h->codings > 1 ||
+        (h->codings == 1 && (!is_11 || !str_eq_nocase(h->coding, STR("chunked")))))
         return "the only Transfer-Encoding is chunked";
     if (h->lengths == 1 && !str_to_u64(h->length, ret_length))
         return "Content-Length is not a number";
@@ -75,7 +79,8 @@ enum err framing_check(struct exchange *x, const char *version, struct problem *
 {
     struct head h = {.x = x};
     const struct http_limits *limits = &x->conn->edge->limits;
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(x->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(x->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
     struct str uri = str_of(x->uri);
     MHD_get_connection_values_n(x->mhd, MHD_HEADER_KIND, on_header, &h);
     const char *fault = judge(&h, version, &x->body_expected);
@@ -84,6 +89,7 @@ enum err framing_check(struct exchange *x, const char *version, struct problem *
     if (uri.len > limits->uri_bytes)
         return problem_set(problem, ERR_URI_TOO_LONG, "the URI is longer than limits.uri_bytes");
     if ((info != NULL && info->header_size > limits->header_bytes) || h.count > limits->headers)
-        return problem_set(problem, ERR_HEADERS_TOO_LARGE, "the header is larger than limits.header_bytes or limits.headers");
+        return problem_set(problem, ERR_HEADERS_TOO_LARGE,
+                           "the header is larger than limits.header_bytes or limits.headers");
     return fault == NULL ? OK : problem_set(problem, ERR_INVALID_HEADER, "%s", fault);
 }

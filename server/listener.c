@@ -22,19 +22,22 @@ static enum err fail(int fd, const char *what, const char *name, struct error *r
     return e;
 }
 
-/* A socket file that a dead process left behind is in the way; one that answers belongs to a living one. */
+/* A socket file that a dead process left behind is in the way; one that answers belongs to a living
+ * one. */
 static void remove_stale(const struct sockaddr_un *address)
 {
     struct stat st;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool dead = fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof *address) != 0 && errno == ECONNREFUSED;
+    bool dead = fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof *address) != 0 &&
+                errno == ECONNREFUSED;
     if (fd >= 0)
         close(fd);
     if (dead && lstat(address->sun_path, &st) == 0 && S_ISSOCK(st.st_mode))
         unlink(address->sun_path);
 }
 
-static enum err open_unix(const struct listen_address *a, struct listener *ret, struct error *ret_error)
+static enum err open_unix(const struct listen_address *a, struct listener *ret,
+                          struct error *ret_error)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (strlen(a->path) >= sizeof address.sun_path)
@@ -63,7 +66,8 @@ static void name_socket(struct listener *l)
     snprintf(l->name, sizeof l->name, strchr(host, ':') != NULL ? "[%s]:%s" : "%s:%s", host, port);
 }
 
-static enum err open_tcp(const struct listen_address *a, struct listener *ret, struct error *ret_error)
+static enum err open_tcp(const struct listen_address *a, struct listener *ret,
+                         struct error *ret_error)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
     struct addrinfo *found = NULL;
@@ -75,7 +79,8 @@ static enum err open_tcp(const struct listen_address *a, struct listener *ret, s
     int on = 1;
     int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     bool fine = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0;
-    if (fine && found->ai_family == AF_INET6) /* each family has its own line in the configuration */
+    if (fine &&
+        found->ai_family == AF_INET6) /* each family has its own line in the configuration */
         fine = setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) == 0;
     fine = fine && bind(fd, found->ai_addr, found->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0;
     freeaddrinfo(found);
@@ -90,10 +95,11 @@ static enum err open_tcp(const struct listen_address *a, struct listener *ret, s
     return OK;
 }
 
-enum err listener_open(const struct listen_address *address, struct listener *ret_listener, struct error *ret_error)
+enum err listener_open(const struct listen_address *address, struct listener *ret_listener,
+                       struct error *ret_error)
 {
     return address->kind == LISTEN_UNIX ? open_unix(address, ret_listener, ret_error)
-                            : open_tcp(address, ret_listener, ret_error);
+                                        : open_tcp(address, ret_listener, ret_error);
 }
 
 void listener_close(struct listener *l)

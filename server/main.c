@@ -1,4 +1,5 @@
-/* The one binary: `sluice COMMAND`. The gateway itself, what checks its configuration, and the client commands. */
+/* The one binary: `sluice COMMAND`. The gateway itself, what checks its configuration, and the
+ * client commands. */
 #include <stdio.h>
 #include <string.h>
 
@@ -9,20 +10,22 @@
 
 enum { EXIT_USAGE = 2 };
 
-static const char serve_help[] = "usage: sluice serve [--config FILE] [--listen ADDRESS]... [--db FILE]\n"
-                                 "\n"
-                                 "Starts the gateway. Without a configuration it listens on 127.0.0.1:8080, keeps runs in\n"
-                                 "./sluice.db and has the built-in provider sim with the agents echo and story.\n"
-                                 "\n"
-                                 "  --config FILE      the configuration (JSON with comments)\n"
-                                 "  --listen ADDRESS   host:port, [v6]:port or unix:/path; instead of the configured ones\n"
-                                 "  --db FILE          the database; instead of the configured one\n"
-                                 "  --print-config     print the effective configuration, and do not start\n"
-                                 "  --print-config-docs  print the page that documents it\n";
+static const char serve_help[] =
+    "usage: sluice serve [--config FILE] [--listen ADDRESS]... [--db FILE]\n"
+    "\n"
+    "Starts the gateway. Without a configuration it listens on 127.0.0.1:8080, keeps runs in\n"
+    "./sluice.db and has the built-in provider sim with the agents echo and story.\n"
+    "\n"
+    "  --config FILE      the configuration (JSON with comments)\n"
+    "  --listen ADDRESS   host:port, [v6]:port or unix:/path; instead of the configured ones\n"
+    "  --db FILE          the database; instead of the configured one\n"
+    "  --print-config     print the effective configuration, and do not start\n"
+    "  --print-config-docs  print the page that documents it\n";
 
-static const char check_help[] = "usage: sluice check [FILE]\n"
-                                 "\n"
-                                 "Reads a configuration as serve would, and says what is wrong with it.\n";
+static const char check_help[] =
+    "usage: sluice check [FILE]\n"
+    "\n"
+    "Reads a configuration as serve would, and says what is wrong with it.\n";
 
 enum { MAX_LISTEN = 16 };
 
@@ -148,7 +151,8 @@ static int main_check(int argc, char **argv)
         return help ? 0 : EXIT_USAGE;
     }
     buf_init(&report, 65536);
-    int rc = report_config(config_load(argc == 1 ? argv[0] : NULL, NULL, &config, &report), &report);
+    int rc =
+        report_config(config_load(argc == 1 ? argv[0] : NULL, NULL, &config, &report), &report);
     if (rc != 0)
         return rc;
     rc = config_check_exposure(config, &error) == OK ? 0 : EXIT_USAGE;
@@ -173,7 +177,8 @@ int main(int argc, char **argv)
     }
     if (cli_knows(command))
         return cli_main(command, argc - 2, argv + 2);
-    bool help = strcmp(command, "--help") == 0 || strcmp(command, "-h") == 0 || strcmp(command, "help") == 0;
+    bool help = strcmp(command, "--help") == 0 || strcmp(command, "-h") == 0 ||
+                strcmp(command, "help") == 0;
     if (!help && command[0] != '\0')
         fprintf(stderr, "sluice: there is no command \"%s\"\n", command);
     cli_usage(help ? stdout : stderr);

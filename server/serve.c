@@ -19,10 +19,10 @@
 
 enum {
     MAX_LISTENERS = 16,
-    KEPT_FDS = 256,      /* for the database, logs, look-ups: not for connections */
-    POLL_MS = 10,        /* between looks at how far the draining is */
-    PARK_MS = 10000,     /* for everything to be stored when the gateway stops */
-    GOODBYE_MS = 500,    /* for last answers to leave */
+    KEPT_FDS = 256,   /* for the database, logs, look-ups: not for connections */
+    POLL_MS = 10,     /* between looks at how far the draining is */
+    PARK_MS = 10000,  /* for everything to be stored when the gateway stops */
+    GOODBYE_MS = 500, /* for last answers to leave */
 };
 
 /* One worker: a loop, its thread, and what lives on it. */
@@ -60,10 +60,10 @@ struct server {
     int exit_code;
 };
 
-/* --- limits of the process ---------------------------------------------------------------------------------------- */
+/* --- limits of the process -------------------------------------------------------------------- */
 
-/* Raises the limit on descriptors as far as may be, and says how many client connections that allows: each may need one more
- * to a provider. */
+/* Raises the limit on descriptors as far as may be, and says how many client connections that
+ * allows: each may need one more to a provider. */
 static uint32_t connections_allowed(uint32_t wanted)
 {
     struct rlimit limit;
@@ -73,11 +73,12 @@ static uint32_t connections_allowed(uint32_t wanted)
     IGNORE_RESULT(setrlimit(RLIMIT_NOFILE, &limit) != 0); /* what there is is read again next */
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
         return wanted;
-    uint64_t allowed = limit.rlim_cur > 2u * KEPT_FDS ? (limit.rlim_cur - KEPT_FDS) / 2 : KEPT_FDS / 4;
+    uint64_t allowed =
+        limit.rlim_cur > 2u * KEPT_FDS ? (limit.rlim_cur - KEPT_FDS) / 2 : KEPT_FDS / 4;
     return allowed < wanted ? (uint32_t)allowed : wanted;
 }
 
-/* --- stopping, step by step --------------------------------------------------------------------------------------- */
+/* --- stopping, step by step ------------------------------------------------------------------- */
 
 static void enter(struct server *s, enum stage stage, uint64_t length_ms)
 {
@@ -87,7 +88,8 @@ static void enter(struct server *s, enum stage stage, uint64_t length_ms)
 
 static void begin_drain(struct server *s)
 {
-    log_info(log_msg("draining"), log_u("live_runs", engine_live(s->engine)), log_u("drain_ms", s->config->drain_ms));
+    log_info(log_msg("draining"), log_u("live_runs", engine_live(s->engine)),
+             log_u("drain_ms", s->config->drain_ms));
     atomic_store(&s->api.is_draining, true);
     engine_drain(s->engine);
     enter(s, DRAINING, s->config->drain_ms);
@@ -204,7 +206,7 @@ static void on_signal(void *owner, int fd, unsigned events)
         s->stage_until_ms = 0; /* asked twice: no more patience */
 }
 
-/* --- building ----------------------------------------------------------------------------------------------------- */
+/* --- building --------------------------------------------------------------------------------- */
 
 static enum err block_signals(struct server *s)
 {
@@ -336,8 +338,8 @@ static enum err accept_connections(struct server *s)
     for (uint32_t i = 0; i < s->worker_count; i++)
         edges[i] = s->workers[i].edge;
     memcpy(kept, edges, sizeof edges);
-    enum err e = acceptor_start(&s->acceptor, s->loop, s->listeners, s->listener_count, kept, s->worker_count,
-                                connections_allowed(s->config->http.connections));
+    enum err e = acceptor_start(&s->acceptor, s->loop, s->listeners, s->listener_count, kept,
+                                s->worker_count, connections_allowed(s->config->http.connections));
     s->is_accepting = e == OK;
     for (uint32_t i = 0; e == OK && i < s->listener_count; i++)
         log_info(log_msg("listening"), log_s("addr", s->listeners[i].name));
@@ -376,7 +378,7 @@ static int build(struct server *s)
     return e == OK ? 0 : complain("cannot start", &error);
 }
 
-/* --- taking apart ------------------------------------------------------------------------------------------------- */
+/* --- taking apart ----------------------------------------------------------------------------- */
 
 static void take_apart(struct server *s)
 {

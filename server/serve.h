@@ -1,11 +1,14 @@
 #ifndef SLUICE_SERVER_SERVE_H
 #define SLUICE_SERVER_SERVE_H
-/* `sluice serve`: puts everything together, runs until it is told to stop, and takes everything apart again.
+/* `sluice serve`: puts everything together, runs until it is told to stop, and takes everything
+ * apart again.
  *
- *     config -> store -> loops -> engine -> API -> edges -> listeners       (built in this order, undone in reverse)
+ *     config -> store -> loops -> engine -> API -> edges -> listeners
+ *     (built in this order, undone in reverse)
  *
- * The main thread has a loop of its own: it accepts connections and hears the signals. SIGTERM and SIGINT drain: no new
- * runs, those under way get drain_ms, then everything is parked for the next start; a second one does not wait. */
+ * The main thread has a loop of its own: it accepts connections and hears the signals. SIGTERM and
+ * SIGINT drain: no new runs, those under way get drain_ms, then everything is parked for the next
+ * start; a second one does not wait. */
 #include "config/config.h"
 
 /* The exit code. The configuration is taken over. */

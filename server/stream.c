@@ -1,11 +1,13 @@
 /* A streamed answer, written by the edge itself.
  *
- * The daemon sends the head and asks for content: that is the moment at which it is suspended and its socket is ours. From
- * then on, each time the source has something: pull it, frame it as one chunk (RFC 9112, 7.1), send it. When the source is
- * over the daemon is resumed, told that the content has ended, and writes the last chunk.
+ * The daemon sends the head and asks for content: that is the moment at which it is suspended and
+ * its socket is ours. From then on, each time the source has something: pull it, frame it as one
+ * chunk (RFC 9112, 7.1), send it. When the source is over the daemon is resumed, told that the
+ * content has ended, and writes the last chunk.
  *
  *     stream_open -> on_content -> STREAM_OPEN -> pump, pump, ... -> STREAM_DONE -> on_content: end
- *                                     |-> client gone, stalled or cut off -> STREAM_BROKEN -> on_content: error
+ *                                     |-> client gone, stalled or cut off -> STREAM_BROKEN ->
+ * on_content: error
  */
 #include <errno.h>
 #include <stdio.h>
@@ -15,10 +17,10 @@
 #include "server/edge_internal.h"
 
 enum {
-    CHUNK_BYTES = 16384, /* pulled at once */
+    CHUNK_BYTES = 16384,  /* pulled at once */
     OUT_BYTES = 67108864, /* the largest event is far below it */
-    KEEP_BYTES = 4096,   /* memory that an idle stream keeps */
-    CHUNK_HEAD = 8,      /* "ffffff\r\n" */
+    KEEP_BYTES = 4096,    /* memory that an idle stream keeps */
+    CHUNK_HEAD = 8,       /* "ffffff\r\n" */
 };
 
 static struct loop *loop_of(const struct exchange *x)
@@ -45,7 +47,7 @@ void stream_fini(struct exchange *x)
     buf_fini(&x->stream.out);
 }
 
-/* --- the end ------------------------------------------------------------------------------------------------------ */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 /* Gives the socket back to the daemon. */
 static void leave(struct exchange *x, bool is_broken, bool client_is_gone)
@@ -69,7 +71,7 @@ void stream_abandon(struct exchange *x)
     leave(x, true, true);
 }
 
-/* --- writing ------------------------------------------------------------------------------------------------------ */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 /* Frames what stands in `out` from `start` on as one chunk: its head was left room for. */
 static void close_chunk(struct exchange *x, size_t start)
@@ -114,7 +116,8 @@ static enum sent send_out(struct exchange *x)
 {
     struct stream *s = &x->stream;
     while (s->sent < s->out.len) {
-        ssize_t n = send(x->conn->fd, s->out.data + s->sent, s->out.len - s->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t n = send(x->conn->fd, s->out.data + s->sent, s->out.len - s->sent,
+                         MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -203,7 +206,8 @@ static void on_heartbeat(struct loop_timer *timer)
     }
 }
 
-/* Nothing of what was written has been taken for too long. Not the client's leaving: it may come back. */
+/* Nothing of what was written has been taken for too long. Not the client's leaving: it may come
+ * back. */
 static void on_stall(struct loop_timer *timer)
 {
     struct stream *s = CONTAINER_OF(timer, struct stream, stall);
@@ -223,7 +227,7 @@ void stream_cut(struct exchange *x, const char *reason)
         pump(x);
 }
 
-/* --- the daemon's side -------------------------------------------------------------------------------------------- */
+/* --- the daemon's side ------------------------------------------------------------------------ */
 
 static void on_socket_lent(struct loop_msg *msg)
 {
@@ -258,7 +262,8 @@ static ssize_t on_content(void *ctx, uint64_t at, char *buffer, size_t size)
 struct MHD_Response *stream_open(struct exchange *x, const struct api_stream *source)
 {
     struct stream *s = &x->stream;
-    struct MHD_Response *response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 128, on_content, x, NULL);
+    struct MHD_Response *response =
+        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 128, on_content, x, NULL);
     s->source = source;
     s->phase = STREAM_HEAD;
     s->is_cut = false;

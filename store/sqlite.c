@@ -11,7 +11,7 @@
 #include "store/sqlite_internal.h"
 #include "store/sqlite_schema.h"
 
-/* --- the lock file ------------------------------------------------------------------------------------------------ */
+/* --- the lock file ---------------------------------------------------------------------------- */
 
 static long read_pid(int fd)
 {
@@ -39,7 +39,8 @@ static enum err take_lock(const char *db_path, int *ret_fd, struct error *ret_er
     if (fd < 0)
         return error_set(ret_error, ERR_IO, "%s: %s", path, strerror(errno));
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        enum err e = error_set(ret_error, ERR_BUSY, "%s is in use by the process with pid %ld", db_path, read_pid(fd));
+        enum err e = error_set(ret_error, ERR_BUSY, "%s is in use by the process with pid %ld",
+                               db_path, read_pid(fd));
         close(fd);
         return e;
     }
@@ -48,7 +49,7 @@ static enum err take_lock(const char *db_path, int *ret_fd, struct error *ret_er
     return OK;
 }
 
-/* --- the interface ------------------------------------------------------------------------------------------------ */
+/* --- the interface ---------------------------------------------------------------------------- */
 
 static struct sqlite_store *self(const struct store *store)
 {
@@ -75,7 +76,9 @@ static void start(struct store *store, struct store_op *op)
         atomic_fetch_add(&s->queued_bytes, CONTAINER_OF(op, struct store_batch, op)->bytes);
         op_queue_push(&s->writes, op);
         return;
-    case STORE_CLAIM: CONTAINER_OF(op, struct store_claim, op)->count = 0; break; /* also where it is never looked at */
+    case STORE_CLAIM:
+        CONTAINER_OF(op, struct store_claim, op)->count = 0;
+        break; /* also where it is never looked at */
     case STORE_COMMAND:
     case STORE_DELETE: break;
     }
@@ -140,7 +143,7 @@ static const struct store_ops sqlite_ops = {
     .close = close_store,
 };
 
-/* --- opening ------------------------------------------------------------------------------------------------------ */
+/* --- opening ---------------------------------------------------------------------------------- */
 
 static enum err read_next_key(struct sqlite_store *s, struct error *ret_error)
 {
@@ -187,7 +190,8 @@ static enum err start_threads(struct sqlite_store *s, struct error *ret_error)
     return error_set(ret_error, ERR_IO, "cannot start a thread");
 }
 
-enum err sqlite_store_open(const struct sqlite_options *options, struct store **ret_store, struct error *ret_error)
+enum err sqlite_store_open(const struct sqlite_options *options, struct store **ret_store,
+                           struct error *ret_error)
 {
     struct sqlite_store *s = mem_zalloc(sizeof *s);
     if (s == NULL)

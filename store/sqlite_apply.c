@@ -1,7 +1,7 @@
 /* What the writer does within its transaction: every statement that writes stands here.
  *
- * A function answers false only where the database failed, which fails the whole transaction; what is merely refused is
- * that operation's result. */
+ * A function answers false only where the database failed, which fails the whole transaction; what
+ * is merely refused is that operation's result. */
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -12,32 +12,44 @@ static const struct {
     size_t offset;
     const char *sql;
 } statements[] = {
-#define STATEMENT(field, text) {offsetof(struct write_statements, field), text}
+#define STATEMENT(field, text)                                                                     \
+    {                                                                                              \
+        offsetof(struct write_statements, field), text                                             \
+    }
     STATEMENT(begin, "BEGIN IMMEDIATE"),
     STATEMENT(commit, "COMMIT"),
     STATEMENT(rollback, "ROLLBACK"),
     STATEMENT(read_epoch, "SELECT epoch FROM gateway"),
     STATEMENT(insert_run, rows_insert_sql),
     STATEMENT(update_run, rows_update_sql),
-    /* A segment that is sent again after an unknown commit begins where the first one did and holds at least as much. */
-    STATEMENT(insert_segment, "INSERT INTO segment (run, first, last, lines) VALUES (?1, ?2, ?3, ?4)"
-                              " ON CONFLICT (run, first) DO UPDATE SET last = ?3, lines = ?4"),
+    /* A segment that is sent again after an unknown commit begins where the first one did and holds
+       at least as much. */
+    STATEMENT(insert_segment,
+              "INSERT INTO segment (run, first, last, lines) VALUES (?1, ?2, ?3, ?4)"
+              " ON CONFLICT (run, first) DO UPDATE SET last = ?3, lines = ?4"),
     STATEMENT(insert_label, "INSERT OR IGNORE INTO label VALUES (?1, ?2, ?3, ?4, ?5)"),
-    STATEMENT(find_idem, "SELECT id, idem_digest FROM run WHERE tenant=?1 AND idem_scope=?2 AND idem_key=?3"),
+    STATEMENT(find_idem,
+              "SELECT id, idem_digest FROM run WHERE tenant=?1 AND idem_scope=?2 AND idem_key=?3"),
     STATEMENT(find_state, "SELECT key, state FROM run WHERE tenant=?1 AND id=?2"),
-    STATEMENT(set_command, "UPDATE run SET command=?2, wake_at=CASE owner WHEN 0 THEN 0 ELSE wake_at END"
-                           " WHERE key=?1"),
+    STATEMENT(set_command,
+              "UPDATE run SET command=?2, wake_at=CASE owner WHEN 0 THEN 0 ELSE wake_at END"
+              " WHERE key=?1"),
     STATEMENT(delete_run, "DELETE FROM run WHERE key=?1"),
-    STATEMENT(next_dead, "SELECT min(owner) FROM run WHERE state < 10 AND owner > ?1 AND owner < ?2"),
-    STATEMENT(claim, "SELECT " ROWS_RUN_COLUMNS " FROM run WHERE state < 10 AND owner=?1 AND lane=?2"
-                     " AND wake_at <= ?3 ORDER BY wake_at LIMIT ?4"),
-    STATEMENT(claim_one, "SELECT " ROWS_RUN_COLUMNS " FROM run WHERE tenant=?1 AND id=?2 AND state < 10"
-                         " AND owner < ?3"),
+    STATEMENT(next_dead,
+              "SELECT min(owner) FROM run WHERE state < 10 AND owner > ?1 AND owner < ?2"),
+    STATEMENT(claim,
+              "SELECT " ROWS_RUN_COLUMNS " FROM run WHERE state < 10 AND owner=?1 AND lane=?2"
+              " AND wake_at <= ?3 ORDER BY wake_at LIMIT ?4"),
+    STATEMENT(claim_one,
+              "SELECT " ROWS_RUN_COLUMNS " FROM run WHERE tenant=?1 AND id=?2 AND state < 10"
+              " AND owner < ?3"),
     STATEMENT(own, "UPDATE run SET owner=?2 WHERE key=?1"),
     STATEMENT(give, "UPDATE run SET owner=?3 WHERE key=?1 AND owner=?2 AND state < 10"),
     STATEMENT(flip, "UPDATE gateway SET epoch=-epoch"),
     STATEMENT(next_wake, "SELECT min(wake_at) FROM run WHERE state < 10 AND owner=0 AND lane=?1"),
-    STATEMENT(retain_scan, "SELECT key, state, created_at, finished_at FROM run WHERE key > ?1 ORDER BY key LIMIT ?2"),
+    STATEMENT(
+        retain_scan,
+        "SELECT key, state, created_at, finished_at FROM run WHERE key > ?1 ORDER BY key LIMIT ?2"),
 #undef STATEMENT
 };
 
@@ -52,7 +64,7 @@ bool apply_prepare(struct sqlite_store *s)
     return true;
 }
 
-/* --- changes ------------------------------------------------------------------------------------------------------ */
+/* --- changes ---------------------------------------------------------------------------------- */
 
 /* Does a run have this idempotency key already? Fills the result if so. */
 static bool find_twin(struct sqlite_store *s, struct store_change *c, bool *ret_found)
@@ -76,7 +88,8 @@ static bool find_twin(struct sqlite_store *s, struct store_change *c, bool *ret_
     return rc == SQLITE_ROW || rc == SQLITE_DONE;
 }
 
-static bool add_label(struct sqlite_store *s, const struct run_record *r, int64_t key, struct str name, struct str value)
+static bool add_label(struct sqlite_store *s, const struct run_record *r, int64_t key,
+                      struct str name, struct str value)
 {
     sqlite3_stmt *st = s->st.insert_label;
     db_bind_text(st, 1, r->tenant);
@@ -96,7 +109,8 @@ static bool add_labels(struct sqlite_store *s, const struct run_record *r, int64
     arena_init(&arena, 65536);
     bool fine = json_parse(&doc, r->metadata, NULL) == OK;
     struct json root = fine ? json_root(&doc) : JSON_NONE;
-    for (struct json_member m = json_first_member(root); fine && json_exists(m.value); m = json_next_member(root, m)) {
+    for (struct json_member m = json_first_member(root); fine && json_exists(m.value);
+         m = json_next_member(root, m)) {
         struct str name, value;
         fine = json_string(m.name, &arena, &name) && json_string(m.value, &arena, &value) &&
                add_label(s, r, key, name, value);
@@ -162,10 +176,10 @@ static bool apply_batch(struct sqlite_store *s, struct store_batch *b)
     return true;
 }
 
-/* --- claims ------------------------------------------------------------------------------------------------------- */
+/* --- claims ----------------------------------------------------------------------------------- */
 
-/* Rows that cannot be read. They become ours like the others, or they would stand first in line for ever; nothing else can
- * be done for them. */
+/* Rows that cannot be read. They become ours like the others, or they would stand first in line for
+ * ever; nothing else can be done for them. */
 struct damaged {
     int64_t keys[64];
     uint32_t count;
@@ -196,21 +210,25 @@ static enum err take_row(struct sqlite_store *s, struct store_claim *c, sqlite3_
     return OK;
 }
 
-/* Takes all rows that `st` yields. What does not fit into memory stays where it is for the next claim. */
-static int step_rows(struct sqlite_store *s, struct store_claim *c, sqlite3_stmt *st, struct damaged *ret_damaged)
+/* Takes all rows that `st` yields. What does not fit into memory stays where it is for the next
+ * claim. */
+static int step_rows(struct sqlite_store *s, struct store_claim *c, sqlite3_stmt *st,
+                     struct damaged *ret_damaged)
 {
     int rc = SQLITE_DONE;
     enum err e = OK;
     while (c->count < c->max && e != ERR_NOMEM && (rc = sqlite3_step(st)) == SQLITE_ROW) {
         e = take_row(s, c, st);
-        if (e == ERR_IO && ret_damaged->count < sizeof ret_damaged->keys / sizeof ret_damaged->keys[0])
+        if (e == ERR_IO &&
+            ret_damaged->count < sizeof ret_damaged->keys / sizeof ret_damaged->keys[0])
             ret_damaged->keys[ret_damaged->count++] = sqlite3_column_int64(st, 0);
     }
     db_reset(st);
     return rc;
 }
 
-static bool take_rows(struct sqlite_store *s, struct store_claim *c, sqlite3_stmt *st, uint32_t *ret_damaged)
+static bool take_rows(struct sqlite_store *s, struct store_claim *c, sqlite3_stmt *st,
+                      uint32_t *ret_damaged)
 {
     struct damaged damaged = {.count = 0};
     int rc = step_rows(s, c, st, &damaged);
@@ -223,7 +241,8 @@ static bool take_rows(struct sqlite_store *s, struct store_claim *c, sqlite3_stm
     return rc == SQLITE_DONE || rc == SQLITE_ROW;
 }
 
-static bool claim_of_owner(struct sqlite_store *s, struct store_claim *c, int64_t owner, int64_t due_ms)
+static bool claim_of_owner(struct sqlite_store *s, struct store_claim *c, int64_t owner,
+                           int64_t due_ms)
 {
     sqlite3_stmt *st = s->st.claim;
     uint32_t damaged;
@@ -311,17 +330,19 @@ static bool apply_claim(struct sqlite_store *s, struct store_claim *c)
     return c->by_id || read_next_wake(s, c);
 }
 
-/* --- commands and deletion ---------------------------------------------------------------------------------------- */
+/* --- commands and deletion -------------------------------------------------------------------- */
 
 /* The run's key and whether it has ended; key 0: there is none. */
-static bool find_state(struct sqlite_store *s, struct str tenant, const struct id *id, int64_t *ret_key, bool *ret_ended)
+static bool find_state(struct sqlite_store *s, struct str tenant, const struct id *id,
+                       int64_t *ret_key, bool *ret_ended)
 {
     sqlite3_stmt *st = s->st.find_state;
     db_bind_text(st, 1, tenant);
     db_bind_blob(st, 2, id->bytes, sizeof id->bytes);
     int rc = sqlite3_step(st);
     *ret_key = rc == SQLITE_ROW ? sqlite3_column_int64(st, 0) : 0;
-    *ret_ended = rc == SQLITE_ROW && run_state_is_terminal((enum run_state)sqlite3_column_int(st, 1));
+    *ret_ended =
+        rc == SQLITE_ROW && run_state_is_terminal((enum run_state)sqlite3_column_int(st, 1));
     db_reset(st);
     return rc == SQLITE_ROW || rc == SQLITE_DONE;
 }

@@ -9,18 +9,20 @@ enum err db_exec(sqlite3 *db, const char *sql, struct error *ret_error)
     return error_set(ret_error, ERR_IO, "%s", sqlite3_errmsg(db));
 }
 
-/* WAL so that readers and the writer do not wait for each other; FULL so that a commit is on the disk when it returns.
- * SQLite's own checkpoints are off: the writer chooses the moment (store/sqlite_writer.c). */
-static const char writer_pragmas[] = "PRAGMA page_size=8192;"
-                                     "PRAGMA journal_mode=WAL;"
-                                     "PRAGMA synchronous=FULL;"
-                                     "PRAGMA wal_autocheckpoint=0;"
-                                     "PRAGMA journal_size_limit=67108864;" /* what a stuck reader made grow shrinks again */
-                                     "PRAGMA foreign_keys=ON;"
-                                     "PRAGMA secure_delete=OFF;"
-                                     "PRAGMA temp_store=MEMORY;"
-                                     "PRAGMA cache_size=-4096;"
-                                     "PRAGMA trusted_schema=OFF;";
+/* WAL so that readers and the writer do not wait for each other; FULL so that a commit is on the
+ * disk when it returns. SQLite's own checkpoints are off: the writer chooses the moment
+ * (store/sqlite_writer.c). */
+static const char writer_pragmas[] =
+    "PRAGMA page_size=8192;"
+    "PRAGMA journal_mode=WAL;"
+    "PRAGMA synchronous=FULL;"
+    "PRAGMA wal_autocheckpoint=0;"
+    "PRAGMA journal_size_limit=67108864;" /* what a stuck reader made grow shrinks again */
+    "PRAGMA foreign_keys=ON;"
+    "PRAGMA secure_delete=OFF;"
+    "PRAGMA temp_store=MEMORY;"
+    "PRAGMA cache_size=-4096;"
+    "PRAGMA trusted_schema=OFF;";
 
 static const char reader_pragmas[] = "PRAGMA query_only=ON;"
                                      "PRAGMA temp_store=MEMORY;"
@@ -37,11 +39,13 @@ static void configure(sqlite3 *db)
     sqlite3_busy_timeout(db, 5000);
 }
 
-enum err db_open(const char *path, const char *vfs, enum db_mode mode, sqlite3 **ret_db, struct error *ret_error)
+enum err db_open(const char *path, const char *vfs, enum db_mode mode, sqlite3 **ret_db,
+                 struct error *ret_error)
 {
     sqlite3 *db = NULL;
-    int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE |
-                (mode == DB_WRITER ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY);
+    int flags =
+        SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE |
+        (mode == DB_WRITER ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY);
     if (sqlite3_open_v2(path, &db, flags, vfs) != SQLITE_OK) {
         enum err e = error_set(ret_error, ERR_IO, "%s", db ? sqlite3_errmsg(db) : "out of memory");
         sqlite3_close_v2(db);

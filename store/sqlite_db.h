@@ -1,6 +1,7 @@
 #ifndef SLUICE_STORE_SQLITE_DB_H
 #define SLUICE_STORE_SQLITE_DB_H
-/* One connection to the database file: opening it the right way, and the few calls that every statement needs.
+/* One connection to the database file: opening it the right way, and the few calls that every
+ * statement needs.
  *
  * A connection and its statements belong to one thread. */
 #include <sqlite3.h>
@@ -11,21 +12,23 @@
 
 enum db_mode { DB_WRITER, DB_READER };
 
-/* The writer creates what is missing, and touches nothing before it has seen that the file is ours; a reader is read-only
- * and never checkpoints. `vfs` may be NULL. */
-enum err db_open(const char *path, const char *vfs, enum db_mode mode, sqlite3 **ret_db, struct error *ret_error)
-    MUST_CHECK;
+/* The writer creates what is missing, and touches nothing before it has seen that the file is ours;
+ * a reader is read-only and never checkpoints. `vfs` may be NULL. */
+enum err db_open(const char *path, const char *vfs, enum db_mode mode, sqlite3 **ret_db,
+                 struct error *ret_error) MUST_CHECK;
 void db_close(sqlite3 *db); /* NULL is fine; its statements are finalized */
 
 enum err db_exec(sqlite3 *db, const char *sql, struct error *ret_error) MUST_CHECK;
 
-/* For statements that are kept: NULL where it cannot be prepared, which for our own SQL means no memory or a damaged file. */
+/* For statements that are kept: NULL where it cannot be prepared, which for our own SQL means no
+ * memory or a damaged file. */
 sqlite3_stmt *db_prepare(sqlite3 *db, const char *sql);
 
 /* Runs a statement that returns no rows and makes it ready for the next time. */
 bool db_run(sqlite3_stmt *stmt) MUST_CHECK;
 
-/* Back to the start, with nothing bound: after every use, also a failed one. An unreset reader would pin the log. */
+/* Back to the start, with nothing bound: after every use, also a failed one. An unreset reader
+ * would pin the log. */
 void db_reset(sqlite3_stmt *stmt);
 
 /* Views are bound without a copy and stay in place until db_reset. NULL is SQL NULL. */

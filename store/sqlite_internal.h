@@ -30,9 +30,10 @@ struct write_statements {
     sqlite3_stmt *retain_scan;
 };
 
-/* A row that a commit of unknown outcome may have written, though its operation was given back as not done. What was
- * accepted must not exist; what was claimed belongs to whom it belonged before; what was released is still its owner's,
- * until the save is sent again: somebody else must not claim it meanwhile. */
+/* A row that a commit of unknown outcome may have written, though its operation was given back as
+ * not done. What was accepted must not exist; what was claimed belongs to whom it belonged before;
+ * what was released is still its owner's, until the save is sent again: somebody else must not
+ * claim it meanwhile. */
 struct doubt {
     int64_t key;
     bool erase;
@@ -57,8 +58,9 @@ struct sqlite_store {
     struct write_statements st;
     int64_t next_key;
     int wal_pages;
-    int wal_patience;     /* pages from which readers are waited for next */
-    struct doubt *doubts; /* what a failed commit left open; settled before anything else is written */
+    int wal_patience; /* pages from which readers are waited for next */
+    struct doubt
+        *doubts; /* what a failed commit left open; settled before anything else is written */
     size_t doubt_count, doubt_cap;
     uint64_t next_heal_ms;
     uint64_t next_retain_ms;
@@ -73,7 +75,8 @@ struct sqlite_store {
     atomic_uint watch_count;
 };
 
-/* sqlite_apply.c: the writer's operations, within its transaction. False: the transaction has failed. */
+/* sqlite_apply.c: the writer's operations, within its transaction. False: the transaction has
+ * failed. */
 bool apply_prepare(struct sqlite_store *s);
 bool apply_op(struct sqlite_store *s, struct store_op *op);
 bool apply_delete_run(struct sqlite_store *s, int64_t key);
@@ -94,7 +97,8 @@ void watch_tell(struct sqlite_store *s, struct store_op *ops);
 void watch_add(struct store *store, struct store_watch *w);
 void watch_remove(struct store *store, struct store_watch *w);
 
-/* sqlite_retain.c: one small step within the writer's transaction; answers whether there may be more to do. */
+/* sqlite_retain.c: one small step within the writer's transaction; answers whether there may be
+ * more to do. */
 bool retain_step(struct sqlite_store *s, bool *ret_more);
 
 /* Takes up to `max` operations; NULL if none wait. The caller holds the lock. */
@@ -105,6 +109,8 @@ static inline void op_finish(struct sqlite_store *s, struct store_op *op, enum s
 {
     op->result = result;
     loop_post(op->loop, &op->msg);
-    atomic_fetch_sub(&s->open_ops, 1); /* after the post: who sees 0 knows that all results are in their mailboxes */
+    atomic_fetch_sub(
+        &s->open_ops,
+        1); /* after the post: who sees 0 knows that all results are in their mailboxes */
 }
 #endif

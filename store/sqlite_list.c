@@ -1,27 +1,41 @@
 /* Lists of runs: newest first, filtered, a page at a time.
  *
- * What drives the walk is the narrowest index that the filter allows: labels for metadata, run_ended_badly for the ended
- * states but `succeeded`, run_open for states of runs that have not ended (where they are few), the ids otherwise. The rest
- * of the filter is judged row by row, for at most SCAN_MAX rows: then the page ends short and says where to go on. */
+ * What drives the walk is the narrowest index that the filter allows: labels for metadata,
+ * run_ended_badly for the ended states but `succeeded`, run_open for states of runs that have not
+ * ended (where they are few), the ids otherwise. The rest of the filter is judged row by row, for
+ * at most SCAN_MAX rows: then the page ends short and says where to go on. */
 #include "store/sqlite_internal.h"
 #include "store/sqlite_rows.h"
 
 enum { SCAN_MAX = 50000, FEW_OPEN = 1000 };
 
 /* Where columns of ROWS_RUN_COLUMNS stand that a filter looks at. */
-enum { COLUMN_ID = 2, COLUMN_STATE = 3, COLUMN_CREATED_AT = 9, COLUMN_AGENT = 19, COLUMN_WORKFLOW = 20, COLUMN_NAME = 21 };
+enum {
+    COLUMN_ID = 2,
+    COLUMN_STATE = 3,
+    COLUMN_CREATED_AT = 9,
+    COLUMN_AGENT = 19,
+    COLUMN_WORKFLOW = 20,
+    COLUMN_NAME = 21
+};
 
 /* ?1 tenant, ?2 the id before which to begin, ?3 state, ?4 ?5 a metadata pair */
-static const char by_id_sql[] = "SELECT " ROWS_RUN_COLUMNS " FROM run WHERE tenant=?1 AND id < ?2 ORDER BY id DESC";
-static const char by_bad_end_sql[] = "SELECT " ROWS_RUN_COLUMNS " FROM run WHERE tenant=?1 AND state > 10 AND state=?3"
-                                     " AND id < ?2 ORDER BY id DESC";
-static const char by_open_sql[] = "SELECT " ROWS_RUN_COLUMNS " FROM run INDEXED BY run_open WHERE state < 10"
-                                  " AND tenant=?1 AND id < ?2 ORDER BY id DESC";
-static const char by_label_sql[] = "SELECT " ROWS_RUN_COLUMNS " FROM (SELECT run AS label_run, id AS label_id FROM label"
-                                   " WHERE tenant=?1 AND key=?4 AND value=?5 AND id < ?2) CROSS JOIN run"
-                                   " ON run.key = label_run ORDER BY label_id DESC";
-static const char has_label_sql[] = "SELECT 1 FROM label WHERE tenant=?1 AND key=?2 AND value=?3 AND id=?4";
-static const char count_open_sql[] = "SELECT count(*) FROM (SELECT 1 FROM run WHERE state < 10 LIMIT ?1)";
+static const char by_id_sql[] =
+    "SELECT " ROWS_RUN_COLUMNS " FROM run WHERE tenant=?1 AND id < ?2 ORDER BY id DESC";
+static const char by_bad_end_sql[] =
+    "SELECT " ROWS_RUN_COLUMNS " FROM run WHERE tenant=?1 AND state > 10 AND state=?3"
+    " AND id < ?2 ORDER BY id DESC";
+static const char by_open_sql[] =
+    "SELECT " ROWS_RUN_COLUMNS " FROM run INDEXED BY run_open WHERE state < 10"
+    " AND tenant=?1 AND id < ?2 ORDER BY id DESC";
+static const char by_label_sql[] =
+    "SELECT " ROWS_RUN_COLUMNS " FROM (SELECT run AS label_run, id AS label_id FROM label"
+    " WHERE tenant=?1 AND key=?4 AND value=?5 AND id < ?2) CROSS JOIN run"
+    " ON run.key = label_run ORDER BY label_id DESC";
+static const char has_label_sql[] =
+    "SELECT 1 FROM label WHERE tenant=?1 AND key=?2 AND value=?3 AND id=?4";
+static const char count_open_sql[] =
+    "SELECT count(*) FROM (SELECT 1 FROM run WHERE state < 10 LIMIT ?1)";
 
 static bool open_runs_are_few(sqlite3 *db)
 {

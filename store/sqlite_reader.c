@@ -1,5 +1,5 @@
-/* The readers: a few threads with a read-only connection each. Short transactions only, since an open one keeps the log
- * from being reused. */
+/* The readers: a few threads with a read-only connection each. Short transactions only, since an
+ * open one keeps the log from being reused. */
 #include "store/sqlite_internal.h"
 #include "store/sqlite_rows.h"
 
@@ -15,7 +15,8 @@ static void close_reader(struct reader *r)
     *r = (struct reader){.store = r->store};
 }
 
-/* Opened when it is first needed, and again after an error: the writer may have replaced the log meanwhile. */
+/* Opened when it is first needed, and again after an error: the writer may have replaced the log
+ * meanwhile. */
 static bool open_reader(struct reader *r)
 {
     if (r->db != NULL)
@@ -24,17 +25,21 @@ static bool open_reader(struct reader *r)
     if (db_open(r->store->path, r->store->options.vfs, DB_READER, &r->db, &error) != OK)
         return false;
     r->get = db_prepare(r->db, "SELECT " ROWS_RUN_COLUMNS " FROM run WHERE tenant=?1 AND id=?2");
-    /* Ids are indexed within their tenant: the tenants are found one after the other, each by one look into the index. */
-    r->get_any = db_prepare(r->db, "WITH RECURSIVE each(one) AS (SELECT min(tenant) FROM run UNION ALL"
-                                   " SELECT (SELECT min(tenant) FROM run WHERE tenant > each.one) FROM each"
-                                   " WHERE each.one IS NOT NULL)"
-                                   " SELECT " ROWS_RUN_COLUMNS " FROM each CROSS JOIN run"
-                                   " WHERE run.tenant=each.one AND run.id=?2");
+    /* Ids are indexed within their tenant: the tenants are found one after the other, each by one
+     * look into the index. */
+    r->get_any =
+        db_prepare(r->db, "WITH RECURSIVE each(one) AS (SELECT min(tenant) FROM run UNION ALL"
+                          " SELECT (SELECT min(tenant) FROM run WHERE tenant > each.one) FROM each"
+                          " WHERE each.one IS NOT NULL)"
+                          " SELECT " ROWS_RUN_COLUMNS " FROM each CROSS JOIN run"
+                          " WHERE run.tenant=each.one AND run.id=?2");
     r->find = db_prepare(r->db, "SELECT key, seq, state FROM run WHERE tenant=?1 AND id=?2");
-    r->events = db_prepare(r->db, "SELECT lines FROM segment WHERE run=?1 AND first >= ifnull((SELECT max(first) FROM"
-                                  " segment WHERE run=?1 AND first <= ?2), 0) AND last >= ?2 ORDER BY first");
-    r->lanes = db_prepare(r->db, "SELECT lane, count(*) FILTER (WHERE state = 0 AND owner <> ?1) FROM run"
-                                 " WHERE state < 10 GROUP BY lane");
+    r->events = db_prepare(
+        r->db, "SELECT lines FROM segment WHERE run=?1 AND first >= ifnull((SELECT max(first) FROM"
+               " segment WHERE run=?1 AND first <= ?2), 0) AND last >= ?2 ORDER BY first");
+    r->lanes =
+        db_prepare(r->db, "SELECT lane, count(*) FILTER (WHERE state = 0 AND owner <> ?1) FROM run"
+                          " WHERE state < 10 GROUP BY lane");
     if (r->get && r->get_any && r->find && r->events && r->lanes)
         return true;
     close_reader(r);
@@ -154,7 +159,8 @@ static struct store_op *wait_for_op(struct op_queue *q)
         pthread_cond_wait(&q->wake, &q->lock);
     struct store_op *op = op_queue_take(q, 1);
     if (q->head != NULL)
-        pthread_cond_signal(&q->wake); /* a push signals only when the queue was empty: pass it on */
+        pthread_cond_signal(
+            &q->wake); /* a push signals only when the queue was empty: pass it on */
     pthread_mutex_unlock(&q->lock);
     return op;
 }

@@ -1,5 +1,6 @@
-/* Retention: ended runs go when they are older than `retain_ms`, and, oldest first, while the database is larger than
- * `retain_bytes`. In small steps within the writer's thread, so that a commit never waits for a long deletion. */
+/* Retention: ended runs go when they are older than `retain_ms`, and, oldest first, while the
+ * database is larger than `retain_bytes`. In small steps within the writer's thread, so that a
+ * commit never waits for a long deletion. */
 #include "base/clock.h"
 #include "store/sqlite_internal.h"
 
@@ -23,7 +24,8 @@ static bool is_too_large(struct sqlite_store *s)
     if (s->options.retain_bytes == 0)
         return false;
     int64_t pages = pragma(s->db, "PRAGMA page_count") - pragma(s->db, "PRAGMA freelist_count");
-    return pages > 0 && (uint64_t)pages * (uint64_t)pragma(s->db, "PRAGMA page_size") > s->options.retain_bytes;
+    return pages > 0 &&
+           (uint64_t)pages * (uint64_t)pragma(s->db, "PRAGMA page_size") > s->options.retain_bytes;
 }
 
 /* What one step has found. */
@@ -57,9 +59,10 @@ static bool scan_rows(struct sqlite_store *s, int64_t before_ms, struct scan *re
 
 enum pace { PACE_ON, PACE_ENOUGH, PACE_LATE };
 
-/* Deletes what was found, until the database is small enough where that was the reason, and no longer than a step may
- * take: the next one goes on from there. False: the database failed. */
-static bool delete_doomed(struct sqlite_store *s, const struct scan *scan, bool by_size, enum pace *ret_pace)
+/* Deletes what was found, until the database is small enough where that was the reason, and no
+ * longer than a step may take: the next one goes on from there. False: the database failed. */
+static bool delete_doomed(struct sqlite_store *s, const struct scan *scan, bool by_size,
+                          enum pace *ret_pace)
 {
     uint64_t until_ms = clock_mono_ms(NULL) + STEP_MS;
     *ret_pace = PACE_ON;
@@ -88,7 +91,8 @@ bool retain_step(struct sqlite_store *s, bool *ret_more)
     enum pace pace;
     if (!scan_rows(s, before_ms, &scan) || !delete_doomed(s, &scan, too_large, &pace))
         return false;
-    *ret_more = pace == PACE_LATE || (pace == PACE_ON && scan.seen == STEP_ROWS && !scan.reached_young);
+    *ret_more =
+        pace == PACE_LATE || (pace == PACE_ON && scan.seen == STEP_ROWS && !scan.reached_young);
     if (!*ret_more)
         s->retain_from = 0; /* the next round begins with the oldest again */
     return true;

@@ -64,7 +64,8 @@ const char rows_update_sql[] =
     " output=?17"
     " WHERE key=?1 AND (owner=?18 OR (owner=0 AND ?4=0 AND seq=?7))";
 
-void rows_bind_update(sqlite3_stmt *s, int64_t key, const struct run_record *r, uint64_t epoch, bool release)
+void rows_bind_update(sqlite3_stmt *s, int64_t key, const struct run_record *r, uint64_t epoch,
+                      bool release)
 {
     db_bind_int(s, 1, key);
     db_bind_int(s, 2, r->state);
@@ -96,14 +97,16 @@ static bool read_id(sqlite3_stmt *s, int at, struct id *ret_id)
 }
 
 /* Copies the texts; false where one of them did not fit. */
-static bool read_texts(sqlite3_stmt *s, struct arena *arena, struct run_record *r, struct str *ret_command)
+static bool read_texts(sqlite3_stmt *s, struct arena *arena, struct run_record *r,
+                       struct str *ret_command)
 {
     struct {
         int at;
         struct str *to;
     } texts[] = {
-        {1, &r->tenant},  {6, &r->lane},   {19, &r->agent},    {20, &r->workflow}, {21, &r->name}, {23, &r->parent},
-        {24, &r->reason}, {25, &r->error}, {26, &r->attempts}, {27, ret_command},  {28, &r->spec}, {29, &r->output},
+        {1, &r->tenant},    {6, &r->lane},     {19, &r->agent},  {20, &r->workflow},
+        {21, &r->name},     {23, &r->parent},  {24, &r->reason}, {25, &r->error},
+        {26, &r->attempts}, {27, ret_command}, {28, &r->spec},   {29, &r->output},
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         struct str view = db_column_view(s, texts[i].at);
@@ -124,7 +127,8 @@ static enum err judge_spec(struct str spec)
     return e == ERR_INVALID_JSON ? ERR_IO : ERR_NOMEM;
 }
 
-enum err rows_read_run(sqlite3_stmt *s, struct arena *arena, struct run_record *ret_run, struct row_extra *ret_extra)
+enum err rows_read_run(sqlite3_stmt *s, struct arena *arena, struct run_record *ret_run,
+                       struct row_extra *ret_extra)
 {
     struct run_record r = {.state = (enum run_state)sqlite3_column_int(s, 3)};
     ret_extra->key = sqlite3_column_int64(s, 0);

@@ -5,19 +5,21 @@
 #include "store/sqlite_db.h"
 
 /* Columns of a SELECT that rows_read_run understands. */
-#define ROWS_RUN_COLUMNS                                                                           \
+#define ROWS_RUN_COLUMNS                                                                            \
     "key, tenant, id, state, task_state, owner, lane, wake_at, seq, created_at, started_at, "       \
     "finished_at, timeout_ms, flags, calls, attempt_count, input_tokens, output_tokens, "           \
     "workflow_version, agent, workflow, name, retry_of, parent, reason, error, attempts, command, " \
     "spec, output"
 
-/* An INSERT and an UPDATE whose parameters rows_bind_insert and rows_bind_update know. The update is conditional on the
- * lease; it also finds its own work done, after a commit whose outcome was unknown. */
+/* An INSERT and an UPDATE whose parameters rows_bind_insert and rows_bind_update know. The update
+ * is conditional on the lease; it also finds its own work done, after a commit whose outcome was
+ * unknown. */
 extern const char rows_insert_sql[];
 extern const char rows_update_sql[];
 
 void rows_bind_insert(sqlite3_stmt *stmt, int64_t key, const struct run_record *r, uint64_t owner);
-void rows_bind_update(sqlite3_stmt *stmt, int64_t key, const struct run_record *r, uint64_t epoch, bool release);
+void rows_bind_update(sqlite3_stmt *stmt, int64_t key, const struct run_record *r, uint64_t epoch,
+                      bool release);
 
 struct row_extra {
     int64_t key;

@@ -8,10 +8,10 @@
 static const char *const migrations[] = {
     /* 1: runs and their events.
      *
-     * run.key is the store's own short name for a run; it is given by the writer in the order of acceptance and never
-     * again within a process. `owner` is the epoch under which a gateway has it, 0: nobody. run_open holds the runs that
-     * have not ended: the claims read nothing else. Ended runs other than the succeeded ones are few and are looked
-     * for. */
+     * run.key is the store's own short name for a run; it is given by the writer in the order of
+     * acceptance and never again within a process. `owner` is the epoch under which a gateway has
+     * it, 0: nobody. run_open holds the runs that have not ended: the claims read nothing else.
+     * Ended runs other than the succeeded ones are few and are looked for. */
     "CREATE TABLE gateway (one INTEGER PRIMARY KEY CHECK (one = 1), epoch INTEGER NOT NULL) STRICT;"
     "INSERT INTO gateway VALUES (1, 0);"
     "CREATE TABLE run ("
@@ -89,8 +89,8 @@ static enum err read_int(sqlite3 *db, const char *sql, int64_t *ret_value, struc
 static enum err migrate_to(sqlite3 *db, int version, struct error *ret_error)
 {
     char stamp[96];
-    snprintf(stamp, sizeof stamp, "PRAGMA user_version=%d; PRAGMA application_id=%d; COMMIT;", version,
-             APPLICATION_ID);
+    snprintf(stamp, sizeof stamp, "PRAGMA user_version=%d; PRAGMA application_id=%d; COMMIT;",
+             version, APPLICATION_ID);
     enum err e = db_exec(db, "BEGIN IMMEDIATE", ret_error);
     if (e == OK)
         e = db_exec(db, migrations[version - 1], ret_error);
@@ -115,7 +115,8 @@ enum err schema_recognise(sqlite3 *db, struct error *ret_error)
     if (!is_empty && application != APPLICATION_ID)
         return error_set(ret_error, ERR_IO, "the file is another program's database");
     if (version > LATEST)
-        return error_set(ret_error, ERR_IO, "the database has version %lld, this program knows %d: use a newer one",
+        return error_set(ret_error, ERR_IO,
+                         "the database has version %lld, this program knows %d: use a newer one",
                          (long long)version, (int)LATEST);
     return OK;
 }

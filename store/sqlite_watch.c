@@ -1,5 +1,5 @@
-/* Who wants to know when a run was written. The writer looks here after each commit; with no watches that costs one
- * relaxed load. */
+/* Who wants to know when a run was written. The writer looks here after each commit; with no
+ * watches that costs one relaxed load. */
 #include "store/sqlite_internal.h"
 
 static bool is_same_id(const struct map_node *node, const void *key)
@@ -33,7 +33,8 @@ void watch_add(struct store *store, struct store_watch *w)
     atomic_fetch_add(&s->watch_count, 1);
 }
 
-/* After the removal the writer posts it no more; what it has posted before still arrives, and then is the end of it. */
+/* After the removal the writer posts it no more; what it has posted before still arrives, and then
+ * is the end of it. */
 void watch_remove(struct store *store, struct store_watch *w)
 {
     struct sqlite_store *s = CONTAINER_OF(store, struct sqlite_store, base);

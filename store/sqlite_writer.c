@@ -1,9 +1,11 @@
 /* The writer: one thread, one connection, every commit and every checkpoint.
  *
- *     wait for operations -> take all that wait -> one transaction -> give them back, tell watchers -> checkpoint
- *                                  | a statement or the commit fails
- *                                  v
- *                  give everything back as unknown -> heal: reopen, checkpoint, settle what is in doubt -> go on
+ *     wait for operations -> take all -> one transaction -> give them back, tell watchers
+ *          ^                                | fails             -> checkpoint -> go on
+ *          |                                v
+ *          |                 give everything back as unknown
+ *          |                                v
+ *          |---- heal: reopen, checkpoint, settle what is in doubt
  *
  * Group commit: whatever arrives while one commit is being made shares the next. */
 #include <unistd.h>
@@ -17,14 +19,15 @@ enum {
     COMMIT_MAX_OPS = 1024,   /* operations that share a commit */
     CHECKPOINT_IDLE = 256,   /* pages in the log from which a checkpoint is worth an idle moment */
     CHECKPOINT_BUSY = 4096,  /* pages (32 MiB) from which it is made under load as well */
-    CHECKPOINT_FORCE = 8192, /* pages (64 MiB) from which readers are waited for, and each time it has grown so much more */
+    CHECKPOINT_FORCE = 8192, /* pages (64 MiB) from which readers are waited for, and each time it
+                                has grown so much more */
     FORCE_MS = 250,          /* how long they are waited for */
     BUSY_MS = 5000,          /* the connection's busy timeout otherwise */
     HEAL_PAUSE_MS = 250,     /* between two tries to write again */
     RETAIN_PAUSE_MS = 60000, /* between two rounds of retention */
 };
 
-/* --- the queue ---------------------------------------------------------------------------------------------------- */
+/* --- the queue -------------------------------------------------------------------------------- */
 
 void op_queue_init(struct op_queue *q)
 {
@@ -80,7 +83,8 @@ struct store_op *op_queue_take(struct op_queue *q, int max)
 /* Waits until there is something to do or `until_ms` (monotonic) has come. */
 static struct store_op *wait_for_ops(struct op_queue *q, uint64_t until_ms, bool *ret_stopping)
 {
-    struct timespec until = {.tv_sec = (time_t)(until_ms / 1000), .tv_nsec = (long)(until_ms % 1000) * 1000000};
+    struct timespec until = {.tv_sec = (time_t)(until_ms / 1000),
+                             .tv_nsec = (long)(until_ms % 1000) * 1000000};
     pthread_mutex_lock(&q->lock);
     while (q->head == NULL && !q->stopping) {
         if (pthread_cond_timedwait(&q->wake, &q->lock, &until) != 0)
@@ -100,7 +104,7 @@ static bool queue_is_empty(struct op_queue *q)
     return empty;
 }
 
-/* --- opening and closing ------------------------------------------------------------------------------------------ */
+/* --- opening and closing ---------------------------------------------------------------------- */
 
 static int on_wal_grown(void *arg, sqlite3 *db, const char *name, int pages)
 {
@@ -142,7 +146,7 @@ static bool open_db(struct sqlite_store *s)
     return adopt(s);
 }
 
-/* --- failing ------------------------------------------------------------------------------------------------------ */
+/* --- failing ---------------------------------------------------------------------------------- */
 
 /* How many rows could be in doubt if the commit of these operations failed. */
 static size_t doubtful(const struct store_op *ops)
@@ -157,7 +161,8 @@ static size_t doubtful(const struct store_op *ops)
     return n;
 }
 
-/* Makes room for them before anything is written, since it may not be forgotten for want of memory. */
+/* Makes room for them before anything is written, since it may not be forgotten for want of memory.
+ */
 static bool reserve_doubts(struct sqlite_store *s, const struct store_op *ops)
 {
     size_t need = s->doubt_count + doubtful(ops);
@@ -192,11 +197,14 @@ static void fail_batch(struct sqlite_store *s, struct store_batch *b)
 static void fail_claim(struct sqlite_store *s, struct store_claim *c)
 {
     for (uint32_t i = 0; i < c->count; i++)
-        add_doubt(s, (struct doubt){.key = (int64_t)c->runs[i].ref, .from = s->base.epoch, .to = c->runs[i].owner});
+        add_doubt(s, (struct doubt){.key = (int64_t)c->runs[i].ref,
+                                    .from = s->base.epoch,
+                                    .to = c->runs[i].owner});
     c->count = 0;
 }
 
-/* The outcome of everything in this transaction is unknown: SQLite's rollback does not tell what the disk has kept. */
+/* The outcome of everything in this transaction is unknown: SQLite's rollback does not tell what
+ * the disk has kept. */
 static void fail_ops(struct sqlite_store *s, struct store_op *ops)
 {
     while (ops != NULL) {
@@ -230,13 +238,15 @@ static void refuse_ops(struct sqlite_store *s, struct store_op *ops, enum store_
 static void roll_back(struct sqlite_store *s)
 {
     if (!sqlite3_get_autocommit(s->db))
-        IGNORE_RESULT(db_run(s->st.rollback)); /* the connection is closed next, or nothing was written */
+        IGNORE_RESULT(
+            db_run(s->st.rollback)); /* the connection is closed next, or nothing was written */
 }
 
 /* A transaction has failed: nothing is taken any more until the database was healed. */
 static void go_away(struct sqlite_store *s, struct store_op *ops, const char *what)
 {
-    log_error(log_msg("storage is unavailable"), log_s("what", what), log_s("error", sqlite3_errmsg(s->db)),
+    log_error(log_msg("storage is unavailable"), log_s("what", what),
+              log_s("error", sqlite3_errmsg(s->db)),
               log_i("code", sqlite3_extended_errcode(s->db)));
     atomic_store(&s->available, false);
     roll_back(s);
@@ -255,13 +265,14 @@ static void give_up(struct sqlite_store *s, struct store_op *ops)
     close_db(s);
 }
 
-/* --- committing --------------------------------------------------------------------------------------------------- */
+/* --- committing ------------------------------------------------------------------------------- */
 
 /* Is the lease still ours? False: the database failed. */
 static bool read_lease(struct sqlite_store *s, bool *ret_ours)
 {
     int rc = sqlite3_step(s->st.read_epoch);
-    *ret_ours = rc == SQLITE_ROW && (uint64_t)sqlite3_column_int64(s->st.read_epoch, 0) == s->base.epoch;
+    *ret_ours =
+        rc == SQLITE_ROW && (uint64_t)sqlite3_column_int64(s->st.read_epoch, 0) == s->base.epoch;
     db_reset(s->st.read_epoch);
     return rc == SQLITE_ROW;
 }
@@ -312,7 +323,7 @@ static void work(struct sqlite_store *s, struct store_op *ops)
     }
 }
 
-/* --- healing ------------------------------------------------------------------------------------------------------ */
+/* --- healing ---------------------------------------------------------------------------------- */
 
 static bool settle_doubts(struct sqlite_store *s)
 {
@@ -322,8 +333,8 @@ static bool settle_doubts(struct sqlite_store *s)
         give_up(s, NULL);
         return false;
     }
-    /* There and back: a page is written that ends as it was. An update that changes nothing would write nothing, and so not
-     * find out whether the disk is still full. */
+    /* There and back: a page is written that ends as it was. An update that changes nothing would
+     * write nothing, and so not find out whether the disk is still full. */
     fine = fine && db_run(s->st.flip) && db_run(s->st.flip);
     for (size_t i = 0; fine && i < s->doubt_count; i++)
         fine = apply_doubt(s, &s->doubts[i]);
@@ -333,13 +344,15 @@ static bool settle_doubts(struct sqlite_store *s)
     return true;
 }
 
-/* Opens the database again. The log may hold frames that a failed fsync left in the page cache only: a full checkpoint
- * writes their pages to the database file and syncs that, before anything new is put behind them. */
+/* Opens the database again. The log may hold frames that a failed fsync left in the page cache
+ * only: a full checkpoint writes their pages to the database file and syncs that, before anything
+ * new is put behind them. */
 static bool heal(struct sqlite_store *s)
 {
     close_db(s);
     bool fine = open_db(s) &&
-                sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) == SQLITE_OK &&
+                sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) ==
+                    SQLITE_OK &&
                 settle_doubts(s);
     if (!fine) {
         close_db(s);
@@ -350,10 +363,11 @@ static bool heal(struct sqlite_store *s)
     return true;
 }
 
-/* --- between commits ---------------------------------------------------------------------------------------------- */
+/* --- between commits -------------------------------------------------------------------------- */
 
-/* Moves the log's pages into the database. Readers are not waited for, until the log is so long that it has to be begun
- * anew; one that stays nevertheless costs FORCE_MS each time it has grown by that much again. */
+/* Moves the log's pages into the database. Readers are not waited for, until the log is so long
+ * that it has to be begun anew; one that stays nevertheless costs FORCE_MS each time it has grown
+ * by that much again. */
 static void checkpoint(struct sqlite_store *s)
 {
     bool idle = queue_is_empty(&s->writes);
@@ -362,15 +376,17 @@ static void checkpoint(struct sqlite_store *s)
     bool force = s->wal_pages >= s->wal_patience;
     int in_log = 0, done = 0;
     sqlite3_busy_timeout(s->db, force ? FORCE_MS : BUSY_MS);
-    int rc = sqlite3_wal_checkpoint_v2(s->db, NULL, force ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE,
-                                       &in_log, &done);
+    int rc = sqlite3_wal_checkpoint_v2(
+        s->db, NULL, force ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE, &in_log, &done);
     sqlite3_busy_timeout(s->db, BUSY_MS);
     if (rc != SQLITE_OK && rc != SQLITE_BUSY) {
-        go_away(s, NULL, "a checkpoint failed"); /* what cannot be moved makes the log grow, and may be an fsync that failed */
+        go_away(s, NULL, "a checkpoint failed"); /* what cannot be moved makes the log grow, and may
+                                                    be an fsync that failed */
         return;
     }
     if (rc == SQLITE_BUSY && force)
-        log_warn(log_msg("a reader keeps the log from being used again"), log_i("pages", s->wal_pages));
+        log_warn(log_msg("a reader keeps the log from being used again"),
+                 log_i("pages", s->wal_pages));
     if (force)
         s->wal_patience = s->wal_pages + CHECKPOINT_FORCE;
     if (rc == SQLITE_OK && in_log == done) {
@@ -389,7 +405,8 @@ static void retain(struct sqlite_store *s, uint64_t now_ms)
     else if (retain_step(s, &more) && db_run(s->st.commit))
         s->next_retain_ms = more ? now_ms : now_ms + RETAIN_PAUSE_MS;
     else
-        go_away(s, NULL, "retention failed"); /* a commit that fails is no better for being nobody's */
+        go_away(s, NULL,
+                "retention failed"); /* a commit that fails is no better for being nobody's */
 }
 
 static void keep_house(struct sqlite_store *s)
@@ -427,7 +444,8 @@ void *writer_main(void *arg)
         keep_house(s);
     }
     if (s->db != NULL)
-        (void)sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL); /* to start fast */
+        (void)sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL,
+                                        NULL); /* to start fast */
     close_db(s);
     return NULL;
 }

@@ -1,22 +1,26 @@
 #ifndef SLUICE_STORE_STORE_H
 #define SLUICE_STORE_STORE_H
-/* Where runs and their events are kept: the interface, with SQLite behind it today and room for a database that several
- * gateways share.
+/* Where runs and their events are kept: the interface, with SQLite behind it today and room for a
+ * database that several gateways share.
  *
- * Everything is asynchronous: the caller fills an operation, starts it, and gets it back through `on_done` on the loop
- * that it named. The operation and all that it points to stay in place until then. Operations that one loop starts are
- * carried out in their order as far as they write; reads see what was committed when they run.
+ * Everything is asynchronous: the caller fills an operation, starts it, and gets it back through
+ * `on_done` on the loop that it named. The operation and all that it points to stay in place until
+ * then. Operations that one loop starts are carried out in their order as far as they write; reads
+ * see what was committed when they run.
  *
- * Nothing here assumes one process. Ids and `seq` are made by the caller. A run is written only by the gateway that owns
- * it: it was accepted or claimed under a lease (its owner's epoch), and a write under another lease is `fenced`. Whoever
- * dies leaves runs that are claimed by somebody else. Lease and wake-up times are judged by the store's clock.
+ * Nothing here assumes one process. Ids and `seq` are made by the caller. A run is written only by
+ * the gateway that owns it: it was accepted or claimed under a lease (its owner's epoch), and a
+ * write under another lease is `fenced`. Whoever dies leaves runs that are claimed by somebody
+ * else. Lease and wake-up times are judged by the store's clock.
  *
- * Results: `ok`; `exists` (accept: the idempotency key is taken); `fenced`; `absent`; `conflict` (not in the state that
- * the operation needs); `unknown` (the commit failed: it may have happened. An accept that ends so is erased as soon as
- * the store can write again, a claim undone; a save is to be sent again and may find itself done, and until then the run
- * stays its owner's); `unavailable` (nothing was done).
+ * Results: `ok`; `exists` (accept: the idempotency key is taken); `fenced`; `absent`; `conflict`
+ * (not in the state that the operation needs); `unknown` (the commit failed: it may have happened.
+ * An accept that ends so is erased as soon as the store can write again, a claim undone; a save is
+ * to be sent again and may find itself done, and until then the run stays its owner's);
+ * `unavailable` (nothing was done).
  *
- * Bounds: store_is_full says that `queue_bytes` wait to be written: accept nothing new and pause what produces. */
+ * Bounds: store_is_full says that `queue_bytes` wait to be written: accept nothing new and pause
+ * what produces. */
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -60,7 +64,7 @@ struct store_op {
     enum store_result result;
 };
 
-/* --- writing ------------------------------------------------------------------------------------------------------ */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 /* Consecutive events of a run, as lines. */
 struct store_segment {
@@ -68,13 +72,15 @@ struct store_segment {
     struct str lines;
 };
 
-/* Everything that happened to one run since its last change: one write of its row, and its events. */
+/* Everything that happened to one run since its last change: one write of its row, and its events.
+ */
 struct store_change {
-    bool accept;                  /* the run is new */
-    bool release;                 /* nobody owns it any more: it has ended, or is parked until wake_at_ms */
-    const struct run_record *run; /* its row from now on. `spec` and all that never changes is read on accept only */
-    uint64_t epoch;               /* the lease under which it is written */
-    uint64_t ref;                 /* the store's short name for it: 0 on accept, where it is filled in */
+    bool accept;  /* the run is new */
+    bool release; /* nobody owns it any more: it has ended, or is parked until wake_at_ms */
+    const struct run_record
+        *run; /* its row from now on. `spec` and all that never changes is read on accept only */
+    uint64_t epoch; /* the lease under which it is written */
+    uint64_t ref;   /* the store's short name for it: 0 on accept, where it is filled in */
     struct store_segment *segments;
     uint32_t segment_count;
 
@@ -83,7 +89,8 @@ struct store_change {
     bool same_body;     /* STORE_EXISTS: and it was made from the same body */
 };
 
-/* The changes of one loop's turn. They are committed together with whatever else waits, each with its own result. */
+/* The changes of one loop's turn. They are committed together with whatever else waits, each with
+ * its own result. */
 struct store_batch {
     struct store_op op;
     struct store_change *changes;
@@ -91,7 +98,7 @@ struct store_batch {
     size_t bytes; /* for the bound on the queue */
 };
 
-/* --- claiming ----------------------------------------------------------------------------------------------------- */
+/* --- claiming --------------------------------------------------------------------------------- */
 
 struct store_claimed {
     struct run_record run;
@@ -102,8 +109,8 @@ struct store_claimed {
     struct str cancel_note;
 };
 
-/* Takes up to `max` runs that nobody owns and that are due, or whose owner has died: of a lane in order of their time,
- * or the one with `id`, due or not. */
+/* Takes up to `max` runs that nobody owns and that are due, or whose owner has died: of a lane in
+ * order of their time, or the one with `id`, due or not. */
 struct store_claim {
     struct store_op op;
     struct str lane; /* ignored where by_id */
@@ -118,8 +125,8 @@ struct store_claim {
     int64_t next_wake_ms; /* when the lane's next run is due, wall ms of the store; 0: none waits */
 };
 
-/* Leaves word for whoever owns, or will own, a run that has not ended: it is to be cancelled. Makes it due at once.
- * ok | absent | conflict (it has ended). */
+/* Leaves word for whoever owns, or will own, a run that has not ended: it is to be cancelled. Makes
+ * it due at once. ok | absent | conflict (it has ended). */
 struct store_command {
     struct store_op op;
     struct str tenant;
@@ -127,14 +134,15 @@ struct store_command {
     struct str note;
 };
 
-/* Removes an ended run with its events and frees its idempotency key. ok | absent | conflict (it has not ended). */
+/* Removes an ended run with its events and frees its idempotency key. ok | absent | conflict (it
+ * has not ended). */
 struct store_delete {
     struct store_op op;
     struct str tenant;
     struct id id;
 };
 
-/* --- reading ------------------------------------------------------------------------------------------------------ */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 /* One run. ok | absent. */
 struct store_get {
@@ -148,8 +156,8 @@ struct store_get {
     bool is_owned; /* by a living gateway */
 };
 
-/* Events after a seq, as lines, in order: whole segments until `max_bytes` is reached, at least one. The first may begin
- * before `after` + 1. ok (also where there are none) | absent. */
+/* Events after a seq, as lines, in order: whole segments until `max_bytes` is reached, at least
+ * one. The first may begin before `after` + 1. ok (also where there are none) | absent. */
 struct store_events {
     struct store_op op;
     struct str tenant;
@@ -157,7 +165,7 @@ struct store_events {
     uint64_t after;
     size_t max_bytes;
 
-    struct buf lines; /* made and freed by the caller */
+    struct buf lines;       /* made and freed by the caller */
     uint64_t committed_seq; /* of the run's row */
     enum run_state state;   /* likewise */
 };
@@ -183,12 +191,12 @@ struct store_list {
     struct arena arena; /* made and freed by the caller */
     struct run_record *runs;
     uint32_t count;
-    bool more;     /* there may be more before `resume`; a page can be short where matches are rare */
+    bool more; /* there may be more before `resume`; a page can be short where matches are rare */
     struct id resume;
 };
 
-/* The lanes that hold runs which have not ended, and how many of them are queued and not this gateway's already. Asked
- * once, at the start. */
+/* The lanes that hold runs which have not ended, and how many of them are queued and not this
+ * gateway's already. Asked once, at the start. */
 struct store_lane {
     struct str name;
     uint64_t waiting;
@@ -201,10 +209,10 @@ struct store_lanes {
     uint32_t count;
 };
 
-/* --- the store ---------------------------------------------------------------------------------------------------- */
+/* --- the store -------------------------------------------------------------------------------- */
 
-/* Somebody who wants to know when a run was written: `on_change` is called on `loop` after each commit that touched it.
- * A hint: several commits may be told once. */
+/* Somebody who wants to know when a run was written: `on_change` is called on `loop` after each
+ * commit that touched it. A hint: several commits may be told once. */
 struct store_watch {
     struct map_node node; /* private, with all below */
     struct store *store;
@@ -267,8 +275,8 @@ static inline bool store_is_idle(const struct store *s)
     return s->ops->is_idle(s);
 }
 
-/* Is the lease still ours? OK, or ERR_BUSY where somebody else has taken the store over: stop at once. From then on every
- * change is `fenced` and nothing else can be written. Any thread. */
+/* Is the lease still ours? OK, or ERR_BUSY where somebody else has taken the store over: stop at
+ * once. From then on every change is `fenced` and nothing else can be written. Any thread. */
 static inline enum err store_renew(struct store *s)
 {
     return s->ops->renew(s);

@@ -1,6 +1,6 @@
-/* Any bytes as an event stream, fed whole and cut in two: the same events, the same result. The first byte says where the
- * cut is, the second how much one event may take. Each chunk stands in a block of its own, so that a view that outlives
- * its chunk is seen. */
+/* Any bytes as an event stream, fed whole and cut in two: the same events, the same result. The
+ * first byte says where the cut is, the second how much one event may take. Each chunk stands in a
+ * block of its own, so that a view that outlives its chunk is seen. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>

@@ -13,7 +13,7 @@
 
 enum { PATIENCE = 2000000 /* turns without an end: a test that hangs */ };
 
-/* --- options ------------------------------------------------------------------------------------------------------ */
+/* --- options ---------------------------------------------------------------------------------- */
 
 static struct engine_limits default_limits(void)
 {
@@ -34,23 +34,26 @@ static struct engine_limits default_limits(void)
 
 static struct rig_provider default_provider(const char *name)
 {
-    struct rig_provider p = {.name = name,
-                             .limiter = limiter_policy_default(),
-                             .retry = retry_policy_default(),
-                             .timeouts = {.connect_ms = 5000, .first_byte_ms = 600000, .idle_ms = 60000, .total_ms = 1800000}};
+    struct rig_provider p = {
+        .name = name,
+        .limiter = limiter_policy_default(),
+        .retry = retry_policy_default(),
+        .timeouts = {
+            .connect_ms = 5000, .first_byte_ms = 600000, .idle_ms = 60000, .total_ms = 1800000}};
     p.retry.attempts = 1; /* as `sim` has it without any retry */
     return p;
 }
 
 struct rig_options rig_options_default(void)
 {
-    return (struct rig_options){.loops = 2,
-                                .limits = default_limits(),
-                                .providers = {default_provider("sim")},
-                                .agents = "{\"echo\":{\"model\":\"sim/echo\"},\"story\":{\"model\":\"sim/story\"}}"};
+    return (struct rig_options){
+        .loops = 2,
+        .limits = default_limits(),
+        .providers = {default_provider("sim")},
+        .agents = "{\"echo\":{\"model\":\"sim/echo\"},\"story\":{\"model\":\"sim/story\"}}"};
 }
 
-/* --- building ----------------------------------------------------------------------------------------------------- */
+/* --- building --------------------------------------------------------------------------------- */
 
 static struct upstream *make_upstream(struct rig *r, const struct rig_provider *p)
 {
@@ -66,7 +69,8 @@ static struct upstream *make_upstream(struct rig *r, const struct rig_provider *
     return u;
 }
 
-static struct agent *make_agent(struct json_member m, const struct name_lookup *names, struct arena *arena)
+static struct agent *make_agent(struct json_member m, const struct name_lookup *names,
+                                struct arena *arena)
 {
     struct problem problem;
     struct agent *agent;
@@ -75,7 +79,8 @@ static struct agent *make_agent(struct json_member m, const struct name_lookup *
     struct check c = {.problem = &problem, .arena = arena};
     struct doc_path root = {.up = NULL};
     ck_assert(json_string(m.name, arena, &name));
-    ck_assert_msg(agent_create(&c, m.value, &root, name, names, &agent) == OK, "%s", problem.fields[0].detail);
+    ck_assert_msg(agent_create(&c, m.value, &root, name, names, &agent) == OK, "%s",
+                  problem.fields[0].detail);
     return agent;
 }
 
@@ -83,7 +88,8 @@ static struct catalog *make_catalog(struct rig *r)
 {
     struct upstream **upstreams = mem_zalloc(RIG_MAX_PROVIDERS * sizeof(struct upstream *));
     uint32_t upstream_count = 0, agent_count = 0;
-    for (; upstream_count < RIG_MAX_PROVIDERS && r->options.providers[upstream_count].name != NULL; upstream_count++)
+    for (; upstream_count < RIG_MAX_PROVIDERS && r->options.providers[upstream_count].name != NULL;
+         upstream_count++)
         upstreams[upstream_count] = make_upstream(r, &r->options.providers[upstream_count]);
     struct catalog draft = {.upstreams = upstreams, .upstream_count = upstream_count};
     struct name_lookup names = catalog_lookup(&draft);
@@ -94,7 +100,8 @@ static struct catalog *make_catalog(struct rig *r)
     ck_assert_int_eq(json_parse(&doc, str_of(r->options.agents), NULL), OK);
     struct json root = json_root(&doc);
     struct agent **agents = mem_zalloc((json_count(root) + 1) * sizeof(struct agent *));
-    for (struct json_member m = json_first_member(root); json_exists(m.value); m = json_next_member(root, m))
+    for (struct json_member m = json_first_member(root); json_exists(m.value);
+         m = json_next_member(root, m))
         agents[agent_count++] = make_agent(m, &names, &arena);
     json_doc_fini(&doc);
     arena_fini(&arena);
@@ -145,7 +152,8 @@ static void open_store(struct rig *r)
 void rig_start(struct rig *r, const struct rig_options *options)
 {
     log_to_fd(-1);
-    *r = (struct rig){.options = *options, .clock = {.mono_ns = 1000000000000, .wall_ms = 1785585600000}};
+    *r = (struct rig){.options = *options,
+                      .clock = {.mono_ns = 1000000000000, .wall_ms = 1785585600000}};
     if (options->on_sqlite)
         sqlite_rig_make();
     else
@@ -182,7 +190,7 @@ void rig_crash(struct rig *r)
     rig_restart(r);
 }
 
-/* --- turning ------------------------------------------------------------------------------------------------------ */
+/* --- turning ---------------------------------------------------------------------------------- */
 
 static bool turn_all(struct rig *r)
 {
@@ -228,7 +236,7 @@ void rig_advance(struct rig *r, uint64_t ms)
     }
 }
 
-/* --- creating runs ------------------------------------------------------------------------------------------------ */
+/* --- creating runs ---------------------------------------------------------------------------- */
 
 static void on_accepted(struct accept *a)
 {
@@ -246,7 +254,8 @@ static void on_ended(struct accept *a, const struct run_record *record)
     str_copy(c->output, sizeof c->output, record->output);
 }
 
-enum err rig_create(struct rig *r, uint32_t shard, const char *body, enum way way, const char *key, struct created *ret)
+enum err rig_create(struct rig *r, uint32_t shard, const char *body, enum way way, const char *key,
+                    struct created *ret)
 {
     struct shard *s = rig_shard(r, shard);
     struct run_target target = {.agent = STR_NONE};
@@ -259,7 +268,8 @@ enum err rig_create(struct rig *r, uint32_t shard, const char *body, enum way wa
                                        .on_accepted = on_accepted,
                                        .on_ended = on_ended}};
     buf_init(&ret->accept.json, 0);
-    enum err e = run_spec_create(str_of(body), &s->scratch, &target, &s->limits->spec, &names, &problem, &ret->accept.spec);
+    enum err e = run_spec_create(str_of(body), &s->scratch, &target, &s->limits->spec, &names,
+                                 &problem, &ret->accept.spec);
     if (e == ERR_NOMEM)
         return e;
     ck_assert_msg(e == OK, "%s", problem.detail);
@@ -270,7 +280,8 @@ enum err rig_create(struct rig *r, uint32_t shard, const char *body, enum way wa
     return accept_start(&ret->accept, s);
 }
 
-struct id rig_run(struct rig *r, uint32_t shard, const char *body, enum way way, struct created *ret)
+struct id rig_run(struct rig *r, uint32_t shard, const char *body, enum way way,
+                  struct created *ret)
 {
     ck_assert_int_eq(rig_create(r, shard, body, way, NULL, ret), OK);
     rig_settle(r);
@@ -296,14 +307,15 @@ const struct run_record *rig_row(struct rig *r, const struct id *id)
     return store_fake_row(r->fake, id, NULL);
 }
 
-/* --- reading events ----------------------------------------------------------------------------------------------- */
+/* --- reading events --------------------------------------------------------------------------- */
 
 void rig_pull(struct reader *reader)
 {
     size_t before;
     do {
         before = reader->out.len;
-        follow_pull(reader->follow, &reader->out, reader->pull_bytes > 0 ? before + reader->pull_bytes : SIZE_MAX);
+        follow_pull(reader->follow, &reader->out,
+                    reader->pull_bytes > 0 ? before + reader->pull_bytes : SIZE_MAX);
     } while (reader->out.len > before);
 }
 
@@ -324,7 +336,8 @@ static void on_ready(struct follow *f, void *ctx)
         rig_pull(reader);
 }
 
-void rig_read(struct rig *r, uint32_t shard, const struct id *id, uint64_t after, bool pulls, struct reader *ret)
+void rig_read(struct rig *r, uint32_t shard, const struct id *id, uint64_t after, bool pulls,
+              struct reader *ret)
 {
     struct follow_options o = {.tenant = STR("t"),
                                .id = *id,
@@ -348,7 +361,7 @@ void rig_close(struct reader *reader)
     reader->follow = NULL;
 }
 
-/* --- events ------------------------------------------------------------------------------------------------------- */
+/* --- events ----------------------------------------------------------------------------------- */
 
 /* What a stream.gap says of itself: the seq that was before it. */
 static uint64_t seq_before_gap(struct str json)
@@ -377,14 +390,15 @@ const char *rig_types(struct str lines)
         uint64_t before = line.seq - 1;
         if (str_eq(line.type, STR("stream.gap")))
             before = seq_before_gap(line.json);
-        ck_assert_msg(last == 0 || before == last, "seq %llu follows %llu", (unsigned long long)line.seq,
-                      (unsigned long long)last);
+        ck_assert_msg(last == 0 || before == last, "seq %llu follows %llu",
+                      (unsigned long long)line.seq, (unsigned long long)last);
         last = line.seq;
         bool again = str_eq(line.type, STR("output.delta")) && str_eq(last_type, line.type);
         last_type = line.type;
         if (again)
             continue;
-        n += (size_t)snprintf(text + n, sizeof text - n, "%s%.*s", n > 0 ? " " : "", STR_ARG(line.type));
+        n += (size_t)snprintf(text + n, sizeof text - n, "%s%.*s", n > 0 ? " " : "",
+                              STR_ARG(line.type));
         ck_assert_uint_lt(n, sizeof text);
     }
     return text;

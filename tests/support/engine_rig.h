@@ -1,9 +1,10 @@
 #ifndef SLUICE_TESTS_SUPPORT_ENGINE_RIG_H
 #define SLUICE_TESTS_SUPPORT_ENGINE_RIG_H
-/* A whole engine on a test's own thread: its loops are turned by the test, and time stands still until it is moved.
+/* A whole engine on a test's own thread: its loops are turned by the test, and time stands still
+ * until it is moved.
  *
- * The store is the fake, or SQLite on a file of its own. The provider `sim` is always there. Life: rig_options_default,
- * rig_start, anything below, rig_stop. One at a time. */
+ * The store is the fake, or SQLite on a file of its own. The provider `sim` is always there. Life:
+ * rig_options_default, rig_start, anything below, rig_stop. One at a time. */
 #include "runs/accept.h"
 #include "runs/engine.h"
 #include "runs/follow.h"
@@ -23,7 +24,7 @@ struct rig_options {
     bool on_sqlite;
     struct engine_limits limits;
     struct rig_provider providers[RIG_MAX_PROVIDERS]; /* all are of the kind `sim` */
-    const char *agents; /* JSON: {NAME: agent} */
+    const char *agents;                               /* JSON: {NAME: agent} */
 };
 
 struct rig {
@@ -43,7 +44,8 @@ void rig_start(struct rig *r, const struct rig_options *options);
 /* Drains and parks, then takes all of it apart; nothing may be left behind. */
 void rig_stop(struct rig *r);
 
-/* The gateway dies: nothing that is not committed is written any more, and another one comes, with a lease of its own. */
+/* The gateway dies: nothing that is not committed is written any more, and another one comes, with
+ * a lease of its own. */
 void rig_crash(struct rig *r);
 
 /* The gateway stops in order, and comes again. */
@@ -59,7 +61,7 @@ static inline struct shard *rig_shard(struct rig *r, uint32_t index)
     return &r->engine->shards[index];
 }
 
-/* --- creating runs ------------------------------------------------------------------------------------------------ */
+/* --- creating runs ---------------------------------------------------------------------------- */
 
 struct created {
     struct accept accept;
@@ -71,11 +73,14 @@ struct created {
 
 enum way { PLAIN, WAITS, STREAMS };
 
-/* Accepts a run of tenant "t" from the body; what accept_start says. `key` may be NULL: an Idempotency-Key. */
-enum err rig_create(struct rig *r, uint32_t shard, const char *body, enum way way, const char *key, struct created *ret);
+/* Accepts a run of tenant "t" from the body; what accept_start says. `key` may be NULL: an
+ * Idempotency-Key. */
+enum err rig_create(struct rig *r, uint32_t shard, const char *body, enum way way, const char *key,
+                    struct created *ret);
 
 /* The same, settled: it must be accepted. Its id. */
-struct id rig_run(struct rig *r, uint32_t shard, const char *body, enum way way, struct created *ret);
+struct id rig_run(struct rig *r, uint32_t shard, const char *body, enum way way,
+                  struct created *ret);
 
 /* Frees what a creation holds, told or not. */
 void rig_forget(struct created *c);
@@ -86,7 +91,7 @@ struct run *rig_live(struct rig *r, const struct id *id);
 /* Its row. */
 const struct run_record *rig_row(struct rig *r, const struct id *id);
 
-/* --- reading events ----------------------------------------------------------------------------------------------- */
+/* --- reading events --------------------------------------------------------------------------- */
 
 struct reader {
     struct follow *follow;
@@ -96,14 +101,16 @@ struct reader {
     size_t pull_bytes; /* at once; 0: all */
 };
 
-void rig_read(struct rig *r, uint32_t shard, const struct id *id, uint64_t after, bool pulls, struct reader *ret);
+void rig_read(struct rig *r, uint32_t shard, const struct id *id, uint64_t after, bool pulls,
+              struct reader *ret);
 void rig_pull(struct reader *reader); /* all there is */
 void rig_close(struct reader *reader);
 
-/* "run.queued run.running task.running ..." of lines. Deltas in a row are one "output.delta". The seqs must be gapless but
- * for what a stream.gap covers. */
+/* "run.queued run.running task.running ..." of lines. Deltas in a row are one "output.delta". The
+ * seqs must be gapless but for what a stream.gap covers. */
 const char *rig_types(struct str lines);
 
-/* All events of a run, as a reader that comes after the end would get them. The text is valid until the next call. */
+/* All events of a run, as a reader that comes after the end would get them. The text is valid until
+ * the next call. */
 struct str rig_events(struct rig *r, const struct id *id);
 #endif

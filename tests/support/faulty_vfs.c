@@ -34,8 +34,8 @@ static sqlite3_file *real(sqlite3_file *f)
 static bool strikes(const struct file *f, enum fault_call call, struct fault *ret_fault)
 {
     pthread_mutex_lock(&state.lock);
-    bool hit = state.is_armed && f->is_known && state.fault.file == f->kind && state.fault.call == call &&
-               state.passed++ >= state.fault.after &&
+    bool hit = state.is_armed && f->is_known && state.fault.file == f->kind &&
+               state.fault.call == call && state.passed++ >= state.fault.after &&
                (state.fault.times == FAULT_FOR_EVER || state.strikes < state.fault.times);
     if (hit) {
         state.strikes++;
@@ -45,7 +45,7 @@ static bool strikes(const struct file *f, enum fault_call call, struct fault *re
     return hit;
 }
 
-/* --- the calls that may fail -------------------------------------------------------------------------------------- */
+/* --- the calls that may fail ------------------------------------------------------------------ */
 
 static void note_size(const struct file *f, int64_t size)
 {
@@ -96,7 +96,7 @@ static int on_sync(sqlite3_file *file, int flags)
     return hit ? fault.code : rc;
 }
 
-/* --- the calls that are passed on --------------------------------------------------------------------------------- */
+/* --- the calls that are passed on ------------------------------------------------------------- */
 
 static int on_close(sqlite3_file *f)
 {
@@ -188,7 +188,8 @@ static const sqlite3_io_methods methods = {
     .xShmUnmap = on_shm_unmap,
 };
 
-static int on_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *ret_flags)
+static int on_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags,
+                   int *ret_flags)
 {
     struct file *f = (struct file *)(void *)file;
     (void)vfs;
@@ -215,7 +216,7 @@ void faulty_vfs_register(void)
     faulty_vfs_disarm();
 }
 
-/* --- arming ------------------------------------------------------------------------------------------------------- */
+/* --- arming ----------------------------------------------------------------------------------- */
 
 static void set_fault(const struct fault *fault)
 {

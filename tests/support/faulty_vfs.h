@@ -1,7 +1,8 @@
 #ifndef SLUICE_TESTS_SUPPORT_FAULTY_VFS_H
 #define SLUICE_TESTS_SUPPORT_FAULTY_VFS_H
-/* A file layer for SQLite that passes everything on to the system's, but for the faults that a test arms: writes and
- * fsyncs that fail, once or for a while, and fsyncs that wait until the test lets them go.
+/* A file layer for SQLite that passes everything on to the system's, but for the faults that a test
+ * arms: writes and fsyncs that fail, once or for a while, and fsyncs that wait until the test lets
+ * them go.
  *
  * One for the process; any thread. */
 #include <stdbool.h>
@@ -19,10 +20,10 @@ enum fault_call { FAULT_WRITE, FAULT_SYNC };
 struct fault {
     enum fault_file file;
     enum fault_call call;
-    unsigned after;  /* calls that pass before it strikes */
-    unsigned times;  /* it strikes; FAULT_FOR_EVER: until it is disarmed */
-    int code;        /* SQLITE_FULL, SQLITE_IOERR_WRITE, SQLITE_IOERR_FSYNC, ... */
-    bool done;       /* it is carried out nevertheless, and only reported as failed */
+    unsigned after; /* calls that pass before it strikes */
+    unsigned times; /* it strikes; FAULT_FOR_EVER: until it is disarmed */
+    int code;       /* SQLITE_FULL, SQLITE_IOERR_WRITE, SQLITE_IOERR_FSYNC, ... */
+    bool done;      /* it is carried out nevertheless, and only reported as failed */
 };
 #define FAULT_FOR_EVER (~0u)
 

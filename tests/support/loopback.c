@@ -60,7 +60,7 @@ static void require(bool condition, const char *what)
     }
 }
 
-/* --- the connections ---------------------------------------------------------------------------------------------- */
+/* --- the connections -------------------------------------------------------------------------- */
 
 static void drop(struct loopback *l, struct connection *c, bool by_client)
 {
@@ -126,7 +126,7 @@ static bool read_some(struct connection *c)
     return true;
 }
 
-/* --- the scripts -------------------------------------------------------------------------------------------------- */
+/* --- the scripts ------------------------------------------------------------------------------ */
 
 enum progress { GOES_ON, STUCK, CLOSED };
 
@@ -161,7 +161,8 @@ static enum progress play_one(struct loopback *l, struct connection *c)
     case LOOPBACK_SEND: return send_some(c, op);
     case LOOPBACK_WAIT: return released(l) >= op->times ? GOES_ON : STUCK;
     case LOOPBACK_RESET:
-        setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &(struct linger){.l_onoff = 1}, sizeof(struct linger));
+        setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &(struct linger){.l_onoff = 1},
+                   sizeof(struct linger));
         return CLOSED;
     case LOOPBACK_CLOSE: return CLOSED;
     case LOOPBACK_END: break;
@@ -241,7 +242,8 @@ static void *run(void *arg)
         uint64_t ignored;
         if (fds[1].revents && read(l->wake, &ignored, sizeof ignored) < 0)
             require(errno == EAGAIN, "eventfd");
-        for (size_t i = count; i-- > 0;) /* backwards: one that is dropped gives its place to a later one */
+        for (size_t i = count;
+             i-- > 0;) /* backwards: one that is dropped gives its place to a later one */
             serve(l, &l->connections[i], fds[i + 2].revents);
         if (fds[0].revents)
             accept_one(l);
@@ -251,7 +253,7 @@ static void *run(void *arg)
     return NULL;
 }
 
-/* --- the test's side ---------------------------------------------------------------------------------------------- */
+/* --- the test's side -------------------------------------------------------------------------- */
 
 static struct loopback *new_loopback(int backlog)
 {
@@ -290,8 +292,9 @@ struct loopback *loopback_open(const struct loopback_script *scripts, size_t cou
 struct loopback *loopback_open_deaf(void)
 {
     struct loopback *l = new_loopback(0);
-    struct sockaddr_in address = {
-        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)l->port)};
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                                  .sin_port = htons((uint16_t)l->port)};
     for (int i = 0; i < DEAF_FILLERS; i++) {
         l->fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         require(l->fillers[i] >= 0, "socket");

@@ -15,8 +15,8 @@ void sqlite_rig_make(void)
     faulty_vfs_register();
     temp_dir_make(&dir);
     temp_dir_file(&dir, "test.db", path);
-    sqlite_rig_options =
-        (struct sqlite_options){.path = path, .queue_bytes = 67108864, .readers = 2, .vfs = FAULTY_VFS};
+    sqlite_rig_options = (struct sqlite_options){
+        .path = path, .queue_bytes = 67108864, .readers = 2, .vfs = FAULTY_VFS};
 }
 
 void sqlite_rig_remove(void)
@@ -53,7 +53,8 @@ int64_t sqlite_rig_sql(const char *sql)
     sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     sqlite3_wal_autocheckpoint(db, 0);
     while (sql != NULL && *sql != '\0') {
-        ck_assert_msg(sqlite3_prepare_v2(db, sql, -1, &stmt, &sql) == SQLITE_OK, "%s", sqlite3_errmsg(db));
+        ck_assert_msg(sqlite3_prepare_v2(db, sql, -1, &stmt, &sql) == SQLITE_OK, "%s",
+                      sqlite3_errmsg(db));
         int rc = sqlite3_step(stmt);
         ck_assert_msg(rc == SQLITE_ROW || rc == SQLITE_DONE, "%s", sqlite3_errmsg(db));
         if (rc == SQLITE_ROW)

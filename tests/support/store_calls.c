@@ -30,7 +30,7 @@ enum store_result calls_do(struct store *s, struct loop *loop, struct store_op *
     return op->result;
 }
 
-/* --- runs --------------------------------------------------------------------------------------------------------- */
+/* --- runs ------------------------------------------------------------------------------------- */
 
 struct id calls_id(uint64_t n)
 {
@@ -61,7 +61,7 @@ void calls_lines(struct buf *b, uint64_t first, uint64_t last)
         buf_addf(b, "{\"seq\":%llu,\"type\":\"output.delta\"}\n", (unsigned long long)seq);
 }
 
-/* --- changes ------------------------------------------------------------------------------------------------------ */
+/* --- changes ---------------------------------------------------------------------------------- */
 
 static enum store_result do_change(struct store *s, struct loop *loop, struct store_change *c)
 {
@@ -72,12 +72,14 @@ static enum store_result do_change(struct store *s, struct loop *loop, struct st
 }
 
 /* Saves the change with the events `first` to the run's seq as one segment. */
-static enum store_result do_change_with_events(struct store *s, struct loop *loop, struct store_change *c, uint64_t first)
+static enum store_result do_change_with_events(struct store *s, struct loop *loop,
+                                               struct store_change *c, uint64_t first)
 {
     struct buf lines;
     buf_init(&lines, 1 << 20);
     calls_lines(&lines, first, c->run->seq);
-    struct store_segment segment = {.first_seq = first, .last_seq = c->run->seq, .lines = buf_str(&lines)};
+    struct store_segment segment = {
+        .first_seq = first, .last_seq = c->run->seq, .lines = buf_str(&lines)};
     c->segments = &segment;
     c->segment_count = first <= c->run->seq;
     enum store_result result = do_change(s, loop, c);
@@ -85,7 +87,8 @@ static enum store_result do_change_with_events(struct store *s, struct loop *loo
     return result;
 }
 
-enum store_result calls_accept(struct store *s, struct loop *loop, const struct run_record *run, uint64_t *ret_ref)
+enum store_result calls_accept(struct store *s, struct loop *loop, const struct run_record *run,
+                               uint64_t *ret_ref)
 {
     struct store_change c = {.accept = true, .run = run, .epoch = s->epoch};
     enum store_result result = do_change_with_events(s, loop, &c, 1);
@@ -101,44 +104,52 @@ uint64_t calls_accept_released(struct store *s, struct loop *loop, const struct 
     return c.ref;
 }
 
-enum store_result calls_save(struct store *s, struct loop *loop, const struct run_record *run, uint64_t ref, uint64_t epoch,
-                             bool release, uint64_t first)
+enum store_result calls_save(struct store *s, struct loop *loop, const struct run_record *run,
+                             uint64_t ref, uint64_t epoch, bool release, uint64_t first)
 {
     struct store_change c = {.release = release, .run = run, .epoch = epoch, .ref = ref};
     return do_change_with_events(s, loop, &c, first);
 }
 
-enum store_result calls_claim(struct store *s, struct loop *loop, const char *lane, uint32_t max, struct store_claim *ret)
+enum store_result calls_claim(struct store *s, struct loop *loop, const char *lane, uint32_t max,
+                              struct store_claim *ret)
 {
     *ret = (struct store_claim){.op.kind = STORE_CLAIM, .lane = str_of(lane), .max = max};
     arena_init(&ret->arena, 1 << 20);
     return calls_do(s, loop, &ret->op);
 }
 
-enum store_result calls_claim_id(struct store *s, struct loop *loop, const struct run_record *run, struct store_claim *ret)
+enum store_result calls_claim_id(struct store *s, struct loop *loop, const struct run_record *run,
+                                 struct store_claim *ret)
 {
-    *ret = (struct store_claim){.op.kind = STORE_CLAIM, .by_id = true, .tenant = run->tenant, .id = run->id};
+    *ret = (struct store_claim){
+        .op.kind = STORE_CLAIM, .by_id = true, .tenant = run->tenant, .id = run->id};
     arena_init(&ret->arena, 1 << 20);
     return calls_do(s, loop, &ret->op);
 }
 
-enum store_result calls_get(struct store *s, struct loop *loop, const struct run_record *run, struct store_get *ret)
+enum store_result calls_get(struct store *s, struct loop *loop, const struct run_record *run,
+                            struct store_get *ret)
 {
     *ret = (struct store_get){.op.kind = STORE_GET, .tenant = run->tenant, .id = run->id};
     arena_init(&ret->arena, 1 << 20);
     return calls_do(s, loop, &ret->op);
 }
 
-enum store_result calls_events(struct store *s, struct loop *loop, const struct run_record *run, uint64_t after,
-                               size_t max_bytes, struct store_events *ret)
+enum store_result calls_events(struct store *s, struct loop *loop, const struct run_record *run,
+                               uint64_t after, size_t max_bytes, struct store_events *ret)
 {
-    *ret = (struct store_events){
-        .op.kind = STORE_EVENTS, .tenant = run->tenant, .id = run->id, .after = after, .max_bytes = max_bytes};
+    *ret = (struct store_events){.op.kind = STORE_EVENTS,
+                                 .tenant = run->tenant,
+                                 .id = run->id,
+                                 .after = after,
+                                 .max_bytes = max_bytes};
     buf_init(&ret->lines, 1 << 24);
     return calls_do(s, loop, &ret->op);
 }
 
-enum store_result calls_command(struct store *s, struct loop *loop, const struct run_record *run, const char *note)
+enum store_result calls_command(struct store *s, struct loop *loop, const struct run_record *run,
+                                const char *note)
 {
     struct store_command c = {
         .op.kind = STORE_COMMAND, .tenant = run->tenant, .id = run->id, .note = str_of(note)};

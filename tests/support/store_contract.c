@@ -39,7 +39,7 @@ static void heal(void)
         calls_turn(loop);
 }
 
-/* --- in short ----------------------------------------------------------------------------------------------------- */
+/* --- in short --------------------------------------------------------------------------------- */
 
 static uint64_t accept(const struct run_record *run)
 {
@@ -68,7 +68,8 @@ static uint64_t accept_ended(struct run_record *run, enum run_state state)
     return ref;
 }
 
-static enum store_result state_of(const struct run_record *run, enum run_state *ret_state, bool *ret_owned)
+static enum store_result state_of(const struct run_record *run, enum run_state *ret_state,
+                                  bool *ret_owned)
 {
     struct store_get g;
     enum store_result result = calls_get(store, loop, run, &g);
@@ -114,8 +115,10 @@ static bool str_is(struct str s, const char *text)
     return s.at != NULL && str_eq(s, str_of(text));
 }
 
-/* Does a read after `after` yield exactly the events `first` to `last`, as calls_lines made them? */
-static void must_read(const struct run_record *run, uint64_t after, size_t max_bytes, uint64_t first, uint64_t last)
+/* Does a read after `after` yield exactly the events `first` to `last`, as calls_lines made them?
+ */
+static void must_read(const struct run_record *run, uint64_t after, size_t max_bytes,
+                      uint64_t first, uint64_t last)
 {
     struct store_events e;
     struct buf wanted;
@@ -133,7 +136,7 @@ static void must_read_nothing(const struct run_record *run, uint64_t after)
     must_read(run, after, 1000, 1, 0);
 }
 
-/* --- accepting ---------------------------------------------------------------------------------------------------- */
+/* --- accepting -------------------------------------------------------------------------------- */
 
 START_TEST(an_accepted_run_is_read_back_whole)
 {
@@ -163,13 +166,20 @@ START_TEST(an_accepted_run_is_read_back_whole)
     ck_assert_int_eq(calls_get(store, loop, &run, &g), STORE_OK);
     const struct run_record *r = &g.run;
     ck_assert(id_eq(&r->id, &run.id) && id_eq(&r->retry_of, &run.retry_of) && r->has_retry_of);
-    ck_assert(str_is(r->tenant, "t") && str_is(r->agent, "echo") && str_is(r->workflow, "w") && str_is(r->name, "a name"));
-    ck_assert(str_eq(r->spec, run.spec) && str_is(r->input, "[1,\"\\u00e9\"]") && str_is(r->metadata, "{\"k\":\"v\"}"));
-    ck_assert(str_eq(r->parent, run.parent) && str_eq(r->attempts, run.attempts) && str_eq(r->output, run.output));
-    ck_assert(str_eq(r->error, run.error) && str_eq(r->reason, run.reason) && str_is(r->lane, "sim"));
-    ck_assert(r->state == RUN_RUNNING && r->task_state == TASK_RUNNING && r->seq == 3 && r->flags == run.flags);
-    ck_assert(r->created_at_ms == 1 && r->started_at_ms == 20 && r->finished_at_ms == 30 && r->timeout_ms == 1000);
-    ck_assert(r->usage.calls == 1 && r->usage.attempts == 2 && r->usage.input_tokens == 3 && r->usage.output_tokens == 4);
+    ck_assert(str_is(r->tenant, "t") && str_is(r->agent, "echo") && str_is(r->workflow, "w") &&
+              str_is(r->name, "a name"));
+    ck_assert(str_eq(r->spec, run.spec) && str_is(r->input, "[1,\"\\u00e9\"]") &&
+              str_is(r->metadata, "{\"k\":\"v\"}"));
+    ck_assert(str_eq(r->parent, run.parent) && str_eq(r->attempts, run.attempts) &&
+              str_eq(r->output, run.output));
+    ck_assert(str_eq(r->error, run.error) && str_eq(r->reason, run.reason) &&
+              str_is(r->lane, "sim"));
+    ck_assert(r->state == RUN_RUNNING && r->task_state == TASK_RUNNING && r->seq == 3 &&
+              r->flags == run.flags);
+    ck_assert(r->created_at_ms == 1 && r->started_at_ms == 20 && r->finished_at_ms == 30 &&
+              r->timeout_ms == 1000);
+    ck_assert(r->usage.calls == 1 && r->usage.attempts == 2 && r->usage.input_tokens == 3 &&
+              r->usage.output_tokens == 4);
     ck_assert(r->workflow_version == 5 && r->wake_at_ms == 99 && g.is_owned);
     arena_fini(&g.arena);
 }
@@ -184,8 +194,10 @@ START_TEST(what_is_left_out_stays_null)
     struct store_get g;
     ck_assert_int_eq(calls_get(store, loop, &run, &g), STORE_OK);
     const struct run_record *r = &g.run;
-    ck_assert(r->agent.at == NULL && r->workflow.at == NULL && r->name.at == NULL && r->parent.at == NULL);
-    ck_assert(r->output.at == NULL && r->error.at == NULL && r->reason.at == NULL && r->attempts.at == NULL);
+    ck_assert(r->agent.at == NULL && r->workflow.at == NULL && r->name.at == NULL &&
+              r->parent.at == NULL);
+    ck_assert(r->output.at == NULL && r->error.at == NULL && r->reason.at == NULL &&
+              r->attempts.at == NULL);
     ck_assert(!r->has_retry_of && r->metadata.at == NULL && str_is(r->input, "null"));
     arena_fini(&g.arena);
 }
@@ -224,7 +236,8 @@ START_TEST(any_tenant_finds_it_wherever_it_is)
 }
 END_TEST
 
-static struct run_record keyed(uint64_t n, const char *tenant, const char *scope, const char *key, uint8_t body)
+static struct run_record keyed(uint64_t n, const char *tenant, const char *scope, const char *key,
+                               uint8_t body)
 {
     struct run_record run = calls_run(n);
     run.tenant = str_of(tenant);
@@ -244,7 +257,8 @@ static struct store_change accept_keyed(const struct run_record *run)
 
 START_TEST(an_idempotency_key_names_the_run_that_has_it)
 {
-    struct run_record first = keyed(1, "t", "POST /v1/runs", "k", 1), again = keyed(2, "t", "POST /v1/runs", "k", 1);
+    struct run_record first = keyed(1, "t", "POST /v1/runs", "k", 1),
+                      again = keyed(2, "t", "POST /v1/runs", "k", 1);
     struct run_record other_body = keyed(3, "t", "POST /v1/runs", "k", 2);
     ck_assert_int_eq(accept_keyed(&first).result, STORE_OK);
     struct store_change c = accept_keyed(&again);
@@ -260,8 +274,9 @@ END_TEST
 
 START_TEST(a_key_is_known_per_tenant_and_scope)
 {
-    struct run_record runs[] = {keyed(1, "t", "POST /v1/runs", "k", 1), keyed(2, "u", "POST /v1/runs", "k", 1),
-                                keyed(3, "t", "POST /v1/agents/a/runs", "k", 1), keyed(4, "t", "POST /v1/runs", "K", 1)};
+    struct run_record runs[] = {
+        keyed(1, "t", "POST /v1/runs", "k", 1), keyed(2, "u", "POST /v1/runs", "k", 1),
+        keyed(3, "t", "POST /v1/agents/a/runs", "k", 1), keyed(4, "t", "POST /v1/runs", "K", 1)};
     for (int i = 0; i < 4; i++)
         ck_assert_int_eq(accept_keyed(&runs[i]).result, STORE_OK);
 }
@@ -302,7 +317,7 @@ START_TEST(removing_a_run_frees_its_key)
 }
 END_TEST
 
-/* --- saving ------------------------------------------------------------------------------------------------------- */
+/* --- saving ----------------------------------------------------------------------------------- */
 
 START_TEST(a_save_writes_what_may_change)
 {
@@ -320,9 +335,12 @@ START_TEST(a_save_writes_what_may_change)
     ck_assert_int_eq(save(&run, ref, false), STORE_OK);
     struct store_get g;
     ck_assert_int_eq(calls_get(store, loop, &run, &g), STORE_OK);
-    ck_assert(g.run.state == RUN_WAITING && g.run.task_state == TASK_RETRYING && g.run.seq == 9 && g.is_owned);
-    ck_assert(str_is(g.run.output, "1") && str_is(g.run.reason, "{}") && str_is(g.run.attempts, "[1]"));
-    ck_assert(g.run.started_at_ms == 5 && g.run.usage.attempts == 2 && str_is(g.run.lane, "elsewhere"));
+    ck_assert(g.run.state == RUN_WAITING && g.run.task_state == TASK_RETRYING && g.run.seq == 9 &&
+              g.is_owned);
+    ck_assert(str_is(g.run.output, "1") && str_is(g.run.reason, "{}") &&
+              str_is(g.run.attempts, "[1]"));
+    ck_assert(g.run.started_at_ms == 5 && g.run.usage.attempts == 2 &&
+              str_is(g.run.lane, "elsewhere"));
     arena_fini(&g.arena);
 }
 END_TEST
@@ -396,7 +414,7 @@ START_TEST(a_release_that_is_sent_again_finds_itself_done)
 }
 END_TEST
 
-/* --- events ------------------------------------------------------------------------------------------------------- */
+/* --- events ----------------------------------------------------------------------------------- */
 
 /* A run with a segment of 10 events for each of `n` saves. */
 static uint64_t accept_segments(struct run_record *run, uint64_t n)
@@ -405,7 +423,8 @@ static uint64_t accept_segments(struct run_record *run, uint64_t n)
     uint64_t ref = accept(run);
     for (uint64_t i = 1; i < n; i++) {
         run->seq += 10;
-        ck_assert_int_eq(calls_save(store, loop, run, ref, store->epoch, false, run->seq - 9), STORE_OK);
+        ck_assert_int_eq(calls_save(store, loop, run, ref, store->epoch, false, run->seq - 9),
+                         STORE_OK);
     }
     return ref;
 }
@@ -491,7 +510,7 @@ START_TEST(the_events_of_neighbours_stay_apart)
 }
 END_TEST
 
-/* --- commits of unknown outcome (done: 0, 1) ---------------------------------------------------------------------- */
+/* --- commits of unknown outcome (done: 0, 1) -------------------------------------------------- */
 
 START_TEST(an_accept_of_unknown_outcome_is_erased)
 {
@@ -516,7 +535,8 @@ START_TEST(a_save_of_unknown_outcome_is_sent_again)
     subject->fail_commit(_i == 1);
     ck_assert_int_eq(calls_save(store, loop, &run, ref, store->epoch, false, 2), STORE_UNKNOWN);
     heal();
-    run.seq = 8; /* more has happened meanwhile: the segment begins where the first did and is longer */
+    run.seq =
+        8; /* more has happened meanwhile: the segment begins where the first did and is longer */
     ck_assert_int_eq(calls_save(store, loop, &run, ref, store->epoch, false, 2), STORE_OK);
     must_be(&run, RUN_RUNNING, true);
     must_read(&run, 0, 1000, 1, 8);
@@ -588,7 +608,7 @@ START_TEST(nothing_is_taken_until_the_store_has_healed)
 }
 END_TEST
 
-/* --- claiming ----------------------------------------------------------------------------------------------------- */
+/* --- claiming --------------------------------------------------------------------------------- */
 
 static int64_t now_ms(void)
 {
@@ -676,7 +696,8 @@ START_TEST(runs_that_are_left_over_are_told_by_their_time)
     accept_released(&b);
     ck_assert_int_eq(calls_claim(store, loop, "sim", 1, &c), STORE_OK);
     ck_assert_uint_eq(c.count, 1);
-    ck_assert_int_eq(c.next_wake_ms, 1); /* the other is due already, and 0 would say that there is none */
+    ck_assert_int_eq(c.next_wake_ms,
+                     1); /* the other is due already, and 0 would say that there is none */
     arena_fini(&c.arena);
 }
 END_TEST
@@ -766,7 +787,7 @@ START_TEST(by_its_id_only_a_run_of_that_tenant_that_has_not_ended_is_claimed)
 }
 END_TEST
 
-/* --- commands ----------------------------------------------------------------------------------------------------- */
+/* --- commands --------------------------------------------------------------------------------- */
 
 START_TEST(a_command_makes_a_run_due_and_is_told_with_it)
 {
@@ -816,7 +837,7 @@ START_TEST(a_command_to_an_ended_run_is_a_conflict_and_to_none_absent)
 }
 END_TEST
 
-/* --- removing ----------------------------------------------------------------------------------------------------- */
+/* --- removing --------------------------------------------------------------------------------- */
 
 START_TEST(an_ended_run_goes_with_its_events)
 {
@@ -850,7 +871,7 @@ START_TEST(a_run_that_has_not_ended_is_not_removed)
 }
 END_TEST
 
-/* --- lists -------------------------------------------------------------------------------------------------------- */
+/* --- lists ------------------------------------------------------------------------------------ */
 
 /* Which of the runs 1 to 60 a list names, as bits; they must come newest first. */
 static uint64_t list(struct store_list *l)
@@ -917,7 +938,8 @@ static void accept_many(void)
     for (uint64_t n = 1; n <= 48; n++) {
         struct run_record run = calls_run(n);
         size_t i = n % MANY;
-        snprintf(specs[i], sizeof specs[i], "{\"agent\":\"x\",\"metadata\":%s}", many[i].metadata ? many[i].metadata : "{}");
+        snprintf(specs[i], sizeof specs[i], "{\"agent\":\"x\",\"metadata\":%s}",
+                 many[i].metadata ? many[i].metadata : "{}");
         run.state = many[i].state;
         run.agent = str_of(many[i].agent);
         run.workflow = str_of(many[i].workflow);
@@ -1004,14 +1026,22 @@ START_TEST(a_list_is_filtered)
         {{.agent = STR("a")}, is_of_agent_a},
         {{.workflow = STR("f")}, is_of_workflow_f},
         {{.name = STR("n")}, is_named_n},
-        {{.metadata_count = 1, .metadata_keys = {STR("k")}, .metadata_values = {STR("v")}}, has_k_v},
-        {{.metadata_count = 2, .metadata_keys = {STR("k"), STR("l")}, .metadata_values = {STR("v"), STR("v")}},
+        {{.metadata_count = 1, .metadata_keys = {STR("k")}, .metadata_values = {STR("v")}},
+         has_k_v},
+        {{.metadata_count = 2,
+          .metadata_keys = {STR("k"), STR("l")},
+          .metadata_values = {STR("v"), STR("v")}},
          has_k_v_and_l_v},
-        {{.metadata_count = 2, .metadata_keys = {STR("l"), STR("k")}, .metadata_values = {STR("v"), STR("v")}},
+        {{.metadata_count = 2,
+          .metadata_keys = {STR("l"), STR("k")},
+          .metadata_values = {STR("v"), STR("v")}},
          has_k_v_and_l_v},
         {{.created_after_ms = 1010, .created_before_ms = 1020}, is_between},
         {{.has_state = true, .state = RUN_FAILED, .workflow = STR("f")}, is_failed_of_f},
-        {{.has_state = true, .state = RUN_RUNNING, .metadata_count = 1, .metadata_keys = {STR("k")},
+        {{.has_state = true,
+          .state = RUN_RUNNING,
+          .metadata_count = 1,
+          .metadata_keys = {STR("k")},
           .metadata_values = {STR("v")}},
          is_running_with_k_v},
     };
@@ -1089,7 +1119,7 @@ START_TEST(a_full_page_that_is_the_last_says_so)
 }
 END_TEST
 
-/* --- lanes -------------------------------------------------------------------------------------------------------- */
+/* --- lanes ------------------------------------------------------------------------------------ */
 
 /* How many wait in that lane; -1: there is no such lane. */
 static int waiting_in(const char *lane)
@@ -1108,7 +1138,8 @@ static int waiting_in(const char *lane)
 
 START_TEST(lanes_tell_how_many_queued_runs_wait_for_somebody)
 {
-    struct run_record queued = calls_run(1), dead = calls_run(2), parked = calls_run(3), ended = calls_run(4);
+    struct run_record queued = calls_run(1), dead = calls_run(2), parked = calls_run(3),
+                      ended = calls_run(4);
     struct run_record ours = calls_run(5);
     ck_assert_int_eq(waiting_in("sim"), -1);
     accept_released(&queued);
@@ -1126,7 +1157,7 @@ START_TEST(lanes_tell_how_many_queued_runs_wait_for_somebody)
 }
 END_TEST
 
-/* --- watches ------------------------------------------------------------------------------------------------------ */
+/* --- watches ---------------------------------------------------------------------------------- */
 
 struct eye {
     struct store_watch watch;
@@ -1146,11 +1177,13 @@ static void on_closed(struct store_watch *w)
 
 static void open_eye(struct eye *e, uint64_t n)
 {
-    *e = (struct eye){.watch = {.id = calls_id(n), .loop = loop, .on_change = on_change, .on_closed = on_closed}};
+    *e = (struct eye){
+        .watch = {.id = calls_id(n), .loop = loop, .on_change = on_change, .on_closed = on_closed}};
     store_watch(store, &e->watch);
 }
 
-/* Returns what it has seen since the last look. A hint is posted before the result that the caller has seen. */
+/* Returns what it has seen since the last look. A hint is posted before the result that the caller
+ * has seen. */
 static unsigned look(struct eye *e)
 {
     while (loop_turn(loop)) {
@@ -1232,8 +1265,9 @@ START_TEST(a_watch_may_be_closed_while_a_hint_is_on_its_way)
 {
     struct run_record run = calls_run(1);
     struct store_change c = {.accept = true, .run = &run, .epoch = store->epoch};
-    struct store_batch b = {
-        .op = {.kind = STORE_BATCH, .loop = loop, .on_done = on_held_done}, .changes = &c, .count = 1};
+    struct store_batch b = {.op = {.kind = STORE_BATCH, .loop = loop, .on_done = on_held_done},
+                            .changes = &c,
+                            .count = 1};
     struct eye eye;
     open_eye(&eye, 1);
     store_start(store, &b.op);
@@ -1247,11 +1281,12 @@ START_TEST(a_watch_may_be_closed_while_a_hint_is_on_its_way)
 }
 END_TEST
 
-/* --- batches ------------------------------------------------------------------------------------------------------ */
+/* --- batches ---------------------------------------------------------------------------------- */
 
 START_TEST(the_changes_of_a_batch_have_each_its_own_result)
 {
-    struct run_record taken = keyed(1, "t", "s", "k", 1), runs[4] = {calls_run(2), keyed(3, "t", "s", "k", 2)};
+    struct run_record taken = keyed(1, "t", "s", "k", 1),
+                      runs[4] = {calls_run(2), keyed(3, "t", "s", "k", 2)};
     struct run_record parked = calls_run(4), lost = calls_run(5);
     accept_keyed(&taken);
     uint64_t parked_ref = accept(&parked), lost_ref = accept(&lost);
@@ -1296,12 +1331,14 @@ START_TEST(results_come_back_in_the_order_of_their_loop)
     came_back = 0;
     for (unsigned i = 0; i < BATCHES; i++) {
         struct numbered *n = &batches[i];
-        n->base = (struct store_batch){.op = {.kind = STORE_BATCH, .loop = loop, .on_done = on_numbered_done},
-                                       .changes = n->changes,
-                                       .count = RUNS};
+        n->base = (struct store_batch){
+            .op = {.kind = STORE_BATCH, .loop = loop, .on_done = on_numbered_done},
+            .changes = n->changes,
+            .count = RUNS};
         for (unsigned k = 0; k < RUNS; k++) {
             n->runs[k] = calls_run(1 + i * RUNS + k);
-            n->changes[k] = (struct store_change){.accept = true, .run = &n->runs[k], .epoch = store->epoch};
+            n->changes[k] =
+                (struct store_change){.accept = true, .run = &n->runs[k], .epoch = store->epoch};
         }
         store_start(store, &n->base.op);
     }
@@ -1328,8 +1365,10 @@ START_TEST(what_one_loop_writes_is_carried_out_in_order)
     c[1] = (struct store_change){.run = &then, .epoch = store->epoch, .ref = ref, .release = true};
     struct store_delete d = {.op.kind = STORE_DELETE, .tenant = first.tenant, .id = first.id};
     for (int i = 0; i < 2; i++) {
-        b[i] = (struct store_batch){
-            .op = {.kind = STORE_BATCH, .loop = loop, .on_done = on_held_done}, .changes = &c[i], .count = 1};
+        b[i] =
+            (struct store_batch){.op = {.kind = STORE_BATCH, .loop = loop, .on_done = on_held_done},
+                                 .changes = &c[i],
+                                 .count = 1};
         store_start(store, &b[i].op);
     }
     ck_assert_int_eq(calls_do(store, loop, &d.op), STORE_OK); /* it had ended by then */
@@ -1357,7 +1396,7 @@ START_TEST(a_batch_of_unknown_outcome_is_unknown_in_all_its_changes)
 }
 END_TEST
 
-/* --- the store as a whole ----------------------------------------------------------------------------------------- */
+/* --- the store as a whole --------------------------------------------------------------------- */
 
 START_TEST(it_is_full_while_as_much_waits_as_may)
 {
@@ -1368,10 +1407,11 @@ START_TEST(it_is_full_while_as_much_waits_as_may)
     subject->hold();
     for (int i = 0; i < 3; i++) {
         c[i] = (struct store_change){.accept = true, .run = &runs[i], .epoch = store->epoch};
-        b[i] = (struct store_batch){.op = {.kind = STORE_BATCH, .loop = loop, .on_done = on_held_done},
-                                    .changes = &c[i],
-                                    .count = 1,
-                                    .bytes = CONTRACT_QUEUE_BYTES - 1};
+        b[i] =
+            (struct store_batch){.op = {.kind = STORE_BATCH, .loop = loop, .on_done = on_held_done},
+                                 .changes = &c[i],
+                                 .count = 1,
+                                 .bytes = CONTRACT_QUEUE_BYTES - 1};
         store_start(store, &b[i].op);
         if (i == 0)
             subject->wait_held(); /* what is being committed no longer waits, or still does */
@@ -1398,8 +1438,9 @@ START_TEST(reads_do_not_wait_for_a_commit)
     later.state = RUN_RUNNING;
     struct store_change c[2] = {{.run = &later, .ref = ref, .epoch = store->epoch},
                                 {.accept = true, .run = &next, .epoch = store->epoch}};
-    struct store_batch b = {
-        .op = {.kind = STORE_BATCH, .loop = loop, .on_done = on_held_done}, .changes = c, .count = 2};
+    struct store_batch b = {.op = {.kind = STORE_BATCH, .loop = loop, .on_done = on_held_done},
+                            .changes = c,
+                            .count = 2};
     store_start(store, &b.op);
     subject->wait_held();
     must_be(&run, RUN_QUEUED, true);

@@ -13,11 +13,12 @@ struct contract_subject {
     void (*destroy)(void);
     struct store *(*open)(void); /* the same database each time */
 
-    void (*fail_commit)(bool done); /* the next one: its outcome is unknown; no read may have come before it */
-    void (*heal)(void);             /* the store may write again, now or soon */
-    void (*take_over)(void);        /* another gateway takes the database, while ours is open */
-    void (*hold)(void);             /* commits wait */
-    void (*wait_held)(void);        /* until one does */
+    void (*fail_commit)(
+        bool done);     /* the next one: its outcome is unknown; no read may have come before it */
+    void (*heal)(void); /* the store may write again, now or soon */
+    void (*take_over)(void); /* another gateway takes the database, while ours is open */
+    void (*hold)(void);      /* commits wait */
+    void (*wait_held)(void); /* until one does */
     void (*let_go)(void);
 };
 

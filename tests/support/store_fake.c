@@ -71,15 +71,16 @@ static void *must_alloc(size_t n)
     return p;
 }
 
-/* --- texts -------------------------------------------------------------------------------------------------------- */
+/* --- texts ------------------------------------------------------------------------------------ */
 
 /* Those that are set once, and those that a save changes. */
 enum { FIXED_TEXTS = 8, TEXTS = 13 };
 
 static void texts_of(struct run_record *r, struct str *ret[TEXTS])
 {
-    struct str *all[TEXTS] = {&r->tenant, &r->agent, &r->workflow,   &r->name,   &r->spec,  &r->parent, &r->idem_scope,
-                              &r->idem_key, &r->lane, &r->attempts, &r->output, &r->error, &r->reason};
+    struct str *all[TEXTS] = {&r->tenant, &r->agent,      &r->workflow, &r->name, &r->spec,
+                              &r->parent, &r->idem_scope, &r->idem_key, &r->lane, &r->attempts,
+                              &r->output, &r->error,      &r->reason};
     memcpy(ret, all, sizeof all);
 }
 
@@ -99,7 +100,7 @@ static void disown(struct str *s)
     *s = STR_NONE;
 }
 
-/* --- rows --------------------------------------------------------------------------------------------------------- */
+/* --- rows ------------------------------------------------------------------------------------- */
 
 static struct row *row_by_key(struct store_fake *f, uint64_t key)
 {
@@ -169,13 +170,13 @@ static void settle_doubts(struct store_fake *f)
     }
 }
 
-/* --- changes ------------------------------------------------------------------------------------------------------ */
+/* --- changes ---------------------------------------------------------------------------------- */
 
 static struct row *find_twin(struct store_fake *f, const struct run_record *run)
 {
     for (struct row *r = f->rows; r != NULL; r = r->next) {
-        if (r->run.idem_key.len > 0 && str_eq(r->run.tenant, run->tenant) && str_eq(r->run.idem_scope, run->idem_scope) &&
-            str_eq(r->run.idem_key, run->idem_key))
+        if (r->run.idem_key.len > 0 && str_eq(r->run.tenant, run->tenant) &&
+            str_eq(r->run.idem_scope, run->idem_scope) && str_eq(r->run.idem_key, run->idem_key))
             return r;
     }
     return NULL;
@@ -186,7 +187,8 @@ static struct row *accept(struct store_fake *f, struct store_change *c)
     struct row *twin = c->run->idem_key.len > 0 ? find_twin(f, c->run) : NULL;
     if (twin != NULL) {
         c->existing = twin->run.id;
-        c->same_body = memcmp(twin->run.idem_digest, c->run->idem_digest, sizeof c->run->idem_digest) == 0;
+        c->same_body =
+            memcmp(twin->run.idem_digest, c->run->idem_digest, sizeof c->run->idem_digest) == 0;
         c->result = STORE_EXISTS;
         return NULL;
     }
@@ -197,7 +199,8 @@ static struct row *accept(struct store_fake *f, struct store_change *c)
     r->owner = c->release ? 0 : c->epoch;
     struct str *texts[TEXTS];
     texts_of(&r->run, texts);
-    assert(r->run.lane.at != NULL && r->run.spec.at != NULL && r->run.tenant.at != NULL); /* NOT NULL */
+    assert(r->run.lane.at != NULL && r->run.spec.at != NULL &&
+           r->run.tenant.at != NULL); /* NOT NULL */
     for (int i = 0; i < TEXTS; i++)
         own(texts[i]);
     while (*at != NULL)
@@ -269,7 +272,7 @@ static void do_batch(struct store_fake *f, struct store_batch *b)
     }
 }
 
-/* --- claims ------------------------------------------------------------------------------------------------------- */
+/* --- claims ----------------------------------------------------------------------------------- */
 
 /* The row's texts go into the caller's arena. False where that is full. */
 static bool read_row(const struct row *row, struct arena *arena, struct run_record *ret)
@@ -308,12 +311,14 @@ static bool take(struct store_fake *f, struct store_claim *c, struct row *r)
 }
 
 /* The row that is due first of those that belong to `owner`. */
-static struct row *first_due(struct store_fake *f, const struct store_claim *c, uint64_t owner, int64_t due_ms)
+static struct row *first_due(struct store_fake *f, const struct store_claim *c, uint64_t owner,
+                             int64_t due_ms)
 {
     struct row *best = NULL;
     for (struct row *r = f->rows; r != NULL; r = r->next) {
-        if (!run_state_is_terminal(r->run.state) && r->owner == owner && str_eq(r->run.lane, c->lane) &&
-            r->run.wake_at_ms <= due_ms && (best == NULL || r->run.wake_at_ms < best->run.wake_at_ms))
+        if (!run_state_is_terminal(r->run.state) && r->owner == owner &&
+            str_eq(r->run.lane, c->lane) && r->run.wake_at_ms <= due_ms &&
+            (best == NULL || r->run.wake_at_ms < best->run.wake_at_ms))
             best = r;
     }
     return best;
@@ -374,7 +379,7 @@ static void do_claim(struct store_fake *f, struct store_claim *c)
         c->op.result = STORE_ABSENT;
 }
 
-/* --- commands and deletion ---------------------------------------------------------------------------------------- */
+/* --- commands and deletion -------------------------------------------------------------------- */
 
 static void do_command(struct store_fake *f, struct store_command *c)
 {
@@ -402,7 +407,7 @@ static void do_delete(struct store_fake *f, struct store_delete *d)
         erase(f, r->key);
 }
 
-/* --- reading ------------------------------------------------------------------------------------------------------ */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static void do_get(struct store_fake *f, struct store_get *g)
 {
@@ -445,7 +450,8 @@ static bool has_metadata(const struct row *r, const struct store_filter *filter)
     json_doc_init(&doc);
     bool fine = json_parse(&doc, r->run.spec, NULL) == OK;
     for (uint32_t i = 0; fine && i < filter->metadata_count; i++)
-        fine = has_pair(json_get_lit(json_root(&doc), "metadata"), filter->metadata_keys[i], filter->metadata_values[i]);
+        fine = has_pair(json_get_lit(json_root(&doc), "metadata"), filter->metadata_keys[i],
+                        filter->metadata_values[i]);
     json_doc_fini(&doc);
     return fine;
 }
@@ -463,7 +469,8 @@ static bool matches(const struct row *r, const struct store_list *l)
            is_wanted(run->agent, filter->agent) && is_wanted(run->workflow, filter->workflow) &&
            is_wanted(run->name, filter->name) &&
            (filter->created_after_ms == 0 || run->created_at_ms > filter->created_after_ms) &&
-           (filter->created_before_ms == 0 || run->created_at_ms < filter->created_before_ms) && has_metadata(r, filter);
+           (filter->created_before_ms == 0 || run->created_at_ms < filter->created_before_ms) &&
+           has_metadata(r, filter);
 }
 
 /* The newest match before `before` (NULL: of all). */
@@ -471,9 +478,11 @@ static struct row *newest(struct store_fake *f, const struct store_list *l, cons
 {
     struct row *best = NULL;
     for (struct row *r = f->rows; r != NULL; r = r->next) {
-        bool fits = before == NULL || memcmp(r->run.id.bytes, before->bytes, sizeof before->bytes) < 0;
+        bool fits =
+            before == NULL || memcmp(r->run.id.bytes, before->bytes, sizeof before->bytes) < 0;
         if (fits && matches(r, l) &&
-            (best == NULL || memcmp(r->run.id.bytes, best->run.id.bytes, sizeof best->run.id.bytes) > 0))
+            (best == NULL ||
+             memcmp(r->run.id.bytes, best->run.id.bytes, sizeof best->run.id.bytes) > 0))
             best = r;
     }
     return best;
@@ -521,7 +530,7 @@ static void do_lanes(struct store_fake *f, struct store_lanes *l)
     }
 }
 
-/* --- watches ------------------------------------------------------------------------------------------------------ */
+/* --- watches ---------------------------------------------------------------------------------- */
 
 static void on_hint(struct loop_msg *msg)
 {
@@ -595,7 +604,7 @@ static void tell_op(struct store_fake *f, struct store_op *op)
     }
 }
 
-/* --- committing --------------------------------------------------------------------------------------------------- */
+/* --- committing ------------------------------------------------------------------------------- */
 
 static void apply(struct store_fake *f, struct store_op *op)
 {
@@ -651,7 +660,8 @@ static void doubt_op(struct store_fake *f, struct store_op *op)
         return;
     struct store_claim *c = CONTAINER_OF(op, struct store_claim, op);
     for (uint32_t i = 0; i < c->count; i++)
-        add_doubt(f, (struct doubt){.key = c->runs[i].ref, .from = f->base.epoch, .to = c->runs[i].owner});
+        add_doubt(f, (struct doubt){
+                         .key = c->runs[i].ref, .from = f->base.epoch, .to = c->runs[i].owner});
 }
 
 static void fail_commit(struct store_fake *f, struct store_op *ops)
@@ -692,7 +702,7 @@ static void commit(struct store_fake *f, struct store_op *ops)
     }
 }
 
-/* --- the queues --------------------------------------------------------------------------------------------------- */
+/* --- the queues ------------------------------------------------------------------------------- */
 
 static void queue_init(struct queue *q)
 {
@@ -754,7 +764,7 @@ static void read_all(struct store_fake *f, struct store_op *ops)
     }
 }
 
-/* --- the interface ------------------------------------------------------------------------------------------------ */
+/* --- the interface ---------------------------------------------------------------------------- */
 
 static void on_op_done(struct loop_msg *msg)
 {
@@ -764,7 +774,8 @@ static void on_op_done(struct loop_msg *msg)
 
 static bool is_write(const struct store_op *op)
 {
-    return op->kind == STORE_BATCH || op->kind == STORE_CLAIM || op->kind == STORE_COMMAND || op->kind == STORE_DELETE;
+    return op->kind == STORE_BATCH || op->kind == STORE_CLAIM || op->kind == STORE_COMMAND ||
+           op->kind == STORE_DELETE;
 }
 
 static void start(struct store *s, struct store_op *op)
@@ -870,7 +881,7 @@ struct store *store_fake_open(struct store_fake *f)
     return &f->base;
 }
 
-/* --- faults ------------------------------------------------------------------------------------------------------- */
+/* --- faults ----------------------------------------------------------------------------------- */
 
 void store_fake_fail_commit(struct store_fake *f, bool done)
 {
@@ -958,7 +969,7 @@ void store_fake_let_reads_go(struct store_fake *f)
     pthread_mutex_unlock(&f->lock);
 }
 
-/* --- looking ------------------------------------------------------------------------------------------------------ */
+/* --- looking ---------------------------------------------------------------------------------- */
 
 unsigned store_fake_commits(const struct store_fake *f)
 {
@@ -983,7 +994,8 @@ unsigned store_fake_held_reads(const struct store_fake *f)
     return f->reads.count;
 }
 
-const struct run_record *store_fake_row(struct store_fake *f, const struct id *id, uint64_t *ret_owner)
+const struct run_record *store_fake_row(struct store_fake *f, const struct id *id,
+                                        uint64_t *ret_owner)
 {
     struct row *r = row_by_id(f, NULL, id);
     if (r == NULL)

@@ -1,7 +1,7 @@
 #ifndef SLUICE_TESTS_SUPPORT_TEMP_DIR_H
 #define SLUICE_TESTS_SUPPORT_TEMP_DIR_H
-/* A directory of a test's own, and files in it: below $TMPDIR, or in memory where that can be, since nothing here pulls the
- * plug, or below /tmp. */
+/* A directory of a test's own, and files in it: below $TMPDIR, or in memory where that can be,
+ * since nothing here pulls the plug, or below /tmp. */
 enum { TEMP_PATH = 512 };
 
 struct temp_dir {

@@ -114,7 +114,7 @@ static volatile sig_atomic_t stopped;
 static void play(struct conn *c);
 static void read_requests(struct conn *c);
 
-/* --- timers: a heap by due time -------------------------------------------------------------- */
+/* --- timers: a heap by due time --------------------------------------------------------------- */
 
 static void heap_put(size_t i, struct conn *c)
 {
@@ -180,7 +180,7 @@ static int next_timeout_ms(void)
     return due <= now ? 0 : (int)((due - now + 999) / 1000);
 }
 
-/* --- connections ----------------------------------------------------------------------------- */
+/* --- connections ------------------------------------------------------------------------------ */
 
 static void conn_watch(struct conn *c, bool wants_output)
 {
@@ -295,7 +295,7 @@ static void on_accept(struct listener *l)
     }
 }
 
-/* --- playing a response ---------------------------------------------------------------------- */
+/* --- playing a response ----------------------------------------------------------------------- */
 
 static void do_fault(struct conn *c, int fault)
 {
@@ -449,7 +449,7 @@ static void gate_release(const char *name, int64_t limit)
     }
 }
 
-/* --- control --------------------------------------------------------------------------------- */
+/* --- control ---------------------------------------------------------------------------------- */
 
 static uint64_t count_held(void)
 {
@@ -658,7 +658,7 @@ static void do_poll(struct conn *c, const struct behaviour *b, const struct requ
     buf_free(&out);
 }
 
-/* --- requests -------------------------------------------------------------------------------- */
+/* --- requests --------------------------------------------------------------------------------- */
 
 static const char *name_spec(const char *name)
 {
@@ -863,7 +863,7 @@ static void on_timers(void)
     }
 }
 
-/* --- start ----------------------------------------------------------------------------------- */
+/* --- start ------------------------------------------------------------------------------------ */
 
 static int bound_socket(uint16_t port, uint16_t *ret_port)
 {

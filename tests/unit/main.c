@@ -1,4 +1,5 @@
-/* Runs every unit suite, or those whose name holds one of the arguments: `build/test/unit base_json`. */
+/* Runs every unit suite, or those whose name holds one of the arguments: `build/test/unit
+ * base_json`. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -134,7 +134,7 @@ static void counters_write(const struct counters *c, struct buf *out)
     buf_adds(out, "}");
 }
 
-/* --- entries --------------------------------------------------------------------------------- */
+/* --- entries ---------------------------------------------------------------------------------- */
 
 static void entry_clear(struct entry *e)
 {

@@ -80,7 +80,7 @@ static void script_fault(struct script *s, const struct behaviour *b, int phase)
     script_step(s, FAULT, b->fault);
 }
 
-/* --- the body, in pieces that leave one by one ----------------------------------------------- */
+/* --- the body, in pieces that leave one by one ------------------------------------------------ */
 
 struct piece {
     size_t off;
@@ -116,7 +116,7 @@ static struct piece *body_piece(struct body *b, int64_t wait_ms)
     return &b->pieces[b->count++];
 }
 
-/* --- chat completions ------------------------------------------------------------------------ */
+/* --- chat completions ------------------------------------------------------------------------- */
 
 struct chat {
     bool streams;
@@ -353,7 +353,7 @@ static void error_body(struct body *out, const struct behaviour *b)
     body_piece(out, 0)->is_mark = true;
 }
 
-/* --- head and framing ------------------------------------------------------------------------ */
+/* --- head and framing ------------------------------------------------------------------------- */
 
 static void http_date(struct buf *out, time_t at)
 {

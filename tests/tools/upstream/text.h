@@ -53,7 +53,7 @@ static uint64_t now_us(void)
     return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
 }
 
-/* --- buffer ---------------------------------------------------------------------------------- */
+/* --- buffer ----------------------------------------------------------------------------------- */
 
 static char *buf_room(struct buf *b, size_t n)
 {
@@ -119,7 +119,7 @@ static void buf_consume(struct buf *b, size_t n)
         buf_free(b); /* thousands of idle connections must not each keep a big one */
 }
 
-/* --- slices ---------------------------------------------------------------------------------- */
+/* --- slices ----------------------------------------------------------------------------------- */
 
 static struct slice slice_of(const char *s)
 {
@@ -202,7 +202,7 @@ static void percent_decode(struct slice s, struct buf *out)
     }
 }
 
-/* --- JSON ------------------------------------------------------------------------------------ */
+/* --- JSON ------------------------------------------------------------------------------------- */
 
 /* Writes s as a JSON string. Bytes above 127 pass as they are: what comes in as UTF-8 goes out as
  * UTF-8. */

@@ -40,8 +40,10 @@ START_TEST(a_model_that_is_not_there_is_told_with_its_name)
          "agents.a.model \"nobody/m\" names a provider that is not configured"},
         {AGENT("\n\"model\": [\"sim/echo\",\n ^\"nobody/m\"]"),
          "agents.a.model[1] \"nobody/m\" names a provider that is not configured"},
-        {AGENT("\"model\": ^\"echo\""), "agents.a.model \"echo\" names no model, as \"provider/model\", that is served"},
-        {AGENT("\"model\": ^\"sim/\""), "agents.a.model \"sim/\" names no model, as \"provider/model\", that is served"},
+        {AGENT("\"model\": ^\"echo\""),
+         "agents.a.model \"echo\" names no model, as \"provider/model\", that is served"},
+        {AGENT("\"model\": ^\"sim/\""),
+         "agents.a.model \"sim/\" names no model, as \"provider/model\", that is served"},
     };
     support_refuses_all_at(rows, sizeof rows / sizeof rows[0]);
     struct config *c = NULL;

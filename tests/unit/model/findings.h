@@ -12,8 +12,8 @@ static inline const char *findings_text(const struct problem *p)
     static char text[16384];
     size_t n = (size_t)snprintf(text, sizeof text, "%s", err_code(p->code));
     for (uint32_t i = 0; i < p->field_count; i++)
-        n += (size_t)snprintf(text + n, sizeof text - n, "%s %s %s", i == 0 ? ":" : ",", p->fields[i].pointer,
-                              field_code_name(p->fields[i].code));
+        n += (size_t)snprintf(text + n, sizeof text - n, "%s %s %s", i == 0 ? ":" : ",",
+                              p->fields[i].pointer, field_code_name(p->fields[i].code));
     return text;
 }
 

@@ -53,16 +53,18 @@ START_TEST(the_smallest_document_has_the_defaults)
     ck_assert_uint_eq(a->instructions.len, 0);
     ck_assert_ptr_null(a->params.at);
     ck_assert(!a->has_retry);
-    assert_written(a, "{\"name\":\"echo\",\"description\":\"\",\"model\":\"sim/echo\",\"instructions\":\"\",\"params\":{},"
-                      "\"output\":\"text\",\"retry\":null,\"timeout_ms\":null,\"version\":1,\"source\":\"api\"}");
+    assert_written(
+        a,
+        "{\"name\":\"echo\",\"description\":\"\",\"model\":\"sim/echo\",\"instructions\":\"\",\"params\":{},"
+        "\"output\":\"text\",\"retry\":null,\"timeout_ms\":null,\"version\":1,\"source\":\"api\"}");
     ck_assert_ptr_null(agent_unref(a));
     ck_assert_ptr_null(agent_unref(NULL));
     ck_assert_int_eq(mem_live(), 0);
 }
 END_TEST
 
-#define FULL                                                                                       \
-    "{\"name\":\"writer\",\"description\":\"d \\u00e4\",\"model\":[\"sim/a\",\"sim/\\u0062\"],"      \
+#define FULL                                                                                          \
+    "{\"name\":\"writer\",\"description\":\"d \\u00e4\",\"model\":[\"sim/a\",\"sim/\\u0062\"],"       \
     "\"instructions\":\"You\\nwrite.\",\"params\":{\"temperature\":0.20,\"n\":12345678901234567890}," \
     "\"output\":\"message\",\"retry\":{\"attempts\":2,\"on\":[\"provider_error\"]},\"timeout_ms\":60000}"
 
@@ -74,11 +76,13 @@ START_TEST(a_full_document_is_told_as_it_was_given)
     ck_assert_int_eq(a->timeout_ms, 60000);
     a->version = 7;
     a->from_config = true;
-    assert_written(a, "{\"name\":\"writer\",\"description\":\"d \xC3\xA4\",\"model\":[\"sim/a\",\"sim/b\"],"
-                      "\"instructions\":\"You\\nwrite.\",\"params\":{\"temperature\":0.20,\"n\":12345678901234567890},"
-                      "\"output\":\"message\",\"retry\":{\"attempts\":2,\"base_ms\":1000,\"factor\":2,\"max_ms\":30000,"
-                      "\"jitter\":\"full\",\"on\":[\"provider_error\"]},\"timeout_ms\":60000,\"version\":7,"
-                      "\"source\":\"config\"}");
+    assert_written(
+        a,
+        "{\"name\":\"writer\",\"description\":\"d \xC3\xA4\",\"model\":[\"sim/a\",\"sim/b\"],"
+        "\"instructions\":\"You\\nwrite.\",\"params\":{\"temperature\":0.20,\"n\":12345678901234567890},"
+        "\"output\":\"message\",\"retry\":{\"attempts\":2,\"base_ms\":1000,\"factor\":2,\"max_ms\":30000,"
+        "\"jitter\":\"full\",\"on\":[\"provider_error\"]},\"timeout_ms\":60000,\"version\":7,"
+        "\"source\":\"config\"}");
     agent_unref(a);
 }
 END_TEST
@@ -87,7 +91,8 @@ START_TEST(its_params_can_be_looked_up_at_once)
 {
     struct agent *a;
     ck_assert_int_eq(make(FULL, STR("writer"), &a), OK);
-    ck_assert(str_eq(json_raw(json_get_lit(json_root(&a->params_doc), "n")), STR("12345678901234567890")));
+    ck_assert(str_eq(json_raw(json_get_lit(json_root(&a->params_doc), "n")),
+                     STR("12345678901234567890")));
     agent_unref(a);
 }
 END_TEST
@@ -125,7 +130,8 @@ START_TEST(everything_wrong_is_found)
         {"{\"model\":\"nobody/x\"}", "unknown_provider: /model unknown_name"},
         {"{\"model\":\"echo\"}", "unknown_model: /model unknown_name"},
         {"{\"model\":[\"sim/a\",\"echo\"]}", "unknown_model: /model/1 unknown_name"},
-        {"{\"model\":[\"nobody/x\",7]}", "invalid_request: /model/0 unknown_name, /model/1 wrong_type"},
+        {"{\"model\":[\"nobody/x\",7]}",
+         "invalid_request: /model/0 unknown_name, /model/1 wrong_type"},
         {"{\"model\":[]}", "invalid_request: /model out_of_range"},
         {"{\"model\":{}}", "invalid_request: /model wrong_type"},
         {"{\"name\":\"other\",\"model\":\"sim/a\"}", "invalid_request: /name exclusive"},
@@ -134,7 +140,8 @@ START_TEST(everything_wrong_is_found)
          "invalid_request: /params wrong_type, /instructions wrong_type, /description wrong_type"},
         {"{\"model\":\"sim/a\",\"timeout_ms\":0,\"retry\":{\"attempts\":0}}",
          "invalid_request: /timeout_ms out_of_range, /retry/attempts out_of_range"},
-        {"{\"model\":\"sim/a\",\"timeout_ms\":86400001}", "invalid_request: /timeout_ms out_of_range"},
+        {"{\"model\":\"sim/a\",\"timeout_ms\":86400001}",
+         "invalid_request: /timeout_ms out_of_range"},
         {"{\"model\":\"sim/a\",\"timeout_ms\":1.5}", "invalid_request: /timeout_ms wrong_type"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -179,9 +186,11 @@ START_TEST(limits_are_met_and_not_passed)
         size_t most;
         const char *findings; /* one past it */
     } rows[] = {
-        {"{\"model\":[\"sim/a\"", ",\"sim/b\"", "]}", AGENT_MAX_MODELS - 1, "invalid_request: /model too_long"},
+        {"{\"model\":[\"sim/a\"", ",\"sim/b\"", "]}", AGENT_MAX_MODELS - 1,
+         "invalid_request: /model too_long"},
         {"{\"model\":\"sim/", "m", "\"}", 512 - 4, "invalid_request: /model too_long"},
-        {"{\"model\":\"sim/a\",\"description\":\"", "d", "\"}", 4096, "invalid_request: /description too_long"},
+        {"{\"model\":\"sim/a\",\"description\":\"", "d", "\"}", 4096,
+         "invalid_request: /description too_long"},
         {"{\"model\":\"sim/a\",\"instructions\":\"", "i", "\"}", AGENT_TEXT_MAX,
          "invalid_request: /instructions too_long"},
         {"{\"model\":\"sim/a\",\"instructions\":\"", "\\n", "\"}", AGENT_TEXT_MAX,

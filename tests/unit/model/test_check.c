@@ -99,9 +99,18 @@ START_TEST(integers_have_bounds_and_no_fraction)
         const char *json, *code;
         int64_t value;
     } rows[] = {
-        {"1", NULL, 1},           {"10", NULL, 10},        {"1e1", NULL, 10},         {"10.0", NULL, 10},
-        {"0", "out_of_range", 0}, {"11", "out_of_range", 0}, {"-1", "out_of_range", 0}, {"1e300", "out_of_range", 0},
-        {"5.5", "wrong_type", 0}, {"\"5\"", "wrong_type", 0}, {"null", "wrong_type", 0}, {"true", "wrong_type", 0},
+        {"1", NULL, 1},
+        {"10", NULL, 10},
+        {"1e1", NULL, 10},
+        {"10.0", NULL, 10},
+        {"0", "out_of_range", 0},
+        {"11", "out_of_range", 0},
+        {"-1", "out_of_range", 0},
+        {"1e300", "out_of_range", 0},
+        {"5.5", "wrong_type", 0},
+        {"\"5\"", "wrong_type", 0},
+        {"null", "wrong_type", 0},
+        {"true", "wrong_type", 0},
         {"99999999999999999999", "out_of_range", 0},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -121,8 +130,12 @@ START_TEST(doubles_have_bounds)
         const char *json, *code;
         double value;
     } rows[] = {
-        {"1", NULL, 1},     {"2.5", NULL, 2.5},         {"1.0000000001", NULL, 1.0000000001},
-        {"0.999999", "out_of_range", 0}, {"2.500001", "out_of_range", 0}, {"\"2\"", "wrong_type", 0},
+        {"1", NULL, 1},
+        {"2.5", NULL, 2.5},
+        {"1.0000000001", NULL, 1.0000000001},
+        {"0.999999", "out_of_range", 0},
+        {"2.500001", "out_of_range", 0},
+        {"\"2\"", "wrong_type", 0},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         double d = -7;
@@ -155,15 +168,16 @@ START_TEST(an_enum_says_what_it_takes)
     ck_assert_str_eq(problem.fields[0].detail, "must be one of \"full\", \"none\"");
     assert_found(check_enum(&c, parse("null"), &root, values, &i), "wrong_type");
     ck_assert_int_eq(i, 1);
-    static const char *const many[] = {"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-                                       "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb",
-                                       "ccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc", NULL};
+    static const char *const many[] = {
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb",
+        "ccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc", NULL};
     assert_found(check_enum(&c, parse("\"d\""), &root, many, &i), "not_in_enum");
     ck_assert_str_eq(problem.fields[0].detail, "is none of the allowed values");
 }
 END_TEST
 
-/* --- objects ------------------------------------------------------------------------------------------------------ */
+/* --- objects ---------------------------------------------------------------------------------- */
 
 struct pair {
     int64_t a, b;
@@ -192,9 +206,11 @@ START_TEST(members_are_judged_in_document_order)
         {"{}", "ok", 0, 0},
         {"{\"b\":2,\"a\":1}", "ok", 1, 2},
         {"{\"\\u0061\":1}", "ok", 1, 0},
-        {"{\"b\":[],\"x\":1,\"a\":99}", "invalid_request: /b wrong_type, /x unknown_field, /a out_of_range", 0, 0},
+        {"{\"b\":[],\"x\":1,\"a\":99}",
+         "invalid_request: /b wrong_type, /x unknown_field, /a out_of_range", 0, 0},
         {"{\"A\":1,\"\":2,\"a/b\":3,\"t\\u00e4\":4}",
-         "invalid_request: /A unknown_field, / unknown_field, /a~1b unknown_field, /t\xC3\xA4 unknown_field", 0, 0},
+         "invalid_request: /A unknown_field, / unknown_field, /a~1b unknown_field, /t\xC3\xA4 unknown_field",
+         0, 0},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct pair p = {0};

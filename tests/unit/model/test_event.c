@@ -22,7 +22,8 @@ static void tear_down(void)
     buf_fini(&b);
 }
 
-#define LINE_START "\"run_id\":\"run_01JD3Y5W9GZX0000000000000A\",\"at\":\"2026-08-01T12:00:00.007Z\","
+#define LINE_START                                                                                 \
+    "\"run_id\":\"run_01JD3Y5W9GZX0000000000000A\",\"at\":\"2026-08-01T12:00:00.007Z\","
 
 static void write_event(const struct event_head *head, const char *data)
 {
@@ -61,10 +62,11 @@ END_TEST
 START_TEST(names_are_those_of_the_api_and_lead_back)
 {
     static const char *const names[] = {
-        "run.queued",      "run.running",       "run.waiting",    "run.cancelling",    "task.running",
-        "task.retrying",   "task.blocked",      "task.succeeded", "task.failed",       "task.cancelled",
-        "task.timed_out",  "task.skipped",      "attempt.started", "attempt.succeeded", "attempt.failed",
-        "attempt.cancelled", "attempt.lost",    "attempt.restarted", "output.delta",   "stream.gap",
+        "run.queued",      "run.running",       "run.waiting",    "run.cancelling",
+        "task.running",    "task.retrying",     "task.blocked",   "task.succeeded",
+        "task.failed",     "task.cancelled",    "task.timed_out", "task.skipped",
+        "attempt.started", "attempt.succeeded", "attempt.failed", "attempt.cancelled",
+        "attempt.lost",    "attempt.restarted", "output.delta",   "stream.gap",
         "run.finished"};
     ck_assert_uint_eq(sizeof names / sizeof names[0], EVENT_TYPE_COUNT);
     event_set all = 0;
@@ -87,8 +89,9 @@ START_TEST(facts_and_news_are_told_apart)
     for (int i = 0; i < EVENT_TYPE_COUNT; i++) {
         enum event_type t = (enum event_type)i;
         struct str name = str_of(event_type_name(t));
-        bool is_news = str_starts(name, STR("attempt.")) || t == EVENT_OUTPUT_DELTA || t == EVENT_TASK_RUNNING ||
-                       t == EVENT_TASK_RETRYING || t == EVENT_TASK_BLOCKED;
+        bool is_news = str_starts(name, STR("attempt.")) || t == EVENT_OUTPUT_DELTA ||
+                       t == EVENT_TASK_RUNNING || t == EVENT_TASK_RETRYING ||
+                       t == EVENT_TASK_BLOCKED;
         ck_assert_msg(event_type_kind(t) == (is_news ? EVENT_NEWS : EVENT_FACT), "%s", name.at);
     }
 }

@@ -38,41 +38,46 @@ static void assert_document(struct str run_id, const char *want)
     buf_fini(&b);
 }
 
-/* --- the document ------------------------------------------------------------------------------------------------- */
+/* --- the document ----------------------------------------------------------------------------- */
 
 START_TEST(a_document_has_every_member_of_the_api)
 {
-    struct doc_path task = doc_path_name(&root, STR("task")), steps = doc_path_name(&task, STR("steps")),
-                    second = doc_path_index(&steps, 1), type = doc_path_name(&second, STR("type"));
+    struct doc_path task = doc_path_name(&root, STR("task")),
+                    steps = doc_path_name(&task, STR("steps")), second = doc_path_index(&steps, 1),
+                    type = doc_path_name(&second, STR("type"));
     problem_add(&p, &type, FIELD_UNKNOWN_TYPE, NULL);
-    assert_document(STR_NONE,
-                    "{\"type\":\"/problems/invalid_request\",\"title\":\"The request is not valid\",\"status\":422,"
-                    "\"code\":\"invalid_request\",\"detail\":\"The request is not valid\",\"errors\":["
-                    "{\"pointer\":\"/task/steps/1/type\",\"code\":\"unknown_type\","
-                    "\"detail\":\"is no known type of task\"}],\"retryable\":false,\"request_id\":\"req_1\","
-                    "\"run_id\":null}");
+    assert_document(
+        STR_NONE,
+        "{\"type\":\"/problems/invalid_request\",\"title\":\"The request is not valid\",\"status\":422,"
+        "\"code\":\"invalid_request\",\"detail\":\"The request is not valid\",\"errors\":["
+        "{\"pointer\":\"/task/steps/1/type\",\"code\":\"unknown_type\","
+        "\"detail\":\"is no known type of task\"}],\"retryable\":false,\"request_id\":\"req_1\","
+        "\"run_id\":null}");
 }
 END_TEST
 
 START_TEST(bad_json_is_told_with_its_place)
 {
-    ck_assert_int_eq(problem_set(&p, ERR_INVALID_JSON, "a %s was expected", "\"comma\""), ERR_INVALID_JSON);
+    ck_assert_int_eq(problem_set(&p, ERR_INVALID_JSON, "a %s was expected", "\"comma\""),
+                     ERR_INVALID_JSON);
     p.line = 3;
     p.column = 14;
-    assert_document(STR_NONE,
-                    "{\"type\":\"/problems/invalid_json\",\"title\":\"The body is not valid JSON\",\"status\":400,"
-                    "\"code\":\"invalid_json\",\"detail\":\"a \\\"comma\\\" was expected\",\"line\":3,\"column\":14,"
-                    "\"errors\":[],\"retryable\":false,\"request_id\":\"req_1\",\"run_id\":null}");
+    assert_document(
+        STR_NONE,
+        "{\"type\":\"/problems/invalid_json\",\"title\":\"The body is not valid JSON\",\"status\":400,"
+        "\"code\":\"invalid_json\",\"detail\":\"a \\\"comma\\\" was expected\",\"line\":3,\"column\":14,"
+        "\"errors\":[],\"retryable\":false,\"request_id\":\"req_1\",\"run_id\":null}");
 }
 END_TEST
 
 START_TEST(a_run_is_named_where_there_is_one)
 {
     problem_set(&p, ERR_RUN_NOT_FINISHED, "%s", "");
-    assert_document(STR("run_1"),
-                    "{\"type\":\"/problems/run_not_finished\",\"title\":\"The run has not ended yet\",\"status\":409,"
-                    "\"code\":\"run_not_finished\",\"detail\":\"The run has not ended yet\",\"errors\":[],"
-                    "\"retryable\":true,\"request_id\":\"req_1\",\"run_id\":\"run_1\"}");
+    assert_document(
+        STR("run_1"),
+        "{\"type\":\"/problems/run_not_finished\",\"title\":\"The run has not ended yet\",\"status\":409,"
+        "\"code\":\"run_not_finished\",\"detail\":\"The run has not ended yet\",\"errors\":[],"
+        "\"retryable\":true,\"request_id\":\"req_1\",\"run_id\":\"run_1\"}");
 }
 END_TEST
 
@@ -96,21 +101,22 @@ END_TEST
 
 START_TEST(field_codes_are_those_of_the_api)
 {
-    static const char *const codes[] = {"unknown_field", "missing",      "wrong_type",   "out_of_range",
-                                        "too_long",      "not_in_enum",  "unknown_type", "unknown_name",
-                                        "duplicate_name", "bad_reference", "cycle",      "exclusive"};
+    static const char *const codes[] = {"unknown_field", "missing",      "wrong_type",
+                                        "out_of_range",  "too_long",     "not_in_enum",
+                                        "unknown_type",  "unknown_name", "duplicate_name",
+                                        "bad_reference", "cycle",        "exclusive"};
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
         ck_assert_str_eq(field_code_name((enum field_code)i), codes[i]);
 }
 END_TEST
 
-/* --- pointers ----------------------------------------------------------------------------------------------------- */
+/* --- pointers --------------------------------------------------------------------------------- */
 
 START_TEST(pointers_name_the_place)
 {
     struct doc_path a = doc_path_name(&root, STR("a")), third = doc_path_index(&a, 3),
-                    odd = doc_path_name(&third, STR("x/y~z \"q\"")), empty = doc_path_name(&odd, STR("")),
-                    first = doc_path_index(&root, 0);
+                    odd = doc_path_name(&third, STR("x/y~z \"q\"")),
+                    empty = doc_path_name(&odd, STR("")), first = doc_path_index(&root, 0);
     const struct {
         const struct doc_path *at;
         const char *pointer;
@@ -137,7 +143,8 @@ START_TEST(a_pointer_that_is_too_long_is_cut_at_a_character)
     ck_assert_ptr_nonnull(name);
     for (size_t i = 0; i < 1 << 20; i += 2)
         memcpy(name + i, "\xC3\xA4", 2);
-    static const size_t lengths[] = {252, 254, 256, 258, 100000, 1 << 20}; /* the last ones beyond any buffer of ours */
+    static const size_t lengths[] = {252,    254,    256, 258,
+                                     100000, 1 << 20}; /* the last ones beyond any buffer of ours */
     for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
         struct doc_path in = doc_path_name(&root, STR("metadata")),
                         at = doc_path_name(&in, (struct str){name, lengths[i]});
@@ -165,7 +172,7 @@ START_TEST(a_detail_that_is_too_long_is_cut_at_a_character)
 }
 END_TEST
 
-/* --- gathering ---------------------------------------------------------------------------------------------------- */
+/* --- gathering -------------------------------------------------------------------------------- */
 
 START_TEST(twenty_are_told_in_order_and_the_rest_counted)
 {

@@ -54,32 +54,47 @@ START_TEST(a_reason_says_why_on_what_since_and_until_when)
                        .blocked_on = "provider:openai",
                        .since_ms = 1000 * (int64_t)SINCE + 5,
                        .until_ms = 1000 * (int64_t)UNTIL};
-    assert_written(&r, "{\"code\":\"rate_limited\",\"blocked_on\":\"provider:openai\","
-                       "\"since\":\"2026-08-01T12:00:00.005Z\",\"until\":\"2026-08-01T12:00:07.000Z\","
-                       "\"message\":\"waits for the provider's rate limit\"}");
+    assert_written(&r,
+                   "{\"code\":\"rate_limited\",\"blocked_on\":\"provider:openai\","
+                   "\"since\":\"2026-08-01T12:00:00.005Z\",\"until\":\"2026-08-01T12:00:07.000Z\","
+                   "\"message\":\"waits for the provider's rate limit\"}");
 }
 END_TEST
 
 START_TEST(what_is_not_known_is_null)
 {
     struct reason r = {.code = REASON_TIMER};
-    assert_written(&r, "{\"code\":\"timer\",\"blocked_on\":null,\"since\":null,\"until\":null,\"message\":\"sleeps\"}");
+    assert_written(
+        &r,
+        "{\"code\":\"timer\",\"blocked_on\":null,\"since\":null,\"until\":null,\"message\":\"sleeps\"}");
 }
 END_TEST
 
 START_TEST(a_clients_own_words_stand_in_place_of_the_message)
 {
     struct reason r = {.code = REASON_CLIENT_REQUEST, .note = "not \"needed\"\nany more"};
-    assert_written(&r, "{\"code\":\"client_request\",\"blocked_on\":null,\"since\":null,\"until\":null,"
-                       "\"message\":\"not \\\"needed\\\"\\nany more\"}");
+    assert_written(&r,
+                   "{\"code\":\"client_request\",\"blocked_on\":null,\"since\":null,\"until\":null,"
+                   "\"message\":\"not \\\"needed\\\"\\nany more\"}");
 }
 END_TEST
 
 START_TEST(every_code_is_the_apis_and_reads_back)
 {
-    static const char *const codes[] = {
-        "",           "admission", "rate_limited", "no_free_slot",   "breaker_open", "retry_timer", "dependency",
-        "timer",      "signal",    "client_request", "client_gone",  "timeout",      "parent_cancelled", "shutdown"};
+    static const char *const codes[] = {"",
+                                        "admission",
+                                        "rate_limited",
+                                        "no_free_slot",
+                                        "breaker_open",
+                                        "retry_timer",
+                                        "dependency",
+                                        "timer",
+                                        "signal",
+                                        "client_request",
+                                        "client_gone",
+                                        "timeout",
+                                        "parent_cancelled",
+                                        "shutdown"};
     for (int code = REASON_ADMISSION; code <= REASON_SHUTDOWN; code++) {
         ck_assert_str_eq(reason_code_name((enum reason_code)code), codes[code]);
         for (int with_all = 0; with_all < 2; with_all++) {
@@ -114,8 +129,15 @@ END_TEST
 START_TEST(what_reason_write_did_not_write_is_no_reason)
 {
     static const char *const texts[] = {
-        "", "nul", "[]", "{}", "\"timer\"", "{\"code\":\"nonsense\",\"blocked_on\":\"x\",\"since\":\"2026-08-01T12:00:00Z\"}",
-        "{\"code\":\"timer\"", "{\"code\":null}", "{\"code\":\"\"}",
+        "",
+        "nul",
+        "[]",
+        "{}",
+        "\"timer\"",
+        "{\"code\":\"nonsense\",\"blocked_on\":\"x\",\"since\":\"2026-08-01T12:00:00Z\"}",
+        "{\"code\":\"timer\"",
+        "{\"code\":null}",
+        "{\"code\":\"\"}",
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         struct reason back = {.code = REASON_TIMER, .note = "x"};
@@ -131,7 +153,9 @@ END_TEST
 START_TEST(damaged_times_are_not_known)
 {
     struct reason back;
-    reason_read(&back, STR("{\"code\":\"timer\",\"since\":\"yesterday\",\"until\":7,\"blocked_on\":3,\"message\":null}"));
+    reason_read(
+        &back,
+        STR("{\"code\":\"timer\",\"since\":\"yesterday\",\"until\":7,\"blocked_on\":3,\"message\":null}"));
     assert_same(&back, &(struct reason){.code = REASON_TIMER});
 }
 END_TEST

@@ -120,12 +120,28 @@ END_TEST
 
 START_TEST(every_code_of_a_run_and_no_other_can_be_retried_on)
 {
-    static const char *const of_a_run[] = {
-        "provider_unreachable", "provider_auth",    "provider_rate_limited", "provider_overloaded", "provider_error",
-        "provider_timeout",     "provider_bad_response", "bad_request",      "context_too_long",    "content_refused",
-        "breaker_open",         "invalid_output",   "template_error",        "limit_exceeded",      "unknown_agent",
-        "unknown_workflow",     "unknown_model",    "error_group",           "crashed",             "cancelled",
-        "task_timeout",         "run_timeout"};
+    static const char *const of_a_run[] = {"provider_unreachable",
+                                           "provider_auth",
+                                           "provider_rate_limited",
+                                           "provider_overloaded",
+                                           "provider_error",
+                                           "provider_timeout",
+                                           "provider_bad_response",
+                                           "bad_request",
+                                           "context_too_long",
+                                           "content_refused",
+                                           "breaker_open",
+                                           "invalid_output",
+                                           "template_error",
+                                           "limit_exceeded",
+                                           "unknown_agent",
+                                           "unknown_workflow",
+                                           "unknown_model",
+                                           "error_group",
+                                           "crashed",
+                                           "cancelled",
+                                           "task_timeout",
+                                           "run_timeout"};
     unsigned accepted = 0;
     for (int e = 0; e < ERR_COUNT_; e++) {
         char text[80];

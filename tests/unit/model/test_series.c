@@ -1,4 +1,5 @@
-/* What the gateway counts: every family is told from the start, with every value that its labels can have. */
+/* What the gateway counts: every family is told from the start, with every value that its labels
+ * can have. */
 #include "model/series.h"
 
 #include <check.h>
@@ -47,7 +48,8 @@ static void tell(void)
 static unsigned count(const char *what)
 {
     unsigned n = 0;
-    for (const char *at = b.data; (at = memmem(at, (size_t)(b.data + b.len - at), what, strlen(what))) != NULL; n++)
+    for (const char *at = b.data;
+         (at = memmem(at, (size_t)(b.data + b.len - at), what, strlen(what))) != NULL; n++)
         at += strlen(what);
     return n;
 }
@@ -102,7 +104,8 @@ START_TEST(a_status_is_counted_under_its_class)
     static const struct {
         int status;
         size_t label;
-    } rows[] = {{100, 0}, {200, 1}, {204, 1}, {304, 2}, {404, 3}, {499, 3}, {500, 4}, {599, 4}, {0, 4}, {99, 4}, {600, 4}, {-1, 4}};
+    } rows[] = {{100, 0}, {200, 1}, {204, 1}, {304, 2}, {404, 3}, {499, 3},
+                {500, 4}, {599, 4}, {0, 4},   {99, 4},  {600, 4}, {-1, 4}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         ck_assert_uint_eq(series_class(rows[i].status), rows[i].label);
 }
@@ -115,10 +118,12 @@ START_TEST(an_end_is_counted_under_its_state)
         char line[80];
         metrics_add(shard, SERIES_RUNS_FINISHED, series_run_state((int)ends[i]), 0, (int64_t)i + 1);
         tell();
-        snprintf(line, sizeof line, "sluice_runs_finished_total{state=\"%s\"} %zu\n", run_state_name(ends[i]), i + 1);
+        snprintf(line, sizeof line, "sluice_runs_finished_total{state=\"%s\"} %zu\n",
+                 run_state_name(ends[i]), i + 1);
         ck_assert_msg(says(line), "%s", line);
     }
-    ck_assert_uint_eq(series_run_state(RUN_QUEUED), 1); /* never asked; not beyond the table in any case */
+    ck_assert_uint_eq(series_run_state(RUN_QUEUED),
+                      1); /* never asked; not beyond the table in any case */
     ck_assert_uint_eq(series_run_state(99), 1);
 }
 END_TEST

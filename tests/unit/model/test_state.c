@@ -42,7 +42,8 @@ END_TEST
 
 START_TEST(other_names_are_none)
 {
-    static const char *const others[] = {"", "Queued", "queued ", "queue", "pending", "lost", "skipped"};
+    static const char *const others[] = {"",        "Queued", "queued ", "queue",
+                                         "pending", "lost",   "skipped"};
     enum run_state run = RUN_FAILED;
     for (size_t i = 0; i < COUNT(others); i++)
         ck_assert(!run_state_parse(str_of(others[i]), &run));
@@ -97,8 +98,9 @@ START_TEST(every_edge_of_a_run)
     };
     for (size_t from = 0; from < COUNT(run_states); from++) {
         for (size_t to = 0; to < COUNT(run_states); to++)
-            ck_assert_msg(run_edge_is_legal(run_states[from], run_states[to]) == (legal[from][to] == 'x'), "%s to %s",
-                          run_state_name(run_states[from]), run_state_name(run_states[to]));
+            ck_assert_msg(
+                run_edge_is_legal(run_states[from], run_states[to]) == (legal[from][to] == 'x'),
+                "%s to %s", run_state_name(run_states[from]), run_state_name(run_states[to]));
     }
 }
 END_TEST
@@ -115,8 +117,9 @@ START_TEST(every_edge_of_a_task)
     };
     for (size_t from = 0; from < COUNT(task_states); from++) {
         for (size_t to = 0; to < COUNT(task_states); to++)
-            ck_assert_msg(task_edge_is_legal(task_states[from], task_states[to]) == (legal[from][to] == 'x'),
-                          "%s to %s", task_state_name(task_states[from]), task_state_name(task_states[to]));
+            ck_assert_msg(
+                task_edge_is_legal(task_states[from], task_states[to]) == (legal[from][to] == 'x'),
+                "%s to %s", task_state_name(task_states[from]), task_state_name(task_states[to]));
     }
 }
 END_TEST
@@ -126,7 +129,8 @@ START_TEST(every_state_that_is_not_terminal_can_end)
     for (size_t i = 0; i < COUNT(run_states); i++) {
         bool ends = false;
         for (size_t to = 0; to < COUNT(run_states); to++)
-            ends |= run_state_is_terminal(run_states[to]) && run_edge_is_legal(run_states[i], run_states[to]);
+            ends |= run_state_is_terminal(run_states[to]) &&
+                    run_edge_is_legal(run_states[i], run_states[to]);
         ck_assert_int_eq(ends, !run_state_is_terminal(run_states[i]));
     }
 }

@@ -13,8 +13,11 @@ static struct json_doc doc;
 static struct arena arena;
 static struct problem problem;
 static struct check c;
-static const struct spec_limits limits = {
-    .max_run_timeout_ms = 86400000, .default_run_timeout_ms = 3600000, .input_bytes = 64, .tree_depth = 32, .tree_nodes = 10000};
+static const struct spec_limits limits = {.max_run_timeout_ms = 86400000,
+                                          .default_run_timeout_ms = 3600000,
+                                          .input_bytes = 64,
+                                          .tree_depth = 32,
+                                          .tree_nodes = 10000};
 
 static void set_up(void)
 {
@@ -56,9 +59,9 @@ END_TEST
 
 START_TEST(a_call_of_models_with_all_that_it_may_say)
 {
-    struct task_spec *t =
-        check("{\"name\":\"n-1\",\"input\":{\"a\":1.00},\"params\":{\"temperature\":0},\"instructions\":\"Be\\tbrief.\","
-              "\"model\":[\"sim/a\",\"sim/b\"],\"retry\":{\"attempts\":9},\"timeout_ms\":5,\"type\":\"c\\u0061ll\"}");
+    struct task_spec *t = check(
+        "{\"name\":\"n-1\",\"input\":{\"a\":1.00},\"params\":{\"temperature\":0},\"instructions\":\"Be\\tbrief.\","
+        "\"model\":[\"sim/a\",\"sim/b\"],\"retry\":{\"attempts\":9},\"timeout_ms\":5,\"type\":\"c\\u0061ll\"}");
     ck_assert_msg(t != NULL, "%s", findings_text(&problem));
     ck_assert(str_eq(t->name, STR("n-1")));
     ck_assert(str_eq(t->input, STR("{\"a\":1.00}")));
@@ -91,13 +94,17 @@ START_TEST(everything_wrong_is_found_in_the_apis_order)
         {"{\"type\":\"call\",\"agent\":\"nobody\"}", "unknown_agent: /task/agent unknown_name"},
         {"{\"type\":\"call\",\"agent\":7}", "invalid_request: /task/agent wrong_type"},
         {"{\"type\":\"call\",\"model\":\"x\"}", "unknown_model: /task/model unknown_name"},
-        {"{\"type\":\"call\",\"model\":\"nobody/x\"}", "unknown_provider: /task/model unknown_name"},
+        {"{\"type\":\"call\",\"model\":\"nobody/x\"}",
+         "unknown_provider: /task/model unknown_name"},
         {"{\"type\":\"call\",\"model\":[\"sim/a\",\"x\"],\"params\":1,\"instructions\":[]}",
          "invalid_request: /task/model/1 unknown_name, /task/params wrong_type, /task/instructions wrong_type"},
-        {"{\"type\":\"call\",\"agent\":\"echo\",\"timeout_ms\":0}", "invalid_request: /task/timeout_ms out_of_range"},
+        {"{\"type\":\"call\",\"agent\":\"echo\",\"timeout_ms\":0}",
+         "invalid_request: /task/timeout_ms out_of_range"},
         {"{\"type\":\"call\",\"agent\":\"echo\",\"timeout_ms\":86400000}", "ok"},
-        {"{\"type\":\"call\",\"agent\":\"echo\",\"timeout_ms\":86400001}", "invalid_request: /task/timeout_ms out_of_range"},
-        {"{\"type\":\"call\",\"agent\":\"echo\",\"timeout_ms\":2.5}", "invalid_request: /task/timeout_ms wrong_type"},
+        {"{\"type\":\"call\",\"agent\":\"echo\",\"timeout_ms\":86400001}",
+         "invalid_request: /task/timeout_ms out_of_range"},
+        {"{\"type\":\"call\",\"agent\":\"echo\",\"timeout_ms\":2.5}",
+         "invalid_request: /task/timeout_ms wrong_type"},
         {"{\"type\":\"call\",\"agent\":\"echo\",\"retry\":{\"on\":[\"x\"]}}",
          "invalid_request: /task/retry/on/0 not_in_enum"},
     };
@@ -111,10 +118,12 @@ END_TEST
 
 START_TEST(its_input_may_be_as_long_as_allowed_and_no_longer)
 {
-    static const char at_limit[] = "{\"type\":\"call\",\"agent\":\"echo\",\"input\":"
-                                   "\"012345678901234567890123456789012345678901234567890123456789--\"}";
-    static const char past_it[] = "{\"type\":\"call\",\"agent\":\"echo\",\"input\":"
-                                  "\"012345678901234567890123456789012345678901234567890123456789---\"}";
+    static const char at_limit[] =
+        "{\"type\":\"call\",\"agent\":\"echo\",\"input\":"
+        "\"012345678901234567890123456789012345678901234567890123456789--\"}";
+    static const char past_it[] =
+        "{\"type\":\"call\",\"agent\":\"echo\",\"input\":"
+        "\"012345678901234567890123456789012345678901234567890123456789---\"}";
     struct task_spec *t = check(at_limit);
     ck_assert_ptr_nonnull(t);
     ck_assert_uint_eq(t->input.len, 64);
@@ -125,9 +134,10 @@ END_TEST
 
 START_TEST(findings_past_the_twentieth_are_findings_still)
 {
-    ck_assert_ptr_null(check("{\"type\":\"call\",\"agent\":\"echo\",\"a\":1,\"b\":1,\"c\":1,\"d\":1,\"e\":1,\"f\":1,\"g\":1,"
-                             "\"h\":1,\"i\":1,\"j\":1,\"k\":1,\"l\":1,\"m\":1,\"n\":1,\"o\":1,\"p\":1,\"q\":1,\"r\":1,\"s\":1,"
-                             "\"t\":1,\"u\":1,\"v\":1}"));
+    ck_assert_ptr_null(check(
+        "{\"type\":\"call\",\"agent\":\"echo\",\"a\":1,\"b\":1,\"c\":1,\"d\":1,\"e\":1,\"f\":1,\"g\":1,"
+        "\"h\":1,\"i\":1,\"j\":1,\"k\":1,\"l\":1,\"m\":1,\"n\":1,\"o\":1,\"p\":1,\"q\":1,\"r\":1,\"s\":1,"
+        "\"t\":1,\"u\":1,\"v\":1}"));
     ck_assert_uint_eq(problem.found, 22);
     ck_assert_uint_eq(problem.field_count, 20);
     struct doc_path root = {.up = NULL};
@@ -152,7 +162,11 @@ static enum err check_without_memory(void *arg)
 
 START_TEST(without_memory_there_is_no_finding)
 {
-    ck_assert_int_eq(json_parse(&doc, STR("{\"type\":\"call\",\"model\":[\"sim/\\u0061\"],\"instructions\":\"\\n\"}"), NULL), OK);
+    ck_assert_int_eq(
+        json_parse(&doc,
+                   STR("{\"type\":\"call\",\"model\":[\"sim/\\u0061\"],\"instructions\":\"\\n\"}"),
+                   NULL),
+        OK);
     ck_assert_uint_gt(oom_rounds(check_without_memory, NULL), 1);
 }
 END_TEST

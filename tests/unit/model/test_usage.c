@@ -49,7 +49,8 @@ START_TEST(it_is_written_as_the_api_says)
     struct buf b;
     buf_init(&b, 256);
     usage_write(&b, &u);
-    ck_assert(str_eq(buf_str(&b), STR("{\"calls\":1,\"attempts\":2,\"input_tokens\":12,\"output_tokens\":11}")));
+    ck_assert(str_eq(buf_str(&b),
+                     STR("{\"calls\":1,\"attempts\":2,\"input_tokens\":12,\"output_tokens\":11}")));
     buf_clear(&b);
     usage_write_tokens(&b, &u);
     ck_assert(str_eq(buf_str(&b), STR("{\"input_tokens\":12,\"output_tokens\":11}")));

@@ -39,7 +39,8 @@ START_TEST(a_million_times_a_has_its_known_digest)
     char *text = malloc(1000000);
     ck_assert_ptr_nonnull(text);
     memset(text, 'a', 1000000);
-    assert_digest((struct str){text, 1000000}, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+    assert_digest((struct str){text, 1000000},
+                  "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
     free(text);
 }
 END_TEST

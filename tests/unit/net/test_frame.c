@@ -58,7 +58,8 @@ END_TEST
 START_TEST(an_early_end_says_why_and_from_where_to_go_on)
 {
     frame_stream_end(&b, FRAME_SSE, "drain", 17);
-    assert_bytes("event: stream.end\ndata: {\"type\":\"stream.end\",\"data\":{\"reason\":\"drain\",\"after\":17}}\n\n");
+    assert_bytes(
+        "event: stream.end\ndata: {\"type\":\"stream.end\",\"data\":{\"reason\":\"drain\",\"after\":17}}\n\n");
     frame_stream_end(&b, FRAME_NDJSON, "slow_reader", 0);
     assert_bytes("{\"type\":\"stream.end\",\"data\":{\"reason\":\"slow_reader\",\"after\":0}}\n");
 }
@@ -70,7 +71,8 @@ START_TEST(frames_follow_each_other_without_a_gap)
     frame_event(&b, FRAME_SSE, 1, STR("a"), STR("{}"));
     frame_heartbeat(&b, FRAME_SSE);
     frame_event(&b, FRAME_SSE, 2, STR("b"), STR("{}"));
-    assert_bytes("retry: 2000\n\nid: 1\nevent: a\ndata: {}\n\n: hb\n\nid: 2\nevent: b\ndata: {}\n\n");
+    assert_bytes(
+        "retry: 2000\n\nid: 1\nevent: a\ndata: {}\n\n: hb\n\nid: 2\nevent: b\ndata: {}\n\n");
 }
 END_TEST
 

@@ -7,7 +7,10 @@
 
 Suite *suite_net_http(void);
 
-#define T(literal) {literal, sizeof(literal) - 1}
+#define T(literal)                                                                                 \
+    {                                                                                              \
+        literal, sizeof(literal) - 1                                                               \
+    }
 
 START_TEST(a_name_is_a_token)
 {
@@ -15,11 +18,11 @@ START_TEST(a_name_is_a_token)
         struct str name;
         bool fine;
     } rows[] = {
-        {T("X"), true},      {T("Content-Type"), true}, {T("!#$%&'*+-.^_`|~09azAZ"), true},
-        {T(""), false},      {T("X Y"), false},         {T("X:"), false},
-        {T("X\r\nY"), false}, {T("X\0"), false},        {T("\xC3\xA4"), false},
-        {T("X\t"), false},   {T("(X)"), false},         {T("\"X\""), false},
-        {T("X\x7F"), false}, {T("a/b"), false},         {T("a=b"), false},
+        {T("X"), true},       {T("Content-Type"), true}, {T("!#$%&'*+-.^_`|~09azAZ"), true},
+        {T(""), false},       {T("X Y"), false},         {T("X:"), false},
+        {T("X\r\nY"), false}, {T("X\0"), false},         {T("\xC3\xA4"), false},
+        {T("X\t"), false},    {T("(X)"), false},         {T("\"X\""), false},
+        {T("X\x7F"), false},  {T("a/b"), false},         {T("a=b"), false},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         ck_assert_msg(http_name_is_valid(rows[i].name) == rows[i].fine, "%zu", i);
@@ -64,7 +67,8 @@ END_TEST
 
 START_TEST(only_unreserved_characters_stay_unencoded)
 {
-    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+    static const char plain[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
     static const char hex[] = "0123456789ABCDEF";
     for (int c = 0; c < 256; c++) {
         char byte = (char)c;

@@ -1,4 +1,5 @@
-/* Server-sent events: what the WHATWG standard says about each stream, however its bytes are cut. */
+/* Server-sent events: what the WHATWG standard says about each stream, however its bytes are cut.
+ */
 #include "net/sse_parse.h"
 
 #include <check.h>
@@ -9,9 +10,12 @@
 
 Suite *suite_net_sse_parse(void);
 
-#define T(literal) {literal, sizeof(literal) - 1}
+#define T(literal)                                                                                 \
+    {                                                                                              \
+        literal, sizeof(literal) - 1                                                               \
+    }
 
-/* --- events as text ----------------------------------------------------------------------------------------------- */
+/* --- events as text --------------------------------------------------------------------------- */
 
 struct log {
     struct buf text; /* each event as TYPE|DATA|ID; */
@@ -67,7 +71,8 @@ static enum err parse_cut(struct str in, size_t a, size_t b, size_t max, struct 
 static void assert_log(struct log *l, const char *want, struct str in, size_t a, size_t b)
 {
     ck_assert_int_eq(buf_ok(&l->text), OK);
-    ck_assert_msg(str_eq(buf_str(&l->text), str_of(want)), "of %.*s cut at %zu and %zu: %.*s, not %s", STR_ARG(in), a, b,
+    ck_assert_msg(str_eq(buf_str(&l->text), str_of(want)),
+                  "of %.*s cut at %zu and %zu: %.*s, not %s", STR_ARG(in), a, b,
                   STR_ARG(buf_str(&l->text)), want);
     buf_fini(&l->text);
 }
@@ -84,7 +89,7 @@ static void assert_events(struct str in, const char *want)
     }
 }
 
-/* --- the standard ------------------------------------------------------------------------------------------------- */
+/* --- the standard ----------------------------------------------------------------------------- */
 
 START_TEST(streams_mean_what_the_standard_says)
 {
@@ -99,13 +104,17 @@ START_TEST(streams_mean_what_the_standard_says)
         {T("data\n\ndata\ndata\n\ndata:"), "||;|\n|;"},
         {T("data:test\n\ndata: test\n\n"), "|test|;|test|;"},
         /* types */
-        {T("event: add\ndata: 73857293\n\nevent: remove\ndata: 2153\n\n"), "add|73857293|;remove|2153|;"},
+        {T("event: add\ndata: 73857293\n\nevent: remove\ndata: 2153\n\n"),
+         "add|73857293|;remove|2153|;"},
         {T("event: a\nevent: b\ndata: x\n\ndata: y\n\n"), "b|x|;|y|;"},
         {T("event\ndata: x\n\n"), "|x|;"},
         {T("event: lost\n\ndata: x\n\n"), "|x|;"},
         /* ids stay until another comes, also those of what is no event */
-        {T("id: 1\ndata: a\n\ndata: b\n\nid: 2\n\ndata: c\n\nid:\ndata: d\n\n"), "|a|1;|b|1;|c|2;|d|;"},
-        {T("id: 1\0" "2\ndata: x\n\n"), "|x|;"},
+        {T("id: 1\ndata: a\n\ndata: b\n\nid: 2\n\ndata: c\n\nid:\ndata: d\n\n"),
+         "|a|1;|b|1;|c|2;|d|;"},
+        {T("id: 1\0"
+           "2\ndata: x\n\n"),
+         "|x|;"},
         {T("id: 7\ndata: a\n\nid: \0\ndata: b\n\n"), "|a|7;|b|7;"},
         /* comments, unknown fields, names as they are */
         {T(":\n: hb\n:data: x\n\n"), ""},
@@ -121,11 +130,21 @@ START_TEST(streams_mean_what_the_standard_says)
         {T("data: a\r\n\ndata: b\r\r\n"), "|a|;|b|;"},
         {T("\r\n\r\n\n\r\rdata: a\n\n\n\n\n"), "|a|;"},
         /* the mark at the start, and nowhere else */
-        {T("\xEF\xBB\xBF" "data: a\n\n"), "|a|;"},
-        {T("\xEF\xBB\xBF\n" "data: a\n\n"), "|a|;"},
-        {T("\xEF\xBB\xBF\xEF\xBB\xBF" "data: a\ndata: b\n\n"), "|b|;"},
-        {T("data: a\n\n\xEF\xBB\xBF" "data: b\n\n"), "|a|;"},
-        {T("\xEF\xBB" "data: b\n\n"), ""},
+        {T("\xEF\xBB\xBF"
+           "data: a\n\n"),
+         "|a|;"},
+        {T("\xEF\xBB\xBF\n"
+           "data: a\n\n"),
+         "|a|;"},
+        {T("\xEF\xBB\xBF\xEF\xBB\xBF"
+           "data: a\ndata: b\n\n"),
+         "|b|;"},
+        {T("data: a\n\n\xEF\xBB\xBF"
+           "data: b\n\n"),
+         "|a|;"},
+        {T("\xEF\xBB"
+           "data: b\n\n"),
+         ""},
         /* bytes pass as they are */
         {T("data: \xC3\xA4\xF0\x9F\x98\x80\n\n"), "|\xC3\xA4\xF0\x9F\x98\x80|;"},
         {T("data: {\"a\":[1,2]}\n\ndata: [DONE]\n\n"), "|{\"a\":[1,2]}|;|[DONE]|;"},
@@ -161,7 +180,10 @@ START_TEST(events_come_as_soon_as_their_blank_line)
     struct str in = STR("data: a\r\n\r\ndata: b\n\n");
     for (size_t i = 0; i < in.len; i++) {
         ck_assert_int_eq(feed(&p, in.at + i, 1), OK);
-        ck_assert_uint_eq(l.events, i < 9 ? 0 : i < in.len - 1 ? 1 : 2); /* a CR ends a line without waiting for its LF */
+        ck_assert_uint_eq(l.events, i < 9 ? 0
+                                    : i < in.len - 1
+                                        ? 1
+                                        : 2); /* a CR ends a line without waiting for its LF */
     }
     sse_parse_fini(&p);
     assert_log(&l, "|a|;|b|;", in, 0, 0);
@@ -186,15 +208,15 @@ START_TEST(a_stop_drops_what_comes_behind_it)
 }
 END_TEST
 
-/* --- limits ------------------------------------------------------------------------------------------------------- */
+/* --- limits ----------------------------------------------------------------------------------- */
 
-/* What is held never depends on how the bytes were cut: at the limit all cuts pass, past it none does, and both have given
- * out the same events. */
+/* What is held never depends on how the bytes were cut: at the limit all cuts pass, past it none
+ * does, and both have given out the same events. */
 START_TEST(the_limit_holds_however_the_bytes_are_cut)
 {
     static const struct {
         struct str in;
-        size_t needs; /* max_bytes */
+        size_t needs;     /* max_bytes */
         const char *past; /* what has come before it was passed */
     } rows[] = {
         {T("data: 0123456789\n\n"), 16, ""},
@@ -207,7 +229,9 @@ START_TEST(the_limit_holds_however_the_bytes_are_cut)
         {T("data: a\n\ndata: b\n\ndata: 0123456789\n\n"), 16, "|a|;|b|;"},
         {T("id: 12345\ndata: a\n\ndata: 0123\n\n"), 15, "|a|12345;"},
         {T("data: a\r\n\r\ndata: 0123456789\r\n\r\n"), 16, "|a|;"},
-        {T("\xEF\xBB\xBF" "data: 0123456789\n\n"), 19, ""},
+        {T("\xEF\xBB\xBF"
+           "data: 0123456789\n\n"),
+         19, ""},
         {T("data: 0123\ndata: 45\n\ndata: 0123\ndata: 45\n\n"), 12, ""},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -215,9 +239,11 @@ START_TEST(the_limit_holds_however_the_bytes_are_cut)
         for (size_t a = 0; a <= in.len; a++) {
             for (size_t b = a; b <= in.len; b++) {
                 struct log l;
-                ck_assert_msg(parse_cut(in, a, b, rows[i].needs, &l) == OK, "%zu at %zu, %zu", i, a, b);
+                ck_assert_msg(parse_cut(in, a, b, rows[i].needs, &l) == OK, "%zu at %zu, %zu", i, a,
+                              b);
                 buf_fini(&l.text);
-                ck_assert_msg(parse_cut(in, a, b, rows[i].needs - 1, &l) == ERR_LIMIT, "%zu at %zu, %zu", i, a, b);
+                ck_assert_msg(parse_cut(in, a, b, rows[i].needs - 1, &l) == ERR_LIMIT,
+                              "%zu at %zu, %zu", i, a, b);
                 assert_log(&l, rows[i].past, in, a, b);
             }
         }
@@ -255,7 +281,7 @@ START_TEST(a_stream_may_be_longer_than_the_limit_of_its_events)
 }
 END_TEST
 
-/* --- no memory ---------------------------------------------------------------------------------------------------- */
+/* --- no memory -------------------------------------------------------------------------------- */
 
 struct cut_stream {
     struct str in;
@@ -268,7 +294,8 @@ static enum err parse_without_memory(void *arg)
     struct log l = {.events = 0};
     struct sse_parser p;
     char text[256];
-    l.text = (struct buf){.data = text, .cap = sizeof text, .max = sizeof text}; /* no allocation of its own */
+    l.text = (struct buf){
+        .data = text, .cap = sizeof text, .max = sizeof text}; /* no allocation of its own */
     sse_parse_init(&p, 1000, take_event, &l);
     enum err e = sse_parse_feed(&p, c->in.at, c->cut);
     if (e == OK)
@@ -276,7 +303,8 @@ static enum err parse_without_memory(void *arg)
     sse_parse_fini(&p);
     struct str want = STR("add|a\nb|1;|c|1;");
     struct str got = buf_str(&l.text);
-    ck_assert(e == OK ? str_eq(got, want) : str_starts(want, got)); /* never an event that lacks something */
+    ck_assert(e == OK ? str_eq(got, want)
+                      : str_starts(want, got)); /* never an event that lacks something */
     return e;
 }
 

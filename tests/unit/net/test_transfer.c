@@ -1,5 +1,5 @@
-/* Transfers against a scripted server on loopback. The sockets are real, the clock is not: deadlines pass when a test says
- * so, and nothing here waits for time. */
+/* Transfers against a scripted server on loopback. The sockets are real, the clock is not:
+ * deadlines pass when a test says so, and nothing here waits for time. */
 #include "net/transfer.h"
 
 #include <check.h>
@@ -15,7 +15,8 @@ Suite *suite_net_transfer(void);
 enum { PATIENCE_TURNS = 20000, TIMEOUT_S = 60 };
 
 /* The resolver refuses it without asking anybody: a label is too long. */
-#define NO_SUCH_NAME "http://aaaaaaaaaaaaaaaabbbbbbbbbbbbbbbbccccccccccccccccddddddddddddddddeeeeeeee.invalid/"
+#define NO_SUCH_NAME                                                                               \
+    "http://aaaaaaaaaaaaaaaabbbbbbbbbbbbbbbbccccccccccccccccddddddddddddddddeeeeeeee.invalid/"
 
 static struct clock_fake fake;
 static struct loop *loop;
@@ -24,11 +25,13 @@ static struct loopback *server;
 
 static struct transfer_deadlines usual(void)
 {
-    return (struct transfer_deadlines){
-        .connect_ms = 5000, .first_byte_ms = 20000, .idle_ms = 10000, .end_at_ms = loop_now_ms(loop) + 10000000};
+    return (struct transfer_deadlines){.connect_ms = 5000,
+                                       .first_byte_ms = 20000,
+                                       .idle_ms = 10000,
+                                       .end_at_ms = loop_now_ms(loop) + 10000000};
 }
 
-/* --- a transfer and what became of it ----------------------------------------------------------------------------- */
+/* --- a transfer and what became of it --------------------------------------------------------- */
 
 struct probe {
     struct transfer *t;
@@ -85,7 +88,8 @@ static struct http_request get(size_t script)
     return (struct http_request){.method = "GET", .url = loopback_url(server, "http", script)};
 }
 
-static void start_request(struct probe *p, const struct http_request *r, struct transfer_deadlines d)
+static void start_request(struct probe *p, const struct http_request *r,
+                          struct transfer_deadlines d)
 {
     unsigned chunks = p->chunks, done = p->done;
     ck_assert_int_eq(transfer_start(pool, r, &d, &events, p, &p->t), OK);
@@ -99,7 +103,7 @@ static void start(struct probe *p, size_t script)
     start_request(p, &r, usual());
 }
 
-/* --- the loop ----------------------------------------------------------------------------------------------------- */
+/* --- the loop --------------------------------------------------------------------------------- */
 
 static void turn(void)
 {
@@ -140,7 +144,8 @@ static void run(struct probe *p, size_t script)
 
 static void open_pool(uint32_t max_idle)
 {
-    struct transfer_pool_options options = {.max_idle = max_idle, .idle_ms = 60000, .max_age_ms = 3600000};
+    struct transfer_pool_options options = {
+        .max_idle = max_idle, .idle_ms = 60000, .max_age_ms = 3600000};
     ck_assert_int_eq(transfer_pool_create(loop, &options, &pool), OK);
 }
 
@@ -164,7 +169,8 @@ static void tear_down(void)
     ck_assert_int_eq(mem_live(), 0);
 }
 
-#define SERVE(scripts) (server = loopback_open((scripts), sizeof(scripts) / sizeof(scripts)[0], NULL))
+#define SERVE(scripts)                                                                             \
+    (server = loopback_open((scripts), sizeof(scripts) / sizeof(scripts)[0], NULL))
 
 #define OK_HELLO SAYS("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
 
@@ -181,7 +187,7 @@ static bool request_has(size_t index, const char *line)
     return memmem(r.at, r.len, line, strlen(line)) != NULL;
 }
 
-/* --- answers ------------------------------------------------------------------------------------------------------ */
+/* --- answers ---------------------------------------------------------------------------------- */
 
 START_TEST(an_answer_comes_whole_whatever_its_status)
 {
@@ -190,7 +196,8 @@ START_TEST(an_answer_comes_whole_whatever_its_status)
         {{SAYS("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nbusy")}},
         {{SAYS("HTTP/1.1 302 Found\r\nLocation: /0\r\nContent-Length: 0\r\n\r\n")}},
         {{SAYS("HTTP/1.1 204 No Content\r\n\r\n")}},
-        {{SAYS("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n")}},
+        {{SAYS(
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n")}},
         {{SAYS("HTTP/1.1 200 OK\r\n\r\nup to the end"), CLOSES}},
         {{SAYS("HTTP/1.0 200 OK\r\n\r\nold"), CLOSES}},
         {{SAYS("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"), OK_HELLO}},
@@ -251,9 +258,12 @@ START_TEST(a_request_is_sent_as_it_was_given)
     start_request(&p, &r, usual());
     PUMP_UNTIL(p.done);
     ck_assert(str_starts(loopback_request(server, 0), STR("POST /0 HTTP/1.1\r\n")));
-    static const char *const lines[] = {"\r\nContent-Type: application/json\r\n", "\r\nAuthorization: Bearer k\r\n",
-                                        "\r\nX-Empty:\r\n",                       "\r\nX-Blank:\r\n",
-                                        "\r\nContent-Length: 7\r\n",              "\r\n\r\n{\"a\":1}"};
+    static const char *const lines[] = {"\r\nContent-Type: application/json\r\n",
+                                        "\r\nAuthorization: Bearer k\r\n",
+                                        "\r\nX-Empty:\r\n",
+                                        "\r\nX-Blank:\r\n",
+                                        "\r\nContent-Length: 7\r\n",
+                                        "\r\n\r\n{\"a\":1}"};
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
         ck_assert_msg(request_has(0, lines[i]), "%s", lines[i]);
     ck_assert(!request_has(0, "Expect"));
@@ -280,7 +290,8 @@ START_TEST(methods_go_with_and_without_a_body)
         {"PATCH", "x", "PATCH /0 HTTP/1.1\r\n", 0},    {"GET", NULL, "GET /0 HTTP/1.1\r\n", 0},
     };
     SERVE(scripts);
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) { /* one handle serves all of them, in turn */
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0];
+         i++) { /* one handle serves all of them, in turn */
         struct probe p;
         probe_init(&p);
         struct http_request r = get(rows[i].script);
@@ -323,9 +334,9 @@ static void read_headers(struct probe *p)
 
 START_TEST(headers_can_be_read_while_it_comes_and_at_its_end)
 {
-    static const struct loopback_script scripts[] = {
-        {{SAYS("HTTP/1.1 429 Too Many\r\nX-Limit: 1\r\nRetry-After:  7 \r\nX-Limit: 2\r\nX-Empty:\r\n"
-               "Content-Length: 2\r\n\r\nno")}}};
+    static const struct loopback_script scripts[] = {{{SAYS(
+        "HTTP/1.1 429 Too Many\r\nX-Limit: 1\r\nRetry-After:  7 \r\nX-Limit: 2\r\nX-Empty:\r\n"
+        "Content-Length: 2\r\n\r\nno")}}};
     struct probe p;
     probe_init(&p);
     SERVE(scripts);
@@ -364,7 +375,8 @@ START_TEST(a_body_larger_than_every_buffer_comes_whole)
 {
     enum { TIMES = 400000 };
     static const struct loopback_script scripts[] = {
-        {{SAYS("HTTP/1.1 200 OK\r\nContent-Length: 6400000\r\n\r\n"), REPEATS("0123456789abcdef", TIMES)}}};
+        {{SAYS("HTTP/1.1 200 OK\r\nContent-Length: 6400000\r\n\r\n"),
+          REPEATS("0123456789abcdef", TIMES)}}};
     struct probe p;
     probe_init(&p);
     SERVE(scripts);
@@ -404,7 +416,7 @@ START_TEST(a_body_larger_than_every_buffer_is_sent_whole)
 }
 END_TEST
 
-/* --- failures ----------------------------------------------------------------------------------------------------- */
+/* --- failures --------------------------------------------------------------------------------- */
 
 START_TEST(a_broken_answer_is_told_from_none)
 {
@@ -449,7 +461,8 @@ START_TEST(a_broken_answer_is_told_from_none)
         struct probe p;
         probe_init(&p);
         run(&p, i);
-        ck_assert_msg(p.code == want[i].code, "%s: %s, %s", want[i].what, err_code(p.code), p.detail);
+        ck_assert_msg(p.code == want[i].code, "%s: %s, %s", want[i].what, err_code(p.code),
+                      p.detail);
         ck_assert_msg(p.was_sent, "%s", want[i].what);
         ck_assert_msg(p.detail[0] != '\0', "%s", want[i].what);
         ck_assert_uint_eq(loopback_requests_of(server, i), 1);
@@ -476,7 +489,8 @@ START_TEST(what_cannot_be_reached_was_not_sent)
         struct http_request r = {.method = "GET", .url = urls[i]};
         start_request(&p, &r, usual());
         PUMP_UNTIL(p.done);
-        ck_assert_msg(p.code == ERR_PROVIDER_UNREACHABLE, "%s: %s, %s", urls[i], err_code(p.code), p.detail);
+        ck_assert_msg(p.code == ERR_PROVIDER_UNREACHABLE, "%s: %s, %s", urls[i], err_code(p.code),
+                      p.detail);
         ck_assert_int_eq(p.status, 0);
         ck_assert(!p.was_sent);
         buf_fini(&p.body);
@@ -502,7 +516,7 @@ START_TEST(who_says_stop_gets_the_end_and_nothing_more)
 }
 END_TEST
 
-/* --- connections that are used again ------------------------------------------------------------------------------ */
+/* --- connections that are used again ---------------------------------------------------------- */
 
 START_TEST(a_connection_is_used_again)
 {
@@ -562,7 +576,8 @@ END_TEST
 START_TEST(bytes_on_an_idle_connection_belong_to_no_answer)
 {
     static const struct loopback_script scripts[] = {
-        {{OK_HELLO, WAITS(1), SAYS("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")}}, {{OK_HELLO}}};
+        {{OK_HELLO, WAITS(1), SAYS("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")}},
+        {{OK_HELLO}}};
     struct probe p;
     probe_init(&p);
     SERVE(scripts);
@@ -580,7 +595,7 @@ START_TEST(bytes_on_an_idle_connection_belong_to_no_answer)
 }
 END_TEST
 
-/* --- deadlines ---------------------------------------------------------------------------------------------------- */
+/* --- deadlines -------------------------------------------------------------------------------- */
 
 static void assert_timeout(struct probe *p, const char *detail, int status, bool was_sent)
 {
@@ -600,7 +615,8 @@ START_TEST(connecting_has_a_deadline)
     for (int tls = 0; tls < 2; tls++) { /* TCP that is not answered, then TLS */
         probe_init(&p);
         server = tls ? loopback_open(scripts, 1, NULL) : loopback_open_deaf();
-        struct http_request r = {.method = "GET", .url = loopback_url(server, tls ? "https" : "http", 0)};
+        struct http_request r = {.method = "GET",
+                                 .url = loopback_url(server, tls ? "https" : "http", 0)};
         start_request(&p, &r, usual());
         pump_a_while();
         advance(4999);
@@ -695,7 +711,7 @@ START_TEST(an_end_that_has_passed_already_is_told_at_once)
 }
 END_TEST
 
-/* --- cancel ------------------------------------------------------------------------------------------------------- */
+/* --- cancel ----------------------------------------------------------------------------------- */
 
 static void assert_cancelled(struct probe *p, size_t gone)
 {
@@ -732,7 +748,8 @@ START_TEST(cancelling_while_connecting_gives_the_socket_back)
     for (int tls = 0; tls < 2; tls++) {
         probe_init(&p);
         server = tls ? loopback_open(scripts, 1, NULL) : loopback_open_deaf();
-        struct http_request r = {.method = "GET", .url = loopback_url(server, tls ? "https" : "http", 0)};
+        struct http_request r = {.method = "GET",
+                                 .url = loopback_url(server, tls ? "https" : "http", 0)};
         start_request(&p, &r, usual());
         pump_a_while();
         transfer_cancel(p.t);
@@ -753,7 +770,8 @@ START_TEST(cancelling_closes_the_socket_at_once_in_every_phase)
         {{SAYS("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello"), WAITS(100)}},
         {{SAYS("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel"), WAITS(100)}},
         {{SAYS("HTTP/1.1 200 OK\r\n\r\nhello"), WAITS(100)}},
-        {{REPEATS("HTTP/1.1 200 OK\r\nContent-Length: 999999999\r\n\r\n", 1), REPEATS("0123456789abcdef", 999999)}},
+        {{REPEATS("HTTP/1.1 200 OK\r\nContent-Length: 999999999\r\n\r\n", 1),
+          REPEATS("0123456789abcdef", 999999)}},
     };
     SERVE(scripts);
     for (size_t i = 0; i < sizeof scripts / sizeof scripts[0]; i++) {
@@ -813,7 +831,8 @@ START_TEST(one_can_be_cancelled_from_the_callback_with_its_last_bytes)
 {
     static const struct loopback_script scripts[] = {
         {{OK_HELLO}},
-        {{SAYS("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n")}},
+        {{SAYS(
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n")}},
     };
     SERVE(scripts);
     for (size_t i = 0; i < sizeof scripts / sizeof scripts[0]; i++) {
@@ -954,7 +973,7 @@ START_TEST(destroying_the_pool_cancels_what_is_left)
 }
 END_TEST
 
-/* --- pause -------------------------------------------------------------------------------------------------------- */
+/* --- pause ------------------------------------------------------------------------------------ */
 
 #define LONG_ANSWER                                                                                \
     SAYS("HTTP/1.1 200 OK\r\nContent-Length: 1600000\r\n\r\n"), REPEATS("0123456789abcdef", 100000)
@@ -994,7 +1013,8 @@ static void read_all_headers(struct probe *p)
 START_TEST(a_pause_before_anything_came_holds_as_well)
 {
     static const struct loopback_script scripts[] = {
-        {{SAYS("HTTP/1.1 200 OK\r\nContent-Length: 1600000\r\nX-More: 1\r\n\r\n"), REPEATS("0123456789abcdef", 100000)}}};
+        {{SAYS("HTTP/1.1 200 OK\r\nContent-Length: 1600000\r\nX-More: 1\r\n\r\n"),
+          REPEATS("0123456789abcdef", 100000)}}};
     for (int begun = 0; begun < 2; begun++) {
         struct probe p;
         probe_init(&p);
@@ -1134,7 +1154,7 @@ START_TEST(a_pause_of_one_that_was_recycled_does_not_linger)
 }
 END_TEST
 
-/* --- many --------------------------------------------------------------------------------------------------------- */
+/* --- many ------------------------------------------------------------------------------------- */
 
 enum { MANY = 200 };
 
@@ -1163,7 +1183,8 @@ static void finish_many(void)
         buf_fini(&many[i].body);
 }
 
-/* curl would hold all but the first back until it knows whether the server speaks HTTP/2 without TLS. */
+/* curl would hold all but the first back until it knows whether the server speaks HTTP/2 without
+ * TLS. */
 START_TEST(two_hundred_are_under_way_at_once_before_the_first_is_answered)
 {
     static const struct loopback_script scripts[] = {{{WAITS(1), OK_HELLO}}};
@@ -1247,7 +1268,7 @@ START_TEST(those_that_wait_for_a_look_up_can_be_cancelled_and_time_out)
 }
 END_TEST
 
-/* --- no memory ---------------------------------------------------------------------------------------------------- */
+/* --- no memory -------------------------------------------------------------------------------- */
 
 START_TEST(no_memory_fails_one_transfer_and_not_the_next)
 {
@@ -1262,7 +1283,8 @@ START_TEST(no_memory_fails_one_transfer_and_not_the_next)
         loop_turn(loop);
         buf_reserve(&p.body, 64);
         mem_fail_nth(n);
-        struct transfer_pool_options options = {.max_idle = 2, .idle_ms = 1000, .max_age_ms = 1000, .ca_file = "/dev/null"};
+        struct transfer_pool_options options = {
+            .max_idle = 2, .idle_ms = 1000, .max_age_ms = 1000, .ca_file = "/dev/null"};
         enum err e = transfer_pool_create(loop, &options, &pool);
         if (e == OK) {
             struct http_request r = get(0);
@@ -1310,7 +1332,8 @@ Suite *suite_net_transfer(void)
     tcase_add_test(t, what_cannot_be_reached_was_not_sent);
     tcase_add_test(t, who_says_stop_gets_the_end_and_nothing_more);
     tcase_add_test(t, a_connection_is_used_again);
-    tcase_add_test(t, a_connection_that_dies_under_a_request_is_reported_and_the_request_not_sent_again);
+    tcase_add_test(
+        t, a_connection_that_dies_under_a_request_is_reported_and_the_request_not_sent_again);
     tcase_add_test(t, a_connection_that_was_closed_while_idle_is_replaced);
     tcase_add_test(t, bytes_on_an_idle_connection_belong_to_no_answer);
     tcase_add_test(t, connecting_has_a_deadline);

@@ -118,7 +118,7 @@ static void close_limiter(void)
     limiter_fini(&l);
 }
 
-/* --- going ---------------------------------------------------------------------------------- */
+/* --- going ------------------------------------------------------------------------------------ */
 
 START_TEST(the_defaults_are_those_of_the_api)
 {
@@ -180,7 +180,7 @@ START_TEST(more_tokens_than_the_burst_are_refused_at_once)
 }
 END_TEST
 
-/* --- waiting -------------------------------------------------------------------------------- */
+/* --- waiting ---------------------------------------------------------------------------------- */
 
 START_TEST(a_slot_is_awaited_until_one_comes_back)
 {
@@ -413,7 +413,7 @@ START_TEST(a_loop_whose_clock_is_behind_is_taken_to_be_at_the_latest_time)
 }
 END_TEST
 
-/* --- ending --------------------------------------------------------------------------------- */
+/* --- ending ----------------------------------------------------------------------------------- */
 
 START_TEST(tokens_are_settled_by_what_was_used)
 {
@@ -529,7 +529,7 @@ START_TEST(an_absurd_hint_is_cut_to_the_policy)
 }
 END_TEST
 
-/* --- the breaker ---------------------------------------------------------------------------- */
+/* --- the breaker ------------------------------------------------------------------------------ */
 
 START_TEST(only_what_speaks_of_the_providers_health_opens_the_breaker)
 {
@@ -753,7 +753,7 @@ START_TEST(an_open_breaker_outlives_a_restart)
 }
 END_TEST
 
-/* --- reload and status ---------------------------------------------------------------------- */
+/* --- reload and status ------------------------------------------------------------------------ */
 
 START_TEST(a_reload_lets_go_who_now_can)
 {
@@ -873,7 +873,7 @@ START_TEST(first_attempts_pay_for_retries)
 }
 END_TEST
 
-/* --- laws ----------------------------------------------------------------------------------- */
+/* --- laws ------------------------------------------------------------------------------------- */
 
 /* A gateway with tickets that live random lives, and what it must be able to say at any time. */
 enum { LIVES = 120, TENANTS = 5, GRANTS = 20000 };

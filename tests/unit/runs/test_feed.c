@@ -8,7 +8,7 @@
 
 Suite *suite_runs_feed(void);
 
-/* --- a few events ------------------------------------------------------------------------------------------------- */
+/* --- a few events ----------------------------------------------------------------------------- */
 
 static struct feed feed;
 
@@ -91,7 +91,8 @@ START_TEST(news_does_not_pass_a_fact_that_waits)
     news();
     ck_assert_uint_eq(published(), 1);
     feed_save_done(&feed);
-    ck_assert_uint_eq(published(), 4); /* what came meanwhile is news, and nothing waits before it */
+    ck_assert_uint_eq(published(),
+                      4); /* what came meanwhile is news, and nothing waits before it */
 }
 END_TEST
 
@@ -207,7 +208,8 @@ START_TEST(no_slice_is_empty)
     struct feed_slice slices[2];
     ck_assert_uint_eq(feed_count(&feed, &start, &feed.published), 1);
     feed_slices(&feed, &start, &feed.published, slices);
-    ck_assert(slices[0].first_seq == 1 && slices[0].last_seq == 1 && slices[0].lines.len == sizeof line - 1);
+    ck_assert(slices[0].first_seq == 1 && slices[0].last_seq == 1 &&
+              slices[0].lines.len == sizeof line - 1);
     save();
     struct feed_pos before = feed_publish(&feed);
     ck_assert_uint_eq(feed_count(&feed, &before, &feed.published), 1);
@@ -217,7 +219,7 @@ START_TEST(no_slice_is_empty)
 }
 END_TEST
 
-/* --- against a model ---------------------------------------------------------------------------------------------- */
+/* --- against a model -------------------------------------------------------------------------- */
 
 enum { EVENTS = 3000, HELD = 40 };
 
@@ -259,7 +261,8 @@ static void must_hold(const struct feed_slice *s, uint64_t seed)
 }
 
 /* Slices from one place to another cover exactly what lies between. */
-static void must_cover(const struct feed_pos *from, const struct feed_pos *to, struct rng *rng, uint64_t seed)
+static void must_cover(const struct feed_pos *from, const struct feed_pos *to, struct rng *rng,
+                       uint64_t seed)
 {
     static struct feed_slice slices[EVENTS];
     uint32_t n = feed_count(&feed, from, to);
@@ -302,7 +305,8 @@ static void append_random(struct rng *rng, uint64_t seed)
     uint64_t seq = feed_next_seq(&feed);
     if (seq - base > EVENTS)
         return;
-    uint32_t len = (uint32_t)property_between(rng, 1, property_chance(rng, 0.02) ? sizeof line : 400);
+    uint32_t len =
+        (uint32_t)property_between(rng, 1, property_chance(rng, 0.02) ? sizeof line : 400);
     events[seq - base].kind = property_chance(rng, 0.15) ? EVENT_FACT : EVENT_NEWS;
     events[seq - base].len = len;
     make_line(seq, len, line);

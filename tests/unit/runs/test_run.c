@@ -1,4 +1,5 @@
-/* A run from its acceptance to its end, on `sim`: what it tells, what is stored of it, when it may be told. */
+/* A run from its acceptance to its end, on `sim`: what it tells, what is stored of it, when it may
+ * be told. */
 #include "runs/run.h"
 
 #include <check.h>
@@ -28,7 +29,8 @@ static void tear_down(void)
 
 START_TEST(a_plain_call_tells_what_the_contract_says)
 {
-    struct id id = rig_run(&rig, 0, "{\"agent\":\"echo\",\"input\":\"say hello\"}", (enum way)_i, &created);
+    struct id id =
+        rig_run(&rig, 0, "{\"agent\":\"echo\",\"input\":\"say hello\"}", (enum way)_i, &created);
     rig_advance(&rig, 100);
     ck_assert_uint_eq(created.accepted, 1);
     ck_assert_str_eq(rig_types(rig_events(&rig, &id)), PLAIN_CALL);

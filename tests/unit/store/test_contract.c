@@ -6,7 +6,7 @@
 
 Suite *suite_store_contract(void);
 
-/* --- SQLite ------------------------------------------------------------------------------------------------------- */
+/* --- SQLite ----------------------------------------------------------------------------------- */
 
 static void create_sqlite(void)
 {
@@ -14,7 +14,8 @@ static void create_sqlite(void)
     sqlite_rig_options.queue_bytes = CONTRACT_QUEUE_BYTES;
 }
 
-/* The log's fsync fails: the frames are there, and found when the database is opened again; or they never were. */
+/* The log's fsync fails: the frames are there, and found when the database is opened again; or they
+ * never were. */
 static void fail_sqlite_commit(bool done)
 {
     struct fault fault = {.file = FAULT_WAL,
@@ -53,7 +54,7 @@ static void set_up_sqlite(void)
     contract_set_up(&on_sqlite);
 }
 
-/* --- the fake ----------------------------------------------------------------------------------------------------- */
+/* --- the fake --------------------------------------------------------------------------------- */
 
 static struct store_fake *fake;
 

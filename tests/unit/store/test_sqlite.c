@@ -36,7 +36,8 @@ static void must_refuse(enum err code, const char *hint)
     struct error error = {.message = ""};
     ck_assert_int_eq(sqlite_rig_try_open(&store, &error), code);
     ck_assert_int_eq(error.code, code);
-    ck_assert_msg(strstr(error.message, hint) != NULL, "\"%s\" does not hold \"%s\"", error.message, hint);
+    ck_assert_msg(strstr(error.message, hint) != NULL, "\"%s\" does not hold \"%s\"", error.message,
+                  hint);
 }
 
 static void write_file(const void *bytes, size_t n)
@@ -47,7 +48,7 @@ static void write_file(const void *bytes, size_t n)
     close(fd);
 }
 
-/* --- the lock ----------------------------------------------------------------------------------------------------- */
+/* --- the lock --------------------------------------------------------------------------------- */
 
 START_TEST(a_second_opening_is_refused_and_names_the_process)
 {
@@ -99,7 +100,7 @@ START_TEST(a_path_that_cannot_be_is_refused)
 }
 END_TEST
 
-/* --- the lease ---------------------------------------------------------------------------------------------------- */
+/* --- the lease -------------------------------------------------------------------------------- */
 
 START_TEST(epochs_grow_strictly_whatever_happens_between)
 {
@@ -116,7 +117,7 @@ START_TEST(epochs_grow_strictly_whatever_happens_between)
 }
 END_TEST
 
-/* --- files that are none of ours ---------------------------------------------------------------------------------- */
+/* --- files that are none of ours -------------------------------------------------------------- */
 
 START_TEST(a_file_that_is_no_database_is_refused_and_left_as_it_is)
 {
@@ -152,13 +153,14 @@ START_TEST(a_database_whose_first_page_was_overwritten_is_refused)
     store_close(sqlite_rig_open());
     memset(junk, 0xA5, sizeof junk);
     int fd = open(sqlite_rig_path(), O_WRONLY);
-    ck_assert_int_eq(pwrite(fd, junk, sizeof junk - 100, 100), sizeof junk - 100); /* behind the header */
+    ck_assert_int_eq(pwrite(fd, junk, sizeof junk - 100, 100),
+                     sizeof junk - 100); /* behind the header */
     close(fd);
     must_refuse(ERR_IO, sqlite_rig_path());
 }
 END_TEST
 
-/* --- memory ------------------------------------------------------------------------------------------------------- */
+/* --- memory ----------------------------------------------------------------------------------- */
 
 START_TEST(out_of_memory_is_told_and_leaves_nothing_behind)
 {

@@ -28,7 +28,7 @@ static void tear_down(void)
     loop_destroy(loop);
 }
 
-/* --- overhearing what is executed --------------------------------------------------------------------------------- */
+/* --- overhearing what is executed ------------------------------------------------------------- */
 
 enum { HEARD_MAX = 256 };
 
@@ -68,11 +68,12 @@ static int on_connection(sqlite3 *db, char **ret_error, const void *api)
 
 typedef void (*extension_fn)(void);
 
-/* --- doing everything that a store can do ------------------------------------------------------------------------- */
+/* --- doing everything that a store can do ----------------------------------------------------- */
 
 static void list(struct store_filter filter)
 {
-    struct store_list l = {.op.kind = STORE_LIST, .tenant = STR("t"), .filter = filter, .limit = 10};
+    struct store_list l = {
+        .op.kind = STORE_LIST, .tenant = STR("t"), .filter = filter, .limit = 10};
     arena_init(&l.arena, 1 << 20);
     ck_assert_int_eq(calls_do(store, loop, &l.op), STORE_OK);
     arena_fini(&l.arena);
@@ -84,7 +85,8 @@ static void do_lists(void)
     list((struct store_filter){.has_state = true, .state = RUN_RUNNING});
     list((struct store_filter){.has_state = true, .state = RUN_SUCCEEDED});
     list((struct store_filter){.has_state = true, .state = RUN_FAILED});
-    list((struct store_filter){.metadata_count = 2, .metadata_keys = {STR("a"), STR("c")},
+    list((struct store_filter){.metadata_count = 2,
+                               .metadata_keys = {STR("a"), STR("c")},
                                .metadata_values = {STR("b"), STR("d")}});
 }
 
@@ -150,14 +152,15 @@ static void do_everything(void)
     store_close(store);
 }
 
-/* --- the plans ---------------------------------------------------------------------------------------------------- */
+/* --- the plans -------------------------------------------------------------------------------- */
 
 /* Partial indexes hold few rows: going through all of those is what they are for. */
 static bool is_fine(const char *step, const char *sql)
 {
     if (strstr(step, "run_open") != NULL)
         return true;
-    if (strncmp(step, "SCAN run", 8) == 0 || strncmp(step, "SCAN segment", 12) == 0 || strncmp(step, "SCAN label", 10) == 0)
+    if (strncmp(step, "SCAN run", 8) == 0 || strncmp(step, "SCAN segment", 12) == 0 ||
+        strncmp(step, "SCAN label", 10) == 0)
         return false;
     /* Those that are open are few, or another walk is chosen; lanes are asked for once. */
     bool sorts_few = strstr(sql, "state < 10") != NULL;
@@ -168,7 +171,8 @@ static void look_at_plan(sqlite3 *db, const char *sql)
 {
     sqlite3_stmt *stmt;
     char *explain = sqlite3_mprintf("EXPLAIN QUERY PLAN %s", sql);
-    ck_assert_msg(sqlite3_prepare_v2(db, explain, -1, &stmt, NULL) == SQLITE_OK, "%s: %s", sql, sqlite3_errmsg(db));
+    ck_assert_msg(sqlite3_prepare_v2(db, explain, -1, &stmt, NULL) == SQLITE_OK, "%s: %s", sql,
+                  sqlite3_errmsg(db));
     while (sqlite3_step(stmt) == SQLITE_ROW) {
         const char *step = (const char *)sqlite3_column_text(stmt, 3);
         ck_assert_msg(is_fine(step, sql), "%s: %s", sql, step);
@@ -205,11 +209,12 @@ START_TEST(no_statement_goes_through_a_whole_table)
     look_at_plan(db, "DELETE FROM segment WHERE run = 1");
     look_at_plan(db, "DELETE FROM label WHERE run = 1");
     sqlite3_close(db);
-    ck_assert_int_ge(looked_at, 28); /* as many as there are: see sqlite_apply.c, _reader.c and _list.c */
+    ck_assert_int_ge(looked_at,
+                     28); /* as many as there are: see sqlite_apply.c, _reader.c and _list.c */
 }
 END_TEST
 
-/* --- rows that cannot be read ------------------------------------------------------------------------------------- */
+/* --- rows that cannot be read ----------------------------------------------------------------- */
 
 /* One such row used to stand first in its lane for ever, and to fail every list. */
 START_TEST(a_row_that_cannot_be_read_is_passed_over)
@@ -259,19 +264,21 @@ START_TEST(a_claim_takes_what_fits_into_memory_and_leaves_the_rest)
 }
 END_TEST
 
-/* --- long lists --------------------------------------------------------------------------------------------------- */
+/* --- long lists ------------------------------------------------------------------------------- */
 
 START_TEST(a_page_whose_matches_are_rare_is_short_and_says_where_to_go_on)
 {
     store = sqlite_rig_open();
     store_close(store);
-    sqlite_rig_sql("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60000)"
-                   " INSERT INTO run (key, tenant, id, state, task_state, owner, lane, wake_at, seq, created_at, started_at,"
-                   " finished_at, timeout_ms, flags, calls, attempt_count, input_tokens, output_tokens, workflow_version,"
-                   " name, spec) SELECT i, 't', CAST(printf('%016d', i) AS BLOB), 10, 10, 0, '', 0, 1, 1, 1, 1, 1, 0, 0, 0,"
-                   " 0, 0, 0, CASE i WHEN 5 THEN 'rare' END, '{}' FROM n");
+    sqlite_rig_sql(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60000)"
+        " INSERT INTO run (key, tenant, id, state, task_state, owner, lane, wake_at, seq, created_at, started_at,"
+        " finished_at, timeout_ms, flags, calls, attempt_count, input_tokens, output_tokens, workflow_version,"
+        " name, spec) SELECT i, 't', CAST(printf('%016d', i) AS BLOB), 10, 10, 0, '', 0, 1, 1, 1, 1, 1, 0, 0, 0,"
+        " 0, 0, 0, CASE i WHEN 5 THEN 'rare' END, '{}' FROM n");
     store = sqlite_rig_open();
-    struct store_list l = {.op.kind = STORE_LIST, .tenant = STR("t"), .filter = {.name = STR("rare")}, .limit = 10};
+    struct store_list l = {
+        .op.kind = STORE_LIST, .tenant = STR("t"), .filter = {.name = STR("rare")}, .limit = 10};
     arena_init(&l.arena, 1 << 20);
     ck_assert_int_eq(calls_do(store, loop, &l.op), STORE_OK);
     ck_assert_uint_eq(l.count, 0);

@@ -30,22 +30,24 @@ static void tear_down(void)
     loop_destroy(loop);
 }
 
-/* Runs `first` to `last`, as the store would have them: with an event, a label, an output of that many bytes. */
+/* Runs `first` to `last`, as the store would have them: with an event, a label, an output of that
+ * many bytes. */
 static void add_runs(int first, int last, int state, int64_t at_ms, int output_bytes)
 {
     char sql[2048];
-    snprintf(sql, sizeof sql,
-             "BEGIN;"
-             "WITH RECURSIVE n(i) AS (SELECT %d UNION ALL SELECT i + 1 FROM n WHERE i < %d)"
-             " INSERT INTO run (key, tenant, id, state, task_state, owner, lane, wake_at, seq, created_at, started_at,"
-             " finished_at, timeout_ms, flags, calls, attempt_count, input_tokens, output_tokens, workflow_version, spec,"
-             " output) SELECT i, 't', CAST(printf('%%016d', i) AS BLOB), %d, 0, 0, 'sim', 0, 1, %lld, 0, %lld, 1000, 0, 0, 0,"
-             " 0, 0, 0, '{}', hex(zeroblob(%d)) FROM n;"
-             "INSERT INTO segment (run, first, last, lines) SELECT key, 1, 1, '{}' FROM run WHERE key BETWEEN %d AND %d;"
-             "INSERT INTO label SELECT 't', 'k', 'v', id, key FROM run WHERE key BETWEEN %d AND %d;"
-             "COMMIT",
-             first, last, state, (long long)at_ms, (long long)(state >= 10 ? at_ms : 0), output_bytes / 2, first, last,
-             first, last);
+    snprintf(
+        sql, sizeof sql,
+        "BEGIN;"
+        "WITH RECURSIVE n(i) AS (SELECT %d UNION ALL SELECT i + 1 FROM n WHERE i < %d)"
+        " INSERT INTO run (key, tenant, id, state, task_state, owner, lane, wake_at, seq, created_at, started_at,"
+        " finished_at, timeout_ms, flags, calls, attempt_count, input_tokens, output_tokens, workflow_version, spec,"
+        " output) SELECT i, 't', CAST(printf('%%016d', i) AS BLOB), %d, 0, 0, 'sim', 0, 1, %lld, 0, %lld, 1000, 0, 0, 0,"
+        " 0, 0, 0, '{}', hex(zeroblob(%d)) FROM n;"
+        "INSERT INTO segment (run, first, last, lines) SELECT key, 1, 1, '{}' FROM run WHERE key BETWEEN %d AND %d;"
+        "INSERT INTO label SELECT 't', 'k', 'v', id, key FROM run WHERE key BETWEEN %d AND %d;"
+        "COMMIT",
+        first, last, state, (long long)at_ms, (long long)(state >= 10 ? at_ms : 0),
+        output_bytes / 2, first, last, first, last);
     sqlite_rig_sql(sql);
 }
 
@@ -81,7 +83,8 @@ START_TEST(ended_runs_go_when_they_are_old_enough)
     wait_for_count(8);
     pass_through_writer();
     ck_assert_int_eq(count(), 8);
-    ck_assert_int_eq(sqlite_rig_sql("SELECT count(*) FROM run WHERE key BETWEEN 11 AND 13 OR key >= 21"), 8);
+    ck_assert_int_eq(
+        sqlite_rig_sql("SELECT count(*) FROM run WHERE key BETWEEN 11 AND 13 OR key >= 21"), 8);
     ck_assert_int_eq(sqlite_rig_sql("SELECT count(*) FROM segment"), 8);
     ck_assert_int_eq(sqlite_rig_sql("SELECT count(*) FROM label"), 8);
 }
@@ -153,8 +156,9 @@ START_TEST(a_retention_whose_commit_fails_is_a_failure_of_the_disk)
 {
     add_runs(1, 10, RUN_SUCCEEDED, 1000, 100);
     sqlite_rig_options.retain_ms = DAY_MS;
-    faulty_vfs_arm(&(struct fault){FAULT_WAL, FAULT_SYNC, .after = 1, .times = 2, .code = SQLITE_IOERR_FSYNC});
-    store = sqlite_rig_open(); /* the first one is the lease's */
+    faulty_vfs_arm(
+        &(struct fault){FAULT_WAL, FAULT_SYNC, .after = 1, .times = 2, .code = SQLITE_IOERR_FSYNC});
+    store = sqlite_rig_open();       /* the first one is the lease's */
     while (faulty_vfs_strikes() < 2) /* the second one meets the healing */
         calls_turn(loop);
     while (!store_is_available(store))
@@ -172,7 +176,8 @@ Suite *suite_store_sqlite_retain(void)
     tcase_add_test(t, ended_runs_go_when_they_are_old_enough);
     tcase_add_test(t, a_run_that_was_made_long_ago_and_ended_lately_stays);
     tcase_add_test(t, without_retention_everything_stays);
-    tcase_add_test(t, a_database_that_is_too_large_loses_its_oldest_ended_runs_and_no_more_than_needed);
+    tcase_add_test(
+        t, a_database_that_is_too_large_loses_its_oldest_ended_runs_and_no_more_than_needed);
     tcase_add_test(t, a_great_many_old_runs_go_in_steps_between_which_others_write);
     tcase_add_test(t, a_retention_whose_commit_fails_is_a_failure_of_the_disk);
     suite_add_tcase(s, t);

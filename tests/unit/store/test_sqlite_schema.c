@@ -21,7 +21,8 @@ static void must_refuse(const char *hint)
     struct store *store;
     struct error error = {.message = ""};
     ck_assert_int_eq(sqlite_rig_try_open(&store, &error), ERR_IO);
-    ck_assert_msg(strstr(error.message, hint) != NULL, "\"%s\" does not hold \"%s\"", error.message, hint);
+    ck_assert_msg(strstr(error.message, hint) != NULL, "\"%s\" does not hold \"%s\"", error.message,
+                  hint);
 }
 
 START_TEST(a_database_is_made_where_there_is_none)
@@ -29,8 +30,10 @@ START_TEST(a_database_is_made_where_there_is_none)
     store_close(sqlite_rig_open());
     ck_assert_int_eq(sqlite_rig_sql("PRAGMA user_version"), 1);
     ck_assert_int_eq(sqlite_rig_sql("PRAGMA application_id"), 0x534C5549);
-    ck_assert_int_eq(sqlite_rig_sql("SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name IN"
-                                    " ('gateway', 'run', 'segment', 'label')"), 4);
+    ck_assert_int_eq(
+        sqlite_rig_sql("SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name IN"
+                       " ('gateway', 'run', 'segment', 'label')"),
+        4);
     ck_assert_int_eq(sqlite_rig_sql("PRAGMA quick_check"), 0); /* "ok" is no number */
 }
 END_TEST
@@ -53,7 +56,8 @@ START_TEST(a_database_of_a_newer_version_is_refused_and_left_alone)
 }
 END_TEST
 
-/* A database that nobody has numbered used to be taken for an empty file: our tables were added to it. */
+/* A database that nobody has numbered used to be taken for an empty file: our tables were added to
+ * it. */
 START_TEST(another_programs_database_is_refused_and_left_alone)
 {
     static const char *const theirs[] = {
@@ -67,7 +71,8 @@ START_TEST(another_programs_database_is_refused_and_left_alone)
     sqlite_rig_sql(theirs[_i]);
     must_refuse("another program's");
     ck_assert_int_eq(sqlite_rig_sql("SELECT count(*) FROM sqlite_master WHERE name = 'run'"), 0);
-    int fd = open(sqlite_rig_path(), O_RDONLY); /* its way of keeping a journal was not changed either */
+    int fd =
+        open(sqlite_rig_path(), O_RDONLY); /* its way of keeping a journal was not changed either */
     uint8_t header[20];
     ck_assert_int_eq(read(fd, header, sizeof header), sizeof header);
     close(fd);
@@ -84,7 +89,7 @@ START_TEST(what_the_writer_relies_on_is_set)
         const char *pragma;
         int wanted;
     } settings[] = {
-        {"PRAGMA synchronous", 2}, {"PRAGMA foreign_keys", 1}, {"PRAGMA wal_autocheckpoint", 0},
+        {"PRAGMA synchronous", 2},  {"PRAGMA foreign_keys", 1}, {"PRAGMA wal_autocheckpoint", 0},
         {"PRAGMA page_size", 8192}, {"PRAGMA mmap_size", 0},
     };
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {

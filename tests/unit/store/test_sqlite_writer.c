@@ -33,7 +33,6 @@ static void tear_down(void)
     loop_destroy(loop);
 }
 
-
 static void wait_until_available(void)
 {
     while (!store_is_available(store))
@@ -44,12 +43,14 @@ static void wait_until_available(void)
 static void must_be_sound(void)
 {
     store_close(store);
-    ck_assert_int_eq(sqlite_rig_sql("SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'"), 0);
+    ck_assert_int_eq(
+        sqlite_rig_sql("SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'"),
+        0);
     ck_assert_int_eq(sqlite_rig_sql("SELECT count(*) FROM pragma_foreign_key_check"), 0);
     store = sqlite_rig_open();
 }
 
-/* --- a small world that is written while the disk fails ----------------------------------------------------------- */
+/* --- a small world that is written while the disk fails --------------------------------------- */
 
 enum { WORLD = 24 };
 
@@ -57,8 +58,8 @@ enum { WORLD = 24 };
 struct known {
     struct run_record run;
     uint64_t ref;
-    bool is_there;   /* its accept was acknowledged */
-    bool is_owed;    /* a save was not acknowledged: it is to be sent again */
+    bool is_there; /* its accept was acknowledged */
+    bool is_owed;  /* a save was not acknowledged: it is to be sent again */
     bool is_released;
 };
 
@@ -81,7 +82,8 @@ static void save_one(struct known *k)
         k->run.seq++;
     }
     bool release = run_state_is_terminal(k->run.state);
-    enum store_result r = calls_save(store, loop, &k->run, k->ref, store->epoch, release, k->run.seq);
+    enum store_result r =
+        calls_save(store, loop, &k->run, k->ref, store->epoch, release, k->run.seq);
     ck_assert(r == STORE_OK || r == STORE_UNKNOWN || r == STORE_UNAVAILABLE);
     k->is_owed = r != STORE_OK;
     k->is_released = r == STORE_OK && release;
@@ -137,14 +139,17 @@ static void world_must_match(void)
 }
 
 static const struct fault faults[] = {
-    {FAULT_WAL, FAULT_WRITE, .code = SQLITE_FULL},         {FAULT_WAL, FAULT_WRITE, .code = SQLITE_IOERR_WRITE},
-    {FAULT_WAL, FAULT_SYNC, .code = SQLITE_IOERR_FSYNC},   {FAULT_WAL, FAULT_SYNC, .code = SQLITE_IOERR_FSYNC, .done = true},
+    {FAULT_WAL, FAULT_WRITE, .code = SQLITE_FULL},
+    {FAULT_WAL, FAULT_WRITE, .code = SQLITE_IOERR_WRITE},
+    {FAULT_WAL, FAULT_SYNC, .code = SQLITE_IOERR_FSYNC},
+    {FAULT_WAL, FAULT_SYNC, .code = SQLITE_IOERR_FSYNC, .done = true},
     {FAULT_WAL, FAULT_WRITE, .code = SQLITE_IOERR_WRITE, .done = true},
 };
 
 enum { FAULTS = sizeof faults / sizeof faults[0], PLACES = 10 };
 
-/* Whatever write or fsync fails, and wherever: what was acknowledged is there, what was not accepted is not. */
+/* Whatever write or fsync fails, and wherever: what was acknowledged is there, what was not
+ * accepted is not. */
 START_TEST(after_one_failure_the_store_is_what_was_acknowledged)
 {
     struct fault fault = faults[_i % FAULTS];
@@ -197,7 +202,8 @@ START_TEST(what_is_stored_can_be_read_while_the_disk_is_full)
 {
     accept_one(&world[0], 1);
     must_match(&world[0]);
-    faulty_vfs_arm(&(struct fault){FAULT_WAL, FAULT_WRITE, .times = FAULT_FOR_EVER, .code = SQLITE_FULL});
+    faulty_vfs_arm(
+        &(struct fault){FAULT_WAL, FAULT_WRITE, .times = FAULT_FOR_EVER, .code = SQLITE_FULL});
     accept_one(&world[1], 2);
     ck_assert(!world[1].is_there);
     must_match(&world[0]);
@@ -210,7 +216,8 @@ END_TEST
 START_TEST(a_gateway_that_stops_while_the_disk_is_full_does_not_hang)
 {
     accept_one(&world[0], 1);
-    faulty_vfs_arm(&(struct fault){FAULT_WAL, FAULT_SYNC, .times = FAULT_FOR_EVER, .code = SQLITE_IOERR_FSYNC});
+    faulty_vfs_arm(&(struct fault){FAULT_WAL, FAULT_SYNC, .times = FAULT_FOR_EVER,
+                                   .code = SQLITE_IOERR_FSYNC});
     accept_one(&world[1], 2);
     store_close(store);
     faulty_vfs_disarm();
@@ -225,7 +232,8 @@ START_TEST(a_claim_that_failed_leaves_everything_where_it_was)
         struct run_record run = calls_run(n);
         calls_accept_released(store, loop, &run);
     }
-    faulty_vfs_arm(&(struct fault){FAULT_WAL, FAULT_SYNC, .times = 1, .code = SQLITE_IOERR_FSYNC, .done = true});
+    faulty_vfs_arm(&(struct fault){FAULT_WAL, FAULT_SYNC, .times = 1, .code = SQLITE_IOERR_FSYNC,
+                                   .done = true});
     struct store_claim c;
     ck_assert_int_eq(calls_claim(store, loop, "sim", 3, &c), STORE_UNKNOWN);
     arena_fini(&c.arena);
@@ -250,7 +258,7 @@ START_TEST(without_memory_nothing_is_begun_that_could_be_forgotten)
 }
 END_TEST
 
-/* --- checkpoints that fail ---------------------------------------------------------------------------------------- */
+/* --- checkpoints that fail -------------------------------------------------------------------- */
 
 /* A run whose event is so long that the log is worth a checkpoint. */
 static void accept_large(uint64_t n, size_t bytes)
@@ -272,8 +280,7 @@ static void accept_large(uint64_t n, size_t bytes)
 
 START_TEST(a_checkpoint_that_fails_is_a_failure_of_the_disk)
 {
-    faulty_vfs_arm(&(struct fault){FAULT_DB,
-                                   _i == 0 ? FAULT_WRITE : FAULT_SYNC,
+    faulty_vfs_arm(&(struct fault){FAULT_DB, _i == 0 ? FAULT_WRITE : FAULT_SYNC,
                                    .times = FAULT_FOR_EVER,
                                    .code = _i == 0 ? SQLITE_FULL : SQLITE_IOERR_FSYNC});
     accept_large(1, 4 << 20); /* committed, and too large for the log to be left as it is */
@@ -287,7 +294,7 @@ START_TEST(a_checkpoint_that_fails_is_a_failure_of_the_disk)
 }
 END_TEST
 
-/* --- the log ------------------------------------------------------------------------------------------------------ */
+/* --- the log ---------------------------------------------------------------------------------- */
 
 enum { MIB = 1 << 20 };
 
@@ -313,8 +320,11 @@ static void send_load(struct load *l, struct str lines)
 {
     l->run = calls_run(100 + load_sent++);
     l->segment = (struct store_segment){.first_seq = 1, .last_seq = 1, .lines = lines};
-    l->change = (struct store_change){
-        .accept = true, .run = &l->run, .epoch = store->epoch, .segments = &l->segment, .segment_count = 1};
+    l->change = (struct store_change){.accept = true,
+                                      .run = &l->run,
+                                      .epoch = store->epoch,
+                                      .segments = &l->segment,
+                                      .segment_count = 1};
     l->base.changes = &l->change;
     l->base.count = 1;
     l->base.bytes = lines.len;
@@ -330,7 +340,8 @@ static void on_load_done(struct store_op *op)
     load_done++;
 }
 
-/* Writes `total` batches of 256 KiB, with so many under way at once that the writer never runs dry. */
+/* Writes `total` batches of 256 KiB, with so many under way at once that the writer never runs dry.
+ */
 static void keep_busy(unsigned total)
 {
     enum { WINDOW = 24 };
@@ -338,7 +349,8 @@ static void keep_busy(unsigned total)
     static char lines[256 * 1024];
     memset(lines, 'y', sizeof lines);
     for (unsigned i = 0; i < WINDOW; i++)
-        window[i].base.op = (struct store_op){.kind = STORE_BATCH, .loop = loop, .on_done = on_load_done};
+        window[i].base.op =
+            (struct store_op){.kind = STORE_BATCH, .loop = loop, .on_done = on_load_done};
     unsigned until = load_done + total;
     while (load_done < until) {
         for (unsigned i = 0; i < WINDOW; i++) {
@@ -362,7 +374,8 @@ static sqlite3 *begin_reading(void)
 {
     sqlite3 *db;
     ck_assert_int_eq(sqlite3_open(sqlite_rig_path(), &db), SQLITE_OK);
-    ck_assert_int_eq(sqlite3_exec(db, "BEGIN; SELECT count(*) FROM run", NULL, NULL, NULL), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_exec(db, "BEGIN; SELECT count(*) FROM run", NULL, NULL, NULL),
+                     SQLITE_OK);
     return db;
 }
 
@@ -410,7 +423,7 @@ START_TEST(closing_leaves_no_log_behind)
 }
 END_TEST
 
-/* --- dying -------------------------------------------------------------------------------------------------------- */
+/* --- dying ------------------------------------------------------------------------------------ */
 
 START_TEST(a_copy_taken_at_any_moment_is_a_database_with_what_was_acknowledged)
 {
@@ -418,7 +431,8 @@ START_TEST(a_copy_taken_at_any_moment_is_a_database_with_what_was_acknowledged)
     char command[2048], copy[600];
     snprintf(copy, sizeof copy, "%s.copy", sqlite_rig_path());
     live();
-    snprintf(command, sizeof command, "cp %s %s && cp %s-wal %s-wal", sqlite_rig_path(), copy, sqlite_rig_path(), copy);
+    snprintf(command, sizeof command, "cp %s %s && cp %s-wal %s-wal", sqlite_rig_path(), copy,
+             sqlite_rig_path(), copy);
     ck_assert_int_eq(system(command), 0);
     store_close(store);
     sqlite_rig_options.path = copy;
@@ -434,8 +448,10 @@ Suite *suite_store_sqlite_writer(void)
     TCase *t = tcase_create("failures");
     tcase_add_checked_fixture(t, set_up, tear_down);
     tcase_set_timeout(t, 60);
-    tcase_add_loop_test(t, after_one_failure_the_store_is_what_was_acknowledged, 0, FAULTS * PLACES);
-    tcase_add_loop_test(t, while_the_disk_is_full_nothing_is_acknowledged_and_then_it_heals, 0, FAULTS);
+    tcase_add_loop_test(t, after_one_failure_the_store_is_what_was_acknowledged, 0,
+                        FAULTS * PLACES);
+    tcase_add_loop_test(t, while_the_disk_is_full_nothing_is_acknowledged_and_then_it_heals, 0,
+                        FAULTS);
     tcase_add_test(t, what_is_stored_can_be_read_while_the_disk_is_full);
     tcase_add_test(t, a_gateway_that_stops_while_the_disk_is_full_does_not_hang);
     tcase_add_test(t, a_claim_that_failed_leaves_everything_where_it_was);
