@@ -104,6 +104,9 @@ struct api_request {
     /* the handler's */
     void *state;
     void (*on_gone)(struct api_request *r);
+    /* The gateway is about to stop: answer with what there is. NULL where the answer is soon
+     * there anyway. */
+    void (*on_hurry)(struct api_request *r);
 };
 
 enum err api_init(struct api *api) MUST_CHECK; /* after the fields above are set */

@@ -66,6 +66,17 @@ static void on_gone(struct api_request *r)
     }
 }
 
+/* The run as it is, for a client that waits for its end. */
+static void on_hurry(struct api_request *r)
+{
+    struct get *g = r->state;
+    if (!g->is_waiting)
+        return;
+    run_wait_stop(&g->wait);
+    g->is_waiting = false;
+    read_run(g);
+}
+
 static void start(struct api_request *r, bool may_wait,
                   void (*answer)(struct get *g, const struct run_record *run,
                                  struct api_reply *reply))
@@ -88,6 +99,7 @@ static void start(struct api_request *r, bool may_wait,
         read_run(g);
         return;
     }
+    r->on_hurry = on_hurry;
     g->is_waiting = true;
     g->wait = (struct run_wait){.shard = r->shard,
                                 .tenant = r->tenant,

@@ -207,6 +207,19 @@ static void on_time_over(struct loop_timer *timer)
     get(c);
 }
 
+static void on_hurry(struct api_request *r)
+{
+    struct create *c = r->state;
+    if (c->is_waiting) {
+        run_wait_stop(&c->wait);
+        c->is_waiting = false;
+        get(c);
+    } else if (loop_timer_is_armed(&c->timer)) {
+        loop_timer_stop(&c->timer);
+        on_time_over(&c->timer);
+    }
+}
+
 static void on_gone(struct api_request *r)
 {
     struct create *c = r->state;
@@ -328,6 +341,7 @@ static void start(struct create *c)
     a->on_ended = on_ended;
     r->state = c;
     r->on_gone = on_gone;
+    r->on_hurry = on_hurry;
     enum err e = accept_start(a, r->shard);
     if (e != OK) {
         fail(c, e, NULL);

@@ -1,6 +1,9 @@
 #include "server/edge.h"
 
 #include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
@@ -17,6 +20,7 @@ enum {
     RUNS_AT_ONCE = 8, /* of the daemon, before others on the loop get their turn */
     WATCH_AFTER_MS = 200, /* a wait that lasts longer is watched for a client that leaves */
     SWEEP_MS = 250,
+    LOOK_MS = 500, /* how often a connection is looked at that owes the rest of a request */
 };
 
 /* --- the daemon on the loop ------------------------------------------------------------------- */
@@ -82,8 +86,6 @@ static void on_daemon_log(void *ctx, const char *format, va_list args)
 
 /* --- connections ------------------------------------------------------------------------------ */
 
-/* The deadline of a phase is absolute; the timer is not moved with every request, but looks when it
- * fires. */
 static uint64_t length_of(const struct conn *c, enum conn_phase phase)
 {
     const struct http_limits *l = &c->edge->limits;
@@ -97,15 +99,35 @@ static uint64_t length_of(const struct conn *c, enum conn_phase phase)
     return 0;
 }
 
+static bool owes_the_rest(const struct conn *c)
+{
+    return c->phase == CONN_HEAD || c->phase == CONN_BODY;
+}
+
+/* When this connection has to be looked at next: at its deadline, or before that for what the
+ * daemon does not tell. UINT64_MAX: not at all. */
+static uint64_t next_look_ms(const struct conn *c, uint64_t now_ms)
+{
+    uint64_t look_ms = UINT64_MAX;
+    if (owes_the_rest(c))
+        look_ms = now_ms + LOOK_MS;
+    else if (c->phase == CONN_IDLE)
+        look_ms = now_ms + c->edge->limits.header_ms;
+    return look_ms < c->deadline_ms ? look_ms : c->deadline_ms;
+}
+
+/* The deadline of a phase is absolute; the timer is not moved with every request, but looks when it
+ * fires. */
 void conn_enter(struct conn *c, enum conn_phase phase)
 {
-    uint64_t length_ms = length_of(c, phase);
+    uint64_t now_ms = loop_now_ms(c->edge->loop), length_ms = length_of(c, phase);
     c->phase = phase;
-    c->deadline_ms = length_ms > 0 ? loop_now_ms(c->edge->loop) + length_ms : UINT64_MAX;
+    c->deadline_ms = length_ms > 0 ? now_ms + length_ms : UINT64_MAX;
     c->unsent = -1;
-    bool earlier = !loop_timer_is_armed(&c->timer) || c->deadline_ms < c->timer.node.key;
-    if (c->deadline_ms != UINT64_MAX && earlier)
-        loop_timer_start(&c->timer, c->deadline_ms);
+    uint64_t look_ms = next_look_ms(c, now_ms);
+    bool earlier = !loop_timer_is_armed(&c->timer) || look_ms < c->timer.node.key;
+    if (look_ms != UINT64_MAX && earlier)
+        loop_timer_start(&c->timer, look_ms);
 }
 
 /* A large answer on a slow line: has some of it left the socket since the last look? */
@@ -119,20 +141,65 @@ static bool makes_progress(struct conn *c)
     return moves;
 }
 
+/* The client has closed its side, all that it sent was read, and it is not a whole request. The
+ * daemon misses that where the end arrives together with the last bytes. */
+static bool was_cut(const struct conn *c)
+{
+    struct pollfd p = {.fd = c->fd, .events = POLLRDHUP};
+    int unread = 0;
+    return owes_the_rest(c) && poll(&p, 1, 0) == 1 && ioctl(c->fd, FIONREAD, &unread) == 0 &&
+           unread == 0;
+}
+
+/* Bytes that have arrived since the connection was opened. False: not a TCP connection. */
+static bool count_received(const struct conn *c, uint64_t *ret)
+{
+    struct tcp_info info;
+    socklen_t len = sizeof info;
+    if (getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
+        return false;
+    *ret = info.tcpi_bytes_received;
+    return true;
+}
+
+/* A chunked body has more bytes than were counted. */
+void conn_recount(struct conn *c)
+{
+    IGNORE_RESULT(!count_received(c, &c->received)); /* only has_begun needs it */
+}
+
+/* Has a client that kept its connection begun its next request? The daemon tells once the request
+ * line is whole, which may be never. Where it is not TCP, idle_ms is the bound. */
+static bool has_begun(const struct conn *c)
+{
+    uint64_t received;
+    enum { LINE_END = 2 }; /* some send one behind a body */
+    return c->phase == CONN_IDLE && count_received(c, &received) &&
+           received > c->received + LINE_END;
+}
+
+static void hang_up(struct conn *c)
+{
+    shutdown(c->fd, SHUT_RDWR); /* the daemon sees the end and closes it */
+    c->deadline_ms = UINT64_MAX;
+}
+
 static void on_conn_timer(struct loop_timer *timer)
 {
     struct conn *c = CONTAINER_OF(timer, struct conn, timer);
     uint64_t now_ms = loop_now_ms(c->edge->loop);
     if (c->deadline_ms == UINT64_MAX)
         return;
-    if (c->deadline_ms <= now_ms && !makes_progress(c)) {
-        shutdown(c->fd, SHUT_RDWR); /* the daemon sees the end and closes it */
-        c->deadline_ms = UINT64_MAX;
+    bool is_over = c->deadline_ms <= now_ms;
+    if ((is_over && !makes_progress(c)) || was_cut(c)) {
+        hang_up(c);
         return;
     }
-    if (c->deadline_ms <= now_ms)
+    if (is_over)
         c->deadline_ms = now_ms + length_of(c, c->phase);
-    loop_timer_start(timer, c->deadline_ms);
+    if (has_begun(c))
+        conn_enter(c, CONN_HEAD);
+    loop_timer_start(timer, next_look_ms(c, now_ms));
 }
 
 static void on_conn_io(void *owner, int fd, unsigned events)
@@ -339,37 +406,37 @@ unsigned edge_connections(const struct edge *e)
     return atomic_load_explicit(&e->count, memory_order_relaxed);
 }
 
-struct farewell {
-    struct loop_msg msg;
-    struct edge *edge;
-};
-
-static void on_farewell(struct loop_msg *msg)
+static void on_drain(struct loop_msg *msg)
 {
-    struct farewell *f = CONTAINER_OF(msg, struct farewell, msg);
-    struct edge *e = f->edge;
+    struct edge *e = CONTAINER_OF(msg, struct edge, drain);
     e->is_draining = true;
     LIST_EACH_SAFE (it, &e->conns) {
         struct conn *c = CONTAINER_OF(it, struct conn, link);
         if (c->exchange.stream.source != NULL)
             stream_cut(&c->exchange, "drain");
     }
-    atomic_store(&e->is_drained, true);
-    mem_free(f);
 }
 
 void edge_drain(struct edge *e)
 {
-    struct farewell *f = mem_alloc(sizeof *f);
-    if (f == NULL) {
-        atomic_store(&e->is_drained, true);
-        return;
-    }
-    *f = (struct farewell){.msg.on_arrive = on_farewell, .edge = e};
-    loop_post(e->loop, &f->msg);
+    e->drain.on_arrive = on_drain;
+    loop_post(e->loop, &e->drain);
 }
 
-bool edge_is_drained(const struct edge *e)
+static void on_hurry(struct loop_msg *msg)
 {
-    return atomic_load(&e->is_drained);
+    struct edge *e = CONTAINER_OF(msg, struct edge, hurry);
+    LIST_EACH_SAFE (it, &e->conns) {
+        struct conn *c = CONTAINER_OF(it, struct conn, link);
+        if (c->phase == CONN_IDLE)
+            hang_up(c);
+        else
+            exchange_hurry(&c->exchange);
+    }
+}
+
+void edge_hurry(struct edge *e)
+{
+    e->hurry.on_arrive = on_hurry;
+    loop_post(e->loop, &e->hurry);
 }

@@ -34,7 +34,11 @@ void edge_add(struct edge *e, int fd);
 /* Connections that are open, or about to be. Any thread. */
 unsigned edge_connections(const struct edge *e);
 
-/* Tells every stream that it ends, and answers what waits. Any thread. */
+/* First: every stream is told that it ends, and every answer that its connection does. Any thread,
+ * once. */
 void edge_drain(struct edge *e);
-bool edge_is_drained(const struct edge *e);
+
+/* Last: whoever waits for a run is answered with what there is, and idle connections are closed.
+ * Any thread, once. */
+void edge_hurry(struct edge *e);
 #endif

@@ -33,14 +33,16 @@ struct exchange {
     struct MHD_Connection *mhd;
     struct MHD_Response *response; /* ready, to be queued when the daemon asks again */
     int status;
-    char *uri; /* raw: as it came */
+    char *uri;           /* raw: as it came */
+    const char *uri_end; /* where the daemon has read it */
     struct buf body;
     uint64_t body_expected; /* Content-Length; UINT64_MAX if chunked */
     uint64_t body_seen;
-    bool is_active;    /* from its URI to its completion */
-    bool is_seen;      /* its head was looked at */
-    bool is_too_large; /* what comes of the body is thrown away, then refused */
-    bool is_handled;   /* the API has it */
+    uint64_t head_size; /* bytes of the request line and the headers */
+    bool is_active;     /* from its URI to its completion */
+    bool is_seen;       /* its head was looked at */
+    bool is_too_large;  /* what comes of the body is thrown away, then refused */
+    bool is_handled;    /* the API has it */
     bool is_answered;
     bool is_suspended;
     bool is_gone; /* its client left while it waited */
@@ -61,7 +63,8 @@ struct conn {
     enum conn_phase phase;
     uint64_t deadline_ms; /* of the phase; UINT64_MAX: none */
     struct loop_timer timer;
-    int unsent; /* bytes in the socket when the deadline last passed */
+    uint64_t received; /* bytes of the requests so far */
+    int unsent;        /* bytes in the socket when the deadline last passed */
     struct exchange exchange;
 };
 
@@ -73,14 +76,13 @@ struct edge {
     struct MHD_Daemon *daemon;
     struct loop_watch *watch; /* of the daemon's epoll descriptor */
     struct loop_hook hook;
-    struct loop_msg again;
+    struct loop_msg again, drain, hurry;
     bool needs_run, is_running, again_is_posted;
     struct list conns;
     struct list waiting; /* exchanges, the longest wait first */
     struct loop_timer sweep;
     atomic_uint count;
     unsigned closes; /* connections that have ended, ever */
-    atomic_bool is_drained;
     bool is_draining;
     bool is_closing;
 };
@@ -88,6 +90,7 @@ struct edge {
 /* edge.c */
 void edge_run_later(struct edge *e);
 void conn_enter(struct conn *c, enum conn_phase phase);
+void conn_recount(struct conn *c);
 enum err conn_watch(struct conn *c, unsigned events); /* LOOP_GONE, LOOP_WRITE; 0: nothing */
 
 /* exchange.c: the daemon's callbacks, and what the connection has to tell. */
@@ -100,13 +103,15 @@ void exchange_on_completed(void *edge, struct MHD_Connection *mhd, void **ctx,
 void exchange_init(struct exchange *x, struct conn *conn);
 void exchange_fini(struct exchange *x);
 void exchange_on_client_gone(struct exchange *x);
+void exchange_hurry(struct exchange *x);
 void exchange_resume(struct exchange *x);
 void exchange_suspend(struct exchange *x);
 
 /* framing.c: is the head of this request one that no other server could read differently (RFC
  * 9112)? Notes the headers that the API knows. OK, or what is wrong with it: the connection is then
  * closed after the answer. */
-enum err framing_check(struct exchange *x, const char *version, struct problem *problem) MUST_CHECK;
+enum err framing_check(struct exchange *x, const char *method, const char *version,
+                       struct problem *problem) MUST_CHECK;
 
 /* stream.c */
 void stream_init(struct exchange *x);

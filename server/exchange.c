@@ -78,6 +78,8 @@ void *exchange_on_uri(void *edge, const char *uri, struct MHD_Connection *mhd)
     struct exchange *x = &c->exchange;
     x->mhd = mhd;
     x->uri = mem_strdup(str_of(uri));
+    x->uri_end = uri + strlen(uri);
+    x->head_size = 0;
     x->is_active = true;
     x->is_seen = x->is_too_large = x->is_handled = x->is_answered = x->is_gone = x->is_queued =
         false;
@@ -120,12 +122,18 @@ static void free_body(void *body)
     mem_free(body);
 }
 
+/* A HEAD of a stream gets it too: a body of unknown length would end in a stray chunk. */
+static struct MHD_Response *empty_response(void)
+{
+    return MHD_create_response_from_buffer(0, (void *)(uintptr_t) "", MHD_RESPMEM_PERSISTENT);
+}
+
 static struct MHD_Response *response_of(struct buf *body)
 {
     size_t len = 0;
     if (body->len == 0) {
         buf_fini(body);
-        return MHD_create_response_from_buffer(0, (void *)(uintptr_t) "", MHD_RESPMEM_PERSISTENT);
+        return empty_response();
     }
     char *own = buf_take(body, &len);
     struct MHD_Response *response =
@@ -142,7 +150,7 @@ static void set_response(struct exchange *x, struct MHD_Response *response, int 
     x->response = response;
     x->status = status;
     x->is_answered = true;
-    x->request.on_gone = NULL;
+    x->request.on_gone = x->request.on_hurry = NULL;
     if (x->is_suspended)
         exchange_resume(x);
 }
@@ -160,18 +168,14 @@ static void reply(struct api_request *r, struct api_reply *answer)
 static void stream(struct api_request *r, const struct api_stream *source, struct api_reply *head)
 {
     struct exchange *x = CONTAINER_OF(r, struct exchange, request);
-    struct MHD_Response *response;
+    int status = head->status;
     buf_fini(&head->body);
-    if (r->is_head) { /* a body of unknown length would end in a stray chunk */
-        source->on_end(r, false);
-        response =
-            MHD_create_response_from_buffer(0, (void *)(uintptr_t) "", MHD_RESPMEM_PERSISTENT);
-    } else {
-        response = stream_open(x, source);
-    }
+    struct MHD_Response *response = r->is_head ? empty_response() : stream_open(x, source);
     if (response != NULL)
         add_headers(x, response, head, source->content_type);
-    set_response(x, response, head->status);
+    set_response(x, response, status);
+    if (r->is_head)
+        source->on_end(r, false); /* takes the head with it */
 }
 
 static void wake(struct api_request *r)
@@ -243,6 +247,13 @@ void exchange_on_client_gone(struct exchange *x)
     exchange_resume(x);
 }
 
+/* The gateway is about to stop: whoever still waits gets what there is. */
+void exchange_hurry(struct exchange *x)
+{
+    if (x->is_suspended && x->is_handled && !x->is_answered && x->request.on_hurry != NULL)
+        x->request.on_hurry(&x->request);
+}
+
 /* --- the daemon's handler --------------------------------------------------------------------- */
 
 /* A body that is a little too large is read to its end and refused on a connection that stays; a
@@ -262,7 +273,7 @@ static enum MHD_Result look_at_head(struct exchange *x, const char *method, cons
         return MHD_NO;
     x->request.method = str_of(method);
     split_uri(x);
-    if (framing_check(x, version, &problem) != OK)
+    if (framing_check(x, method, version, &problem) != OK)
         return refuse(x, &problem, true);
     if (is_hopeless(x)) {
         problem_set(&problem, ERR_BODY_TOO_LARGE, "the body is larger than limits.body_bytes");
@@ -339,6 +350,9 @@ void exchange_on_completed(void *edge, struct MHD_Connection *mhd, void **ctx,
     abandon(x);
     forget_request(x);
     x->is_active = false;
+    x->conn->received += x->head_size + x->body_seen;
+    if (x->body_expected == UINT64_MAX)
+        conn_recount(x->conn);
     x->body_seen = 0;
     IGNORE_RESULT(conn_watch(x->conn, 0) != OK); /* watching nothing cannot fail */
     conn_enter(x->conn, CONN_IDLE);

@@ -91,6 +91,8 @@ static void begin_drain(struct server *s)
     log_info(log_msg("draining"), log_u("live_runs", engine_live(s->engine)),
              log_u("drain_ms", s->config->drain_ms));
     atomic_store(&s->api.is_draining, true);
+    for (uint32_t i = 0; i < s->worker_count; i++)
+        edge_drain(s->workers[i].edge);
     engine_drain(s->engine);
     enter(s, DRAINING, s->config->drain_ms);
     loop_timer_start(&s->tick, loop_now_ms(s->loop) + POLL_MS);
@@ -98,6 +100,8 @@ static void begin_drain(struct server *s)
 
 static void begin_park(struct server *s)
 {
+    for (uint32_t i = 0; i < s->worker_count; i++)
+        edge_hurry(s->workers[i].edge);
     engine_park(s->engine);
     enter(s, PARKING, PARK_MS);
 }
@@ -106,19 +110,14 @@ static void begin_leave(struct server *s)
 {
     if (!engine_is_parked(s->engine))
         log_warn(log_msg("not everything could be stored"));
-    for (uint32_t i = 0; i < s->worker_count; i++)
-        edge_drain(s->workers[i].edge);
     enter(s, LEAVING, GOODBYE_MS);
 }
 
 static bool has_left(const struct server *s)
 {
     unsigned connections = 0;
-    for (uint32_t i = 0; i < s->worker_count; i++) {
-        if (!edge_is_drained(s->workers[i].edge))
-            return false;
+    for (uint32_t i = 0; i < s->worker_count; i++)
         connections += edge_connections(s->workers[i].edge);
-    }
     return connections == 0;
 }
 

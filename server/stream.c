@@ -6,8 +6,8 @@
  * content has ended, and writes the last chunk.
  *
  *     stream_open -> on_content -> STREAM_OPEN -> pump, pump, ... -> STREAM_DONE -> on_content: end
- *                                     |-> client gone, stalled or cut off -> STREAM_BROKEN ->
- * on_content: error
+ *                                     |-> client gone, stalled or cut off -> STREAM_BROKEN
+ *                                            -> on_content: error
  */
 #include <errno.h>
 #include <stdio.h>
@@ -234,7 +234,11 @@ static void on_socket_lent(struct loop_msg *msg)
     struct stream *s = CONTAINER_OF(msg, struct stream, lent);
     struct exchange *x = CONTAINER_OF(s, struct exchange, stream);
     s->is_lent = false;
-    if (s->source != NULL && s->phase == STREAM_OPEN)
+    if (s->source == NULL || s->phase != STREAM_OPEN)
+        return;
+    if (x->conn->edge->is_draining && !s->is_cut)
+        stream_cut(x, "drain");
+    else
         pump(x);
 }
 
