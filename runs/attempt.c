@@ -598,13 +598,14 @@ static void conclude_answer(struct attempt *a)
     conclude_verdict(a, &v, true, 0);
 }
 
+/* An answer whose end mark has come and whose framing is cut is cut: which of both lies cannot be
+ * known. */
 static void on_done(void *ctx, const struct transfer_result *result)
 {
     struct attempt *a = ctx;
-    bool was_complete = a->has_decoder && kind_of(a)->decoder_is_complete(decoder_of(a));
     if (result->status >= 200 && result->status != 200) {
         conclude_status(a, result->status); /* whatever became of its body */
-    } else if (result->code == OK || was_complete || a->is_stopped) {
+    } else if (result->code == OK || a->is_stopped) {
         conclude_answer(a);
     } else {
         struct attempt_outcome o = {.code = result->code, .message = str_of(result->detail)};

@@ -33,7 +33,9 @@ def crash_server(env):
     return env.with_upstream(
         {"up": "ok,tokens=8,gap=3", "slow": "ok,tokens=2,delay=150"},
         {"agents": {"retrying": {"model": "sim/story", "retry": {"attempts": 3, "base_ms": 20, "max_ms": 40}}},
-         "providers": {"slow": {"limits": {"concurrency": 20}}}})
+         # every first attempt of `retrying` fails: with the usual budget and breaker it would not always be retried
+         "providers": {"slow": {"limits": {"concurrency": 20}},
+                       "sim": {"kind": "sim", "retry": {"budget": 100}, "breaker": {"failures": 1000}}}})
 
 
 class Load:
@@ -285,6 +287,7 @@ def test_crash_before_output_is_tried_again_under_the_same_key(env):
     server, up = env.with_upstream({"up": "ok,tokens=3,gate=g"})
     run = server.start_run("up", input="x")
     up.wait_held(1)
+    time.sleep(scaled(0.3))  # more than flush_ms: that it was started is stored
     server.kill()
     server.restart()
     entries = [up.wait_entry(run["id"], n=n) for n in (1, 2)]
