@@ -14,6 +14,7 @@ enum {
     RECEIVE_BUFFER = 8192,   /* bytes; curl has one per transfer */
     MAX_SPARE_HANDLES = 256, /* handles kept for reuse, each a few KiB */
     MAX_LOOKUPS = 4,         /* names being resolved at once: curl takes a thread for each */
+    HEAD_MAX = 131072,       /* bytes of an answer's headers, those of interim answers included */
     NAME_FRESH_MS =
         50000, /* curl keeps an answer for 60 s: within that, no look-up is to be expected */
 };
@@ -78,6 +79,8 @@ struct transfer {
     bool has_bytes; /* of the body */
     bool paused;
     bool refused_resend;
+    bool head_too_long;
+    size_t head_bytes;
     bool aborted;
     bool no_memory;
     bool finished; /* on_done was called, or will never be */
@@ -389,6 +392,10 @@ static size_t on_header_line(char *line, size_t size, size_t count, void *ctx)
 {
     struct transfer *t = ctx;
     bool is_blank = line[0] == '\r' || line[0] == '\n';
+    t->head_bytes += size * count;
+    t->head_too_long = t->head_bytes > HEAD_MAX;
+    if (t->head_too_long)
+        return 0;
     if (is_blank && transfer_status(t) >= 200) /* not an interim answer's */
         t->has_head = true;
     return size * count;
@@ -482,7 +489,9 @@ static void on_complete(struct transfer *t, CURLcode rc)
 {
     struct transfer_result result = {.status = transfer_status(t), .was_sent = t->was_sent};
     result.code = code_of(t, rc, result.status);
-    if (t->refused_resend)
+    if (t->head_too_long)
+        result.detail = "the answer's headers do not end";
+    else if (t->refused_resend)
         result.detail = "the connection was closed before the answer came";
     else if (t->aborted)
         result.detail = "the answer is not wanted any more";
@@ -735,6 +744,8 @@ enum err transfer_start(struct transfer_pool *pool, const struct http_request *r
     t->started_ms = loop_now_ms(pool->loop);
     t->resolving = t->was_sent = t->has_head = t->has_bytes = t->paused = false;
     t->refused_resend = t->aborted = t->no_memory = t->finished = false;
+    t->head_too_long = false;
+    t->head_bytes = 0;
     t->error_text[0] = '\0';
     if (!write_headers(t, request) || !set_request(t, request)) {
         recycle(t);
