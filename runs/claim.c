@@ -82,6 +82,22 @@ struct delivery {
     struct store_claimed *run;
 };
 
+/* Room is taken from the moment at which a run is asked for until it is live, where others see it.
+ */
+static void give_back(struct lane *lane, uint32_t n)
+{
+    atomic_fetch_sub_explicit(&lane->coming, n, memory_order_relaxed);
+}
+
+static uint32_t coming(const struct claimer *c)
+{
+    uint32_t n = 0;
+    LIST_EACH (it, &c->lanes)
+        n += atomic_load_explicit(&CONTAINER_OF(it, struct lane, link)->coming,
+                                  memory_order_relaxed);
+    return n;
+}
+
 static void claim_unref(struct claim *c)
 {
     if (atomic_fetch_sub(&c->refs, 1) == 1) {
@@ -90,20 +106,25 @@ static void claim_unref(struct claim *c)
     }
 }
 
-/* How many runs of this lane may be taken in now. */
-static uint32_t room(const struct lane *lane)
+/* How many runs may be taken in now, of all lanes: none where memory is full. */
+static uint32_t room(const struct claimer *c)
 {
-    struct engine *e = lane->claimer->engine;
-    uint32_t live = engine_live(e);
+    const struct engine *e = c->engine;
+    uint32_t live = engine_live(e) + coming(c);
     if (live >= e->limits.live_runs || engine_memory(e) >= e->limits.memory_bytes)
         return 0;
-    uint64_t n = e->limits.live_runs - live;
-    if (lane->gate != NULL) {
-        uint64_t waiting = gate_waiting(lane->gate);
-        uint64_t more = waiting < GATE_LOOKAHEAD ? GATE_LOOKAHEAD - waiting : 0;
-        n = more < n ? more : n;
-    }
-    return n < CLAIM_MAX ? (uint32_t)n : CLAIM_MAX;
+    return e->limits.live_runs - live;
+}
+
+/* How many its provider can soon use. */
+static uint32_t appetite(const struct lane *lane)
+{
+    if (lane->gate == NULL)
+        return CLAIM_MAX;
+    uint64_t has =
+        gate_waiting(lane->gate) + atomic_load_explicit(&lane->coming, memory_order_relaxed);
+    uint64_t more = has < GATE_LOOKAHEAD ? GATE_LOOKAHEAD - has : 0;
+    return more < CLAIM_MAX ? (uint32_t)more : CLAIM_MAX;
 }
 
 static void look_later(struct claimer *c)
@@ -114,21 +135,12 @@ static void look_later(struct claimer *c)
 
 static void on_claimed(struct store_op *op);
 
-static void look(struct lane *lane)
+static bool claim(struct lane *lane, uint32_t n)
 {
     struct claimer *c = lane->claimer;
-    if (c->is_stopped)
-        return;
-    if (lane->is_claiming) {
-        lane->again = true;
-        return;
-    }
-    uint32_t n = room(lane);
     struct claim *claim = n > 0 ? mem_zalloc(sizeof *claim) : NULL;
-    if (claim == NULL) {
-        look_later(c);
-        return;
-    }
+    if (claim == NULL)
+        return false;
     claim->lane = lane;
     atomic_init(&claim->refs, 1);
     arena_init(&claim->base.arena, SIZE_MAX / 2);
@@ -137,8 +149,53 @@ static void look(struct lane *lane)
     claim->base.lane = str_of(lane->name);
     claim->base.max = n;
     lane->is_claiming = true;
-    lane->again = false;
+    lane->wants = false;
+    atomic_fetch_add_explicit(&lane->coming, n, memory_order_relaxed);
     store_start(c->engine->store, &claim->base.op);
+    return true;
+}
+
+static bool is_hungry(const struct lane *lane)
+{
+    return lane->wants && !lane->is_claiming;
+}
+
+/* Claims for a lane; `hungry` is how many share the room with it. */
+static void serve_one(struct lane *lane, uint32_t hungry)
+{
+    struct claimer *c = lane->claimer;
+    uint32_t share = room(c), may = appetite(lane);
+    share = share > hungry ? share / hungry : share > 0;
+    if (!claim(lane, share < may ? share : may)) {
+        look_later(c);
+        return;
+    }
+    list_remove(&lane->link); /* so that one which could use all room keeps none from the others */
+    list_push_back(&c->lanes, &lane->link);
+}
+
+/* The lanes that want runs share what room there is; who was served goes to the end of the line. */
+static void serve(struct claimer *c)
+{
+    uint32_t hungry = 0;
+    struct list *last = c->lanes.prev;
+    if (c->is_stopped)
+        return;
+    LIST_EACH (it, &c->lanes)
+        hungry += is_hungry(CONTAINER_OF(it, struct lane, link));
+    LIST_EACH_SAFE (it, &c->lanes) {
+        struct lane *lane = CONTAINER_OF(it, struct lane, link);
+        if (is_hungry(lane))
+            serve_one(lane, hungry--);
+        if (it == last)
+            break;
+    }
+}
+
+static void look(struct lane *lane)
+{
+    lane->wants = true;
+    serve(lane->claimer);
 }
 
 static void on_delivered(struct loop_msg *msg)
@@ -147,6 +204,7 @@ static void on_delivered(struct loop_msg *msg)
     /* One that cannot be read stays ours and is told in the log: nothing else can be done for it.
      */
     IGNORE_RESULT(run_reopen(d->to, d->run) != OK);
+    give_back(d->claim->lane, 1);
     claim_unref(d->claim);
     mem_free(d);
 }
@@ -158,6 +216,7 @@ static void deliver(struct claim *claim)
         struct delivery *d = mem_alloc(sizeof *d);
         if (d == NULL) {
             IGNORE_RESULT(run_reopen(&e->shards[0], &claim->base.runs[i]) != OK); /* as above */
+            give_back(claim->lane, 1);
             continue;
         }
         *d = (struct delivery){.msg.on_arrive = on_delivered,
@@ -196,24 +255,26 @@ static void on_claimed(struct store_op *op)
     struct claimer *c = lane->claimer;
     lane->is_claiming = false;
     if (op->result != STORE_OK) {
+        give_back(lane, claim->base.max);
+        lane->wants = true;
         look_later(c);
         claim_unref(claim);
         return;
     }
+    give_back(lane, claim->base.max - claim->base.count);
     count_out(lane, claim);
     deliver(claim);
-    if (claim->base.count == claim->base.max || lane->again)
-        look(lane);
-    else if (claim->base.next_wake_ms != 0)
+    if (claim->base.count == claim->base.max)
+        lane->wants = true;
+    else if (claim->base.next_wake_ms != 0 && !lane->wants)
         sleep_until(lane, claim->base.next_wake_ms);
     claim_unref(claim);
+    serve(c);
 }
 
 static void on_retry(struct loop_timer *timer)
 {
-    struct claimer *c = CONTAINER_OF(timer, struct claimer, retry);
-    LIST_EACH (it, &c->lanes)
-        look(CONTAINER_OF(it, struct lane, link));
+    serve(CONTAINER_OF(timer, struct claimer, retry));
 }
 
 /* --- notes from the shards -------------------------------------------------------------------- */

@@ -22,8 +22,9 @@ struct lane {
     struct loop_timer timer; /* when the next run is due */
     struct loop_msg room;    /* posted by the gate */
     atomic_bool room_posted;
+    atomic_uint coming; /* runs that were asked for and are not live yet */
     bool is_claiming;
-    bool again; /* something changed while it was claiming */
+    bool wants; /* there may be something to claim: served when there is room, see serve() */
 };
 
 struct claimer {

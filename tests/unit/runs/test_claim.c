@@ -1,0 +1,131 @@
+/* Runs that wait in the store: who waits there, who is taken out, and when; and that nobody is
+ * counted who does not wait any more. */
+#include "runs/claim.h"
+
+#include <check.h>
+#include <stdio.h>
+
+#include "tests/support/engine_rig.h"
+
+Suite *suite_runs_claim(void);
+
+enum { MANY = 40 };
+
+static struct rig rig;
+static struct created created[MANY];
+static struct id ids[MANY];
+
+#define SLOW "{\"agent\":\"story\",\"params\":{\"sim\":{\"tokens\":1,\"first_ms\":1000}}}"
+
+static struct rig_options two_live(void)
+{
+    struct rig_options o = rig_options_default();
+    o.limits.live_runs = 2;
+    return o;
+}
+
+static void create_many(int from, int to)
+{
+    for (int i = from; i < to; i++)
+        ids[i] = rig_run(&rig, (uint32_t)i % rig.options.loops, SLOW, PLAIN, &created[i]);
+}
+
+static void forget_many(int n)
+{
+    for (int i = 0; i < n; i++)
+        rig_forget(&created[i]);
+}
+
+static int count(int n, enum run_state state)
+{
+    int found = 0;
+    for (int i = 0; i < n; i++)
+        found += rig_row(&rig, &ids[i])->state == state;
+    return found;
+}
+
+static int64_t queued(void)
+{
+    return (int64_t)atomic_load(&rig.engine->queued);
+}
+
+static struct gate *gate(void)
+{
+    return rig.engine->shards[0].catalog->upstreams[0]->gate;
+}
+
+/* --- room in memory --------------------------------------------------------------------------- */
+
+START_TEST(runs_past_live_runs_wait_in_the_store_and_come_in_as_others_end)
+{
+    struct rig_options o = two_live();
+    rig_start(&rig, &o);
+    create_many(0, 10);
+    ck_assert_uint_eq(engine_live(rig.engine), 2);
+    ck_assert_int_eq(queued(), 8);
+    for (int i = 0; i < 200; i++) {
+        rig_advance(&rig, 30);
+        ck_assert_uint_le(engine_live(rig.engine), 2);
+    }
+    ck_assert_int_eq(count(10, RUN_SUCCEEDED), 10);
+    ck_assert_int_eq(queued(), 0);
+    ck_assert_uint_eq(gate_backlog(gate()), 0);
+    forget_many(10);
+    rig_stop(&rig);
+}
+END_TEST
+
+/* Each claim saw the room that those before it were about to take. */
+START_TEST(claims_of_several_lanes_share_the_room_in_memory)
+{
+    struct rig_options o = rig_options_default();
+    o.limits.live_runs = 3;
+    o.providers[1] = o.providers[2] = o.providers[0];
+    o.providers[1].name = "other";
+    o.providers[2].name = "third";
+    o.agents = "{\"a\":{\"model\":\"sim/story\"},\"b\":{\"model\":\"other/story\"},"
+               "\"c\":{\"model\":\"third/story\"}}";
+    rig_start(&rig, &o);
+    for (int i = 0; i < 21; i++) {
+        char body[128];
+        snprintf(body, sizeof body,
+                 "{\"agent\":\"%c\",\"params\":{\"sim\":{\"tokens\":1,\"first_ms\":500}}}",
+                 'a' + i % 3);
+        ids[i] = rig_run(&rig, 0, body, PLAIN, &created[i]);
+    }
+    ck_assert_int_eq(queued(), 18);
+    for (int i = 0; i < 200; i++) {
+        rig_advance(&rig, 30);
+        ck_assert_uint_le(engine_live(rig.engine), 3);
+    }
+    ck_assert_int_eq(count(21, RUN_SUCCEEDED), 21);
+    forget_many(21);
+    rig_stop(&rig);
+}
+END_TEST
+
+START_TEST(runs_past_memory_bytes_wait_in_the_store_and_come_in_as_others_end)
+{
+    struct rig_options o = rig_options_default();
+    o.limits.memory_bytes = 1;
+    rig_start(&rig, &o);
+    create_many(0, 5);
+    ck_assert_uint_eq(engine_live(rig.engine), 1);
+    rig_advance(&rig, 6000);
+    ck_assert_int_eq(count(5, RUN_SUCCEEDED), 5);
+    ck_assert_int_eq(queued(), 0);
+    forget_many(5);
+    rig_stop(&rig);
+}
+END_TEST
+
+Suite *suite_runs_claim(void)
+{
+    Suite *s = suite_create("runs/claim");
+    TCase *t = tcase_create("room");
+    tcase_add_test(t, runs_past_live_runs_wait_in_the_store_and_come_in_as_others_end);
+    tcase_add_test(t, claims_of_several_lanes_share_the_room_in_memory);
+    tcase_add_test(t, runs_past_memory_bytes_wait_in_the_store_and_come_in_as_others_end);
+    suite_add_tcase(s, t);
+    return s;
+}
