@@ -90,14 +90,12 @@ static enum save_urgency first_urgency(const struct accept *a, const struct run 
 }
 
 /* Waits in the store until the claimer takes it out. */
-static void leave_in_store(struct accept *a, struct run *run)
+static void leave_in_store(struct run *run)
 {
     struct reason reason = {.code = REASON_ADMISSION, .since_ms = run->created_at_ms};
     run->release = true;
     run->wake_at_ms = run->created_at_ms;
-    atomic_fetch_add_explicit(&run->shard->engine->queued, 1, memory_order_relaxed);
-    if (a->gate != NULL)
-        gate_add_backlog(a->gate, 1);
+    claim_count(run->shard, run->lane, 1);
     run_queue(run, &reason, SAVE_NOW);
 }
 
@@ -141,7 +139,7 @@ static enum err make(struct accept *a)
     run->idem_key = a->idem_key;
     memcpy(run->idem_digest, a->idem_digest, sizeof run->idem_digest);
     if (a->is_queued)
-        leave_in_store(a, run);
+        leave_in_store(run);
     else
         start_live(a, run);
     return OK;

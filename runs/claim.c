@@ -228,17 +228,22 @@ static void deliver(struct claim *claim)
     }
 }
 
+void claim_count(struct shard *shard, struct str lane, int64_t runs)
+{
+    struct upstream *u = catalog_upstream(shard->catalog, lane);
+    atomic_fetch_add_explicit(&shard->engine->queued, runs, memory_order_relaxed);
+    if (u != NULL)
+        gate_add_backlog(u->gate, runs);
+}
+
 /* What was taken out and had waited for its turn no longer does. Parked runs are not counted: they
  * sleep. */
 static void count_out(struct lane *lane, const struct claim *claim)
 {
-    struct engine *e = lane->claimer->engine;
-    uint32_t n = 0;
+    int64_t n = 0;
     for (uint32_t i = 0; i < claim->base.count; i++)
         n += claim->base.runs[i].run.state == RUN_QUEUED;
-    atomic_fetch_sub_explicit(&e->queued, n, memory_order_relaxed);
-    if (lane->gate != NULL)
-        gate_add_backlog(lane->gate, -(int64_t)n);
+    claim_count(&lane->claimer->engine->shards[0], str_of(lane->name), -n);
 }
 
 static void sleep_until(struct lane *lane, int64_t wake_at_ms)
@@ -329,10 +334,7 @@ static void on_lanes(struct store_op *op)
         struct lane *lane = lane_of(c, found->name);
         if (lane == NULL)
             continue;
-        atomic_fetch_add_explicit(&c->engine->queued, (int64_t)found->waiting,
-                                  memory_order_relaxed);
-        if (lane->gate != NULL)
-            gate_add_backlog(lane->gate, (int64_t)found->waiting);
+        claim_count(&c->engine->shards[0], found->name, (int64_t)found->waiting);
         log_info(log_msg("unfinished runs in the store"), log_str("lane", found->name),
                  log_u("queued", found->waiting));
         look(lane);

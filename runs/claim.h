@@ -13,6 +13,7 @@
 #include "store/store.h"
 
 struct engine;
+struct shard;
 
 struct lane {
     struct list link;
@@ -44,4 +45,8 @@ void claimer_stop(struct claimer *c);
 
 /* A run of that lane waits in the store, due at that wall time. Any thread. */
 void claim_note(struct engine *e, struct str lane, int64_t wake_at_ms);
+
+/* So many more (fewer) runs of that lane wait in the store for their turn, not begun: the bounds on
+ * the queue count them. On the shard's loop. */
+void claim_count(struct shard *shard, struct str lane, int64_t runs);
 #endif

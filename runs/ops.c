@@ -211,6 +211,8 @@ static void on_stop_asked(struct loop_msg *msg)
 static void on_stop_claimed(struct store_op *op)
 {
     struct run_stop *s = CONTAINER_OF(op, struct run_stop, claim.op);
+    if (op->result == STORE_OK && s->claim.runs[0].run.state == RUN_QUEUED)
+        claim_count(s->shard, s->claim.runs[0].run.lane, -1);
     bool mine = op->result == STORE_OK && run_reopen(s->shard, &s->claim.runs[0]) == OK;
     arena_fini(&s->claim.arena);
     struct run *run = mine ? shard_find(s->shard, &s->id) : NULL;

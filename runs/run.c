@@ -530,6 +530,8 @@ void run_on_refused(struct run *run, enum err e, const struct id *existing, bool
 {
     struct accept *accept = run->accept;
     run->accept = NULL;
+    if (run->release && run->state == RUN_QUEUED && !run->shard->is_parking)
+        claim_count(run->shard, run->lane, -1); /* it was to wait in the store */
     if (accept != NULL)
         accept_on_refused(accept, e, existing, same_body);
     drop(run);

@@ -5,6 +5,7 @@
 #include <check.h>
 #include <stdio.h>
 
+#include "runs/ops.h"
 #include "tests/support/engine_rig.h"
 
 Suite *suite_runs_claim(void);
@@ -119,6 +120,77 @@ START_TEST(runs_past_memory_bytes_wait_in_the_store_and_come_in_as_others_end)
 }
 END_TEST
 
+/* --- nobody is counted who does not wait any more --------------------------------------------- */
+
+static void on_stopped(struct run_stop *s)
+{
+    s->ctx = s;
+}
+
+static struct run_stop stop_run(const struct id *id, uint32_t shard)
+{
+    static struct run_stop s;
+    s = (struct run_stop){.shard = rig_shard(&rig, shard),
+                          .tenant = STR("t"),
+                          .id = *id,
+                          .reason = {.code = REASON_CLIENT_REQUEST},
+                          .on_done = on_stopped};
+    run_stop_start(&s);
+    rig_settle(&rig);
+    ck_assert_ptr_eq(s.ctx, &s);
+    return s;
+}
+
+/* A queued run that was cancelled stayed in the count of those that wait, until nothing could be
+ * accepted any more. */
+START_TEST(a_queued_run_that_is_cancelled_waits_no_longer)
+{
+    struct rig_options o = two_live();
+    rig_start(&rig, &o);
+    create_many(0, 5);
+    ck_assert_int_eq(queued(), 3);
+    stop_run(&ids[3], 1);
+    ck_assert_int_eq(rig_row(&rig, &ids[3])->state, RUN_CANCELLED);
+    ck_assert_int_eq(queued(), 2);
+    ck_assert_uint_eq(gate_backlog(gate()), 2);
+    rig_advance(&rig, 6000);
+    ck_assert_int_eq(queued(), 0);
+    ck_assert_uint_eq(gate_backlog(gate()), 0);
+    forget_many(5);
+    rig_stop(&rig);
+}
+END_TEST
+
+/* What the store says to a run that was to wait there. */
+START_TEST(a_run_that_is_not_accepted_does_not_wait)
+{
+    struct rig_options o = two_live();
+    rig_start(&rig, &o);
+    ck_assert_int_eq(rig_create(&rig, 0, SLOW, PLAIN, "key", &created[0]), OK);
+    rig_settle(&rig);
+    create_many(1, 4);
+    ck_assert_int_eq(queued(), 2);
+    if (_i == 0)
+        ck_assert_int_eq(rig_create(&rig, 0, SLOW, PLAIN, "key", &created[4]), OK);
+    else
+        store_fake_fail_commit(rig.fake, _i == 1);
+    if (_i != 0)
+        ck_assert_int_eq(rig_create(&rig, 0, SLOW, PLAIN, NULL, &created[4]), OK);
+    rig_settle(&rig);
+    ck_assert_uint_eq(created[4].accepted, 1);
+    ck_assert_int_eq(created[4].accept.refused, _i == 0 ? OK : ERR_STORAGE_UNAVAILABLE);
+    ck_assert_int_eq(queued(), 2);
+    ck_assert_uint_eq(gate_backlog(gate()), 2);
+    store_fake_heal(rig.fake);
+    rig_advance(&rig, 6000);
+    ck_assert_int_eq(queued(), 0);
+    ck_assert_uint_eq(gate_backlog(gate()), 0);
+    ck_assert_int_eq(rig_row(&rig, &ids[3])->state, RUN_SUCCEEDED);
+    forget_many(5);
+    rig_stop(&rig);
+}
+END_TEST
+
 Suite *suite_runs_claim(void)
 {
     Suite *s = suite_create("runs/claim");
@@ -126,6 +198,10 @@ Suite *suite_runs_claim(void)
     tcase_add_test(t, runs_past_live_runs_wait_in_the_store_and_come_in_as_others_end);
     tcase_add_test(t, claims_of_several_lanes_share_the_room_in_memory);
     tcase_add_test(t, runs_past_memory_bytes_wait_in_the_store_and_come_in_as_others_end);
+    suite_add_tcase(s, t);
+    t = tcase_create("counts");
+    tcase_add_test(t, a_queued_run_that_is_cancelled_waits_no_longer);
+    tcase_add_loop_test(t, a_run_that_is_not_accepted_does_not_wait, 0, 3);
     suite_add_tcase(s, t);
     return s;
 }
