@@ -181,9 +181,8 @@ static void on_stop_missed(struct loop_msg *msg)
 }
 
 /* On the owner's loop: answers once the cancel is stored. */
-static void stop_here(struct run_stop *s, struct run *run)
+static void stop_here(struct run_stop *s, struct run *run, bool had_ended)
 {
-    bool had_ended = run_state_is_terminal(run->state);
     if (!had_ended)
         run_cancel(run, &s->reason);
     if (run->is_saving || run->wanted != SAVE_NOTHING) {
@@ -200,7 +199,7 @@ static void on_stop_asked(struct loop_msg *msg)
     struct run_stop *s = CONTAINER_OF(msg, struct run_stop, msg);
     struct run *run = shard_find(s->to, &s->id);
     if (run != NULL) {
-        stop_here(s, run);
+        stop_here(s, run, run_state_is_terminal(run->state));
         return;
     }
     s->msg.on_arrive = on_stop_missed;
@@ -217,7 +216,7 @@ static void on_stop_claimed(struct store_op *op)
     arena_fini(&s->claim.arena);
     struct run *run = mine ? shard_find(s->shard, &s->id) : NULL;
     if (run != NULL)
-        stop_here(s, run);
+        stop_here(s, run, false); /* if it has, then by this cancel */
     else
         stop_again(s);
 }
