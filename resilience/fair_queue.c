@@ -127,3 +127,30 @@ void fair_queue_remove(struct fair_queue *q, struct fair_waiter *w)
     if (list_is_empty(&k->line))
         drop_key(q, k);
 }
+
+static void take_of_key(struct fair_queue *q, struct fair_queue_key *k,
+                        bool (*is_wanted)(const struct fair_waiter *w, const void *ctx),
+                        const void *ctx, struct list *to)
+{
+    LIST_EACH_SAFE (it, &k->line) {
+        struct fair_waiter *w = CONTAINER_OF(it, struct fair_waiter, link);
+        if (!is_wanted(w, ctx))
+            continue;
+        list_remove(it);
+        list_push_back(to, it);
+        w->key = NULL;
+        q->count--;
+    }
+}
+
+void fair_queue_take_if(struct fair_queue *q,
+                        bool (*is_wanted)(const struct fair_waiter *w, const void *ctx),
+                        const void *ctx, struct list *to)
+{
+    LIST_EACH_SAFE (it, &q->round) {
+        struct fair_queue_key *k = CONTAINER_OF(it, struct fair_queue_key, place);
+        take_of_key(q, k, is_wanted, ctx, to);
+        if (list_is_empty(&k->line))
+            drop_key(q, k);
+    }
+}

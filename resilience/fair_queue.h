@@ -55,6 +55,12 @@ struct fair_waiter *fair_queue_pop(struct fair_queue *q);
 /* `w`, which is queued, leaves the line wherever it stands. */
 void fair_queue_remove(struct fair_queue *q, struct fair_waiter *w);
 
+/* All that `is_wanted` leave the line; in the order of their keys' turns they go to the end of the
+ * list `to`, by their `link`. O(n). */
+void fair_queue_take_if(struct fair_queue *q,
+                        bool (*is_wanted)(const struct fair_waiter *w, const void *ctx),
+                        const void *ctx, struct list *to);
+
 static inline size_t fair_queue_count(const struct fair_queue *q)
 {
     return q->count;

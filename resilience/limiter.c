@@ -45,12 +45,13 @@ enum err limiter_init(struct limiter *l, const struct limiter_policy *policy, ui
     token_bucket_init(&l->requests, &policy->requests, now_ms);
     token_bucket_init(&l->tokens, &policy->tokens, now_ms);
     retry_budget_init(&l->budget, policy->retry_budget);
+    list_init(&l->refused);
     return fair_queue_init(&l->queue, LIMITER_MAX_WAITERS);
 }
 
 void limiter_fini(struct limiter *l)
 {
-    assert(l->slots.borrowed == 0);
+    assert(l->slots.borrowed == 0 && list_is_empty(&l->refused));
     fair_queue_fini(&l->queue);
 }
 
@@ -129,6 +130,13 @@ static struct limiter_answer refuse(enum limiter_reason reason, uint64_t until_m
     return (struct limiter_answer){LIMITER_REFUSE, reason, until_ms, {0}};
 }
 
+/* Nothing can go before the breaker's open time ends, and that is too late for this one. */
+static bool is_hopeless(const struct limiter *l, const struct limiter_ticket *t, uint64_t now)
+{
+    uint64_t open_until_ms = breaker_open_until_ms(&l->breaker);
+    return open_until_ms > now && open_until_ms >= t->give_up_ms;
+}
+
 /* NULL if nobody waits. */
 static struct limiter_ticket *first_in_line(const struct limiter *l)
 {
@@ -150,7 +158,8 @@ static struct limiter_answer why_in_line(const struct limiter *l, uint64_t now)
 
 void limiter_ticket_init(struct limiter_ticket *t, uint64_t tenant, uint64_t cost_tokens)
 {
-    *t = (struct limiter_ticket){.tenant = tenant, .weight = 1, .cost_tokens = cost_tokens};
+    *t = (struct limiter_ticket){
+        .tenant = tenant, .weight = 1, .cost_tokens = cost_tokens, .give_up_ms = UINT64_MAX};
     fair_waiter_init(&t->waiter);
 }
 
@@ -192,6 +201,8 @@ struct limiter_answer limiter_ask(struct limiter *l, struct limiter_ticket *t, u
     struct limiter_answer answer = judge(l, t->cost_tokens, now);
     if (answer.verdict == LIMITER_REFUSE)
         return answer;
+    if (is_hopeless(l, t, now))
+        return refuse(LIMITER_BREAKER_OPEN, answer.until_ms);
     if (fair_queue_count(&l->queue) > 0)
         return stand_in_line(l, t, why_in_line(l, now)); /* nobody overtakes */
     if (answer.verdict == LIMITER_WAIT)
@@ -200,10 +211,45 @@ struct limiter_answer limiter_ask(struct limiter *l, struct limiter_ticket *t, u
     return answer;
 }
 
+struct moment {
+    const struct limiter *limiter;
+    uint64_t now_ms;
+};
+
+static bool is_hopeless_waiter(const struct fair_waiter *w, const void *ctx)
+{
+    const struct moment *at = ctx;
+    return is_hopeless(at->limiter, CONTAINER_OF(w, const struct limiter_ticket, waiter),
+                       at->now_ms);
+}
+
+/* The breaker has opened: who cannot wait for its end is not kept in the line. */
+static void sort_out(struct limiter *l, struct breaker_change change, uint64_t now)
+{
+    struct moment at = {l, now};
+    if (breaker_has_changed(change) && change.to == BREAKER_OPEN)
+        fair_queue_take_if(&l->queue, is_hopeless_waiter, &at, &l->refused);
+}
+
+static bool next_refused(struct limiter *l, struct limiter_ticket **ret_ticket,
+                         struct limiter_answer *ret_answer)
+{
+    struct list *link = list_pop_front(&l->refused);
+    if (link == NULL)
+        return false;
+    struct fair_waiter *w = CONTAINER_OF(link, struct fair_waiter, link);
+    *ret_ticket = CONTAINER_OF(w, struct limiter_ticket, waiter);
+    (*ret_ticket)->state = LIMITER_IDLE;
+    *ret_answer = refuse(LIMITER_BREAKER_OPEN, breaker_open_until_ms(&l->breaker));
+    return true;
+}
+
 bool limiter_next(struct limiter *l, uint64_t now_ms, struct limiter_ticket **ret_ticket,
                   struct limiter_answer *ret_answer)
 {
     uint64_t now = advance(l, now_ms);
+    if (next_refused(l, ret_ticket, ret_answer))
+        return true;
     struct limiter_ticket *t = first_in_line(l);
     if (t == NULL)
         return false;
@@ -223,6 +269,8 @@ uint64_t limiter_wake_ms(const struct limiter *l, uint64_t now_ms)
 {
     uint64_t now = latest(l, now_ms);
     const struct limiter_ticket *t = first_in_line(l);
+    if (!list_is_empty(&l->refused))
+        return now_ms;
     if (t == NULL)
         return UINT64_MAX;
     struct outlook o = look_ahead(l, t->cost_tokens, now);
@@ -277,7 +325,9 @@ struct breaker_change limiter_done(struct limiter *l, struct limiter_ticket *t,
         token_bucket_hold(&l->requests, now + hint_ms);
     if (!t->is_retry)
         retry_budget_call(&l->budget, now);
-    return tell_breaker(l, t, report->outcome, hint_ms, now, rng);
+    struct breaker_change change = tell_breaker(l, t, report->outcome, hint_ms, now, rng);
+    sort_out(l, change, now);
+    return change;
 }
 
 struct breaker_change limiter_answered(struct limiter *l, struct limiter_ticket *t, uint64_t now_ms)
@@ -306,7 +356,12 @@ void limiter_cancel(struct limiter *l, struct limiter_ticket *t, uint64_t now_ms
     uint64_t now = advance(l, now_ms);
     switch (t->state) {
     case LIMITER_IDLE: break;
-    case LIMITER_WAITING: fair_queue_remove(&l->queue, &t->waiter); break;
+    case LIMITER_WAITING:
+        if (fair_waiter_is_queued(&t->waiter))
+            fair_queue_remove(&l->queue, &t->waiter);
+        else
+            list_remove(&t->waiter.link); /* it is about to be refused */
+        break;
     case LIMITER_GRANTED: take_back(l, t, now); break;
     }
     t->state = LIMITER_IDLE;

@@ -65,7 +65,8 @@ struct limiter { /* private to limiter.c */
     struct token_bucket tokens;
     struct retry_budget budget;
     struct fair_queue queue;
-    uint64_t now_ms; /* the latest that was seen */
+    struct list refused; /* left the queue when the breaker opened: limiter_next gives them out */
+    uint64_t now_ms;     /* the latest that was seen */
 };
 
 enum err limiter_init(struct limiter *l, const struct limiter_policy *policy,
@@ -86,6 +87,7 @@ struct limiter_ticket {
     uint64_t cost_tokens; /* estimate in model tokens, 0 if unknown */
     bool is_retry;        /* not its call's first attempt: pays nothing into the retry budget */
     bool is_bounded;      /* refused where the queue is full */
+    uint64_t give_up_ms;  /* monotonic: refused where the breaker stays open until then at least */
 
     /* private to limiter.c */
     enum limiter_ticket_state state;
@@ -95,14 +97,16 @@ struct limiter_ticket {
     uint64_t reserved_requests, reserved_tokens;
 };
 
-/* Weight 1, a first attempt, not bounded; its owner may set these before it asks. */
+/* Weight 1, a first attempt, not bounded, patient without end; its owner may set these before it
+ * asks. */
 void limiter_ticket_init(struct limiter_ticket *t, uint64_t tenant, uint64_t cost_tokens);
 
 enum limiter_verdict { LIMITER_GO, LIMITER_WAIT, LIMITER_REFUSE };
 
 enum limiter_reason {
     LIMITER_FREE,         /* go: nothing is in the way */
-    LIMITER_BREAKER_OPEN, /* wait, or refuse, as on_open says; also while a probe is out */
+    LIMITER_BREAKER_OPEN, /* wait, or refuse, as on_open and give_up_ms say; also while a probe is
+                             out */
     LIMITER_NO_FREE_SLOT, /* wait */
     LIMITER_RATE_LIMITED, /* wait, for a bucket or the end of a hold */
     LIMITER_TOO_COSTLY,   /* refuse: more tokens than the burst could never go */
@@ -124,7 +128,8 @@ struct limiter_answer {
 struct limiter_answer limiter_ask(struct limiter *l, struct limiter_ticket *t, uint64_t now_ms);
 
 /* Takes the first in line out of the queue if it can go, or must be refused (the breaker has opened
- * and on_open is fail, or a new policy makes it too costly). False: nobody's wait ends now. */
+ * and on_open is fail, or a new policy makes it too costly), and whoever gives up before an opened
+ * breaker can let anybody go. False: nobody's wait ends now. */
 bool limiter_next(struct limiter *l, uint64_t now_ms, struct limiter_ticket **ret_ticket,
                   struct limiter_answer *ret_answer);
 

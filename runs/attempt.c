@@ -191,6 +191,7 @@ enum err attempt_start(struct task *t, struct upstream *u, struct str model)
     gate_waiter_init(&a->waiter, a->loop, t->run->tenant_hash, estimate(&a->call), on_verdict,
                      on_idle);
     a->waiter.ticket.is_retry = t->call.attempts > 0;
+    a->waiter.ticket.give_up_ms = run_deadline_ms(t->run);
     struct limiter_answer answer = gate_ask(u->gate, &a->waiter);
     if (answer.verdict == LIMITER_REFUSE) {
         let_go(a);

@@ -227,8 +227,6 @@ static void on_verdict_arrived(struct loop_msg *msg)
         pump(g, now_of(g), &o);
     } else if (w->answer.verdict == LIMITER_GO) {
         g->attempts++;
-    } else if (w->answer.verdict == LIMITER_GO) {
-        g->attempts++;
     }
     pthread_mutex_unlock(&g->lock);
     carry_out(g, &o);

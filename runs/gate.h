@@ -24,7 +24,7 @@ struct gate_waiter;
 typedef void gate_verdict_fn(struct gate_waiter *w, const struct limiter_answer *answer);
 
 struct gate_waiter {
-    struct limiter_ticket ticket; /* its owner may set weight, is_retry and is_bounded */
+    struct limiter_ticket ticket; /* its owner may set weight, is_retry, is_bounded, give_up_ms */
     struct loop *loop;
     gate_verdict_fn *on_verdict;            /* GO or REFUSE, on `loop` */
     void (*on_idle)(struct gate_waiter *w); /* after a gate_cancel that could not end it at once */

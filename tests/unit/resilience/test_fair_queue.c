@@ -50,6 +50,36 @@ static void assert_order(const char *expected)
     ck_assert_ptr_null(pop());
 }
 
+static bool is_odd(const struct fair_waiter *w, const void *ctx)
+{
+    (void)ctx;
+    return CONTAINER_OF(w, const struct guest, waiter)->number % 2 == 1;
+}
+
+START_TEST(whoever_is_wanted_leaves_and_the_others_keep_their_places)
+{
+    struct list taken;
+    open_queue(10);
+    list_init(&taken);
+    push(1, 7, 1); /* a key that loses everybody */
+    push(0, 5, 1);
+    push(3, 5, 1);
+    push(2, 6, 1);
+    push(4, 5, 1);
+    fair_queue_take_if(&q, is_odd, NULL, &taken);
+    ck_assert_uint_eq(fair_queue_count(&q), 3);
+    for (uint64_t n = 1; n <= 3; n += 2) {
+        struct list *link = list_pop_front(&taken);
+        struct fair_waiter *w = CONTAINER_OF(link, struct fair_waiter, link);
+        ck_assert_uint_eq(CONTAINER_OF(w, struct guest, waiter)->number, n);
+        ck_assert(!fair_waiter_is_queued(w));
+    }
+    ck_assert(list_is_empty(&taken));
+    assert_order("565");
+    fair_queue_fini(&q);
+}
+END_TEST
+
 START_TEST(nobody_waits_in_an_empty_queue)
 {
     open_queue(10);
@@ -303,6 +333,7 @@ Suite *suite_resilience_fair_queue(void)
     Suite *s = suite_create("resilience_fair_queue");
     TCase *t = tcase_create("fair_queue");
     tcase_add_test(t, nobody_waits_in_an_empty_queue);
+    tcase_add_test(t, whoever_is_wanted_leaves_and_the_others_keep_their_places);
     tcase_add_test(t, one_key_is_served_in_the_order_of_arrival);
     tcase_add_test(t, keys_take_turns_however_many_of_one_wait);
     tcase_add_test(t, a_turn_is_as_long_as_the_weight);

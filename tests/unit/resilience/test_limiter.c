@@ -709,6 +709,52 @@ START_TEST(where_open_means_fail_those_who_wait_already_are_refused_too)
 }
 END_TEST
 
+START_TEST(who_gives_up_before_the_breaker_can_close_is_refused_at_once)
+{
+    open_limiter(fragile(LIMITER_ON_OPEN_WAIT));
+    must_go(0, 0);
+    done(0, &failure, 0);
+    uint64_t until = status(0).opens_until_ms;
+    tickets[1].give_up_ms = until;
+    must_refuse(1, 0, LIMITER_BREAKER_OPEN);
+    tickets[2].give_up_ms = until + 1;
+    must_wait(2, 0, LIMITER_BREAKER_OPEN, until);
+    must_refuse(1, 0, LIMITER_BREAKER_OPEN); /* also behind one that waits */
+    ck_assert_int_eq(next(until, LIMITER_GO), 2);
+    must_wait(1, until, LIMITER_BREAKER_OPEN, 0); /* the probe may well be back in time */
+    close_limiter();
+}
+END_TEST
+
+START_TEST(who_gives_up_before_the_breaker_can_close_leaves_the_line_when_it_opens)
+{
+    struct limiter_policy p = fragile(LIMITER_ON_OPEN_WAIT);
+    p.concurrency = 1;
+    open_limiter(p);
+    must_go(0, 0);
+    for (int i = 1; i <= 5; i++) {
+        tickets[i].give_up_ms = i % 2 == 0 ? 500 : 5000;
+        must_wait(i, 0, LIMITER_NO_FREE_SLOT, 0);
+    }
+    tickets[6].give_up_ms = 500;
+    must_wait(6, 0, LIMITER_NO_FREE_SLOT, 0);
+    done(0, &failure, 0);
+    uint64_t until = status(0).opens_until_ms;
+    ck_assert_uint_eq(limiter_wake_ms(&l, 0), 0);
+    ck_assert_uint_eq(status(0).waiting, 3);
+    limiter_cancel(&l, &tickets[6], 0); /* gone before it is told */
+    ck_assert_int_eq(next(0, LIMITER_REFUSE), 2);
+    ck_assert_int_eq(next(0, LIMITER_REFUSE), 4);
+    ck_assert_int_eq(next(0, LIMITER_REFUSE), -1);
+    ck_assert_uint_eq(limiter_wake_ms(&l, 0), until);
+    ck_assert_int_eq(next(until, LIMITER_GO), 1);
+    done(1, &failure, until); /* a failed probe opens it again, for longer */
+    tickets[7].give_up_ms = until + 1000;
+    must_refuse(7, until, LIMITER_BREAKER_OPEN);
+    close_limiter();
+}
+END_TEST
+
 START_TEST(a_retry_after_is_a_floor_for_the_open_time)
 {
     open_limiter(fragile(LIMITER_ON_OPEN_WAIT));
@@ -1302,6 +1348,8 @@ Suite *suite_resilience_limiter(void)
     tcase_add_test(broken, where_open_means_fail_those_who_wait_already_are_refused_too);
     tcase_add_test(broken, a_retry_after_is_a_floor_for_the_open_time);
     tcase_add_test(broken, a_reset_closes_the_breaker_and_ends_a_hold);
+    tcase_add_test(broken, who_gives_up_before_the_breaker_can_close_is_refused_at_once);
+    tcase_add_test(broken, who_gives_up_before_the_breaker_can_close_leaves_the_line_when_it_opens);
     tcase_add_test(broken, an_open_breaker_outlives_a_restart);
     suite_add_tcase(s, broken);
     TCase *operating = tcase_create("operating");
