@@ -61,10 +61,12 @@ static void leave(struct attempt *a)
     a->phase = ATTEMPT_OVER;
     a->task->call.attempt = NULL;
     list_remove(&a->after_save);
+    loop_timer_stop(&a->patience);
     loop_timer_stop(&a->grace);
     loop_timer_stop(&a->step_timer);
 }
 
+static void on_impatient(struct loop_timer *timer);
 static void on_verdict(struct gate_waiter *w, const struct limiter_answer *answer);
 static void on_grace(struct loop_timer *timer);
 static void on_step(struct loop_timer *timer);
@@ -84,6 +86,7 @@ static struct attempt *new_attempt(struct task *t, struct upstream *u)
     answer_init(&a->answer, t->run->shard->limits->output_bytes);
     buf_init(&a->body, 2 * t->run->shard->limits->spec.input_bytes + 67108864);
     buf_init(&a->error_body, ERROR_BODY_MAX);
+    loop_timer_init(&a->patience, a->loop, on_impatient);
     loop_timer_init(&a->grace, a->loop, on_grace);
     loop_timer_init(&a->step_timer, a->loop, on_step);
     return a;
@@ -178,6 +181,16 @@ static void block(struct attempt *a, const struct limiter_answer *answer)
     run_review(a->task->run);
 }
 
+/* How long it may wait for its turn: to its deadline, but not for long where there is another
+ * model.
+ */
+static uint64_t give_up_ms(const struct attempt *a)
+{
+    uint64_t deadline_ms = run_deadline_ms(a->task->run);
+    uint64_t enough_ms = loop_now_ms(a->loop) + a->upstream->fallback_wait_ms;
+    return call_has_fallback(a->task) && enough_ms < deadline_ms ? enough_ms : deadline_ms;
+}
+
 enum err attempt_start(struct task *t, struct upstream *u, struct str model)
 {
     struct attempt *a = new_attempt(t, u);
@@ -191,7 +204,7 @@ enum err attempt_start(struct task *t, struct upstream *u, struct str model)
     gate_waiter_init(&a->waiter, a->loop, t->run->tenant_hash, estimate(&a->call), on_verdict,
                      on_idle);
     a->waiter.ticket.is_retry = t->call.attempts > 0;
-    a->waiter.ticket.give_up_ms = run_deadline_ms(t->run);
+    a->waiter.ticket.give_up_ms = give_up_ms(a);
     struct limiter_answer answer = gate_ask(u->gate, &a->waiter);
     if (answer.verdict == LIMITER_REFUSE) {
         let_go(a);
@@ -202,20 +215,39 @@ enum err attempt_start(struct task *t, struct upstream *u, struct str model)
         on_granted(a);
     else
         block(a, &answer);
+    if (answer.verdict != LIMITER_GO && call_has_fallback(t))
+        loop_timer_start(&a->patience, a->waiter.ticket.give_up_ms);
     return OK;
+}
+
+/* There is no attempt: its call is told why. */
+static void give_up(struct attempt *a, enum limiter_reason why)
+{
+    struct task *t = a->task;
+    struct attempt_outcome outcome = {.code = refusal_of(why), .is_final = true};
+    leave(a);
+    call_on_attempt_end(t, NULL, &outcome);
+}
+
+static void on_impatient(struct loop_timer *timer)
+{
+    struct attempt *a = CONTAINER_OF(timer, struct attempt, patience);
+    enum limiter_reason why;
+    if (!gate_give_up(a->upstream->gate, &a->waiter, &why))
+        return; /* its turn has just come */
+    give_up(a, why);
+    let_go(a);
 }
 
 static void on_verdict(struct gate_waiter *w, const struct limiter_answer *answer)
 {
     struct attempt *a = CONTAINER_OF(w, struct attempt, waiter);
-    struct task *t = a->task;
     if (answer->verdict == LIMITER_GO) {
+        loop_timer_stop(&a->patience);
         on_granted(a);
         return;
     }
-    leave(a);
-    struct attempt_outcome outcome = {.code = refusal_of(answer->reason), .is_final = true};
-    call_on_attempt_end(t, NULL, &outcome);
+    give_up(a, answer->reason);
     let_go(a);
 }
 

@@ -4,7 +4,8 @@
  *
  *     attempt_start -> the gate says go ----------> on_granted -> send -> bytes, steps -> conclude
  *                   -> the gate says wait: blocked --^
- *                   -> the gate refuses: the call is told, there is no attempt
+ *                   -> the gate refuses, or lets one that has another model to fall back to wait
+ *                      for too long: the call is told, there is no attempt
  *
  * conclude is the only exit of one that was granted; attempt_cancel ends it at any moment, in this
  * turn, its upstream socket closed. Belongs to its task's loop. Its memory goes at the end of the
@@ -23,6 +24,7 @@ struct attempt {
     struct loop *loop;
     struct loop_deferred garbage;
     struct gate_waiter waiter;
+    struct loop_timer patience; /* it has waited long enough: the next model is asked */
     enum { ATTEMPT_ASKS, ATTEMPT_WAITS, ATTEMPT_RUNS, ATTEMPT_OVER } phase;
     uint32_t number; /* 0 until it has been granted */
     struct call call;

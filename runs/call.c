@@ -187,6 +187,13 @@ static bool may_fall_back(enum err code)
     }
 }
 
+bool call_has_fallback(const struct task *t)
+{
+    const struct call_state *c = &t->call;
+    bool may_go_on = !c->has_published || (t->run->spec.flags & RUN_MAY_RESTART) != 0;
+    return may_go_on && c->model_at + 1 < c->model_count;
+}
+
 /* Shall the same model be asked again, and when? */
 static bool wants_retry(struct task *t, struct upstream *u, const struct attempt_outcome *o,
                         uint64_t *ret_at_ms)
@@ -216,8 +223,7 @@ void call_on_attempt_end(struct task *t, struct attempt *a, const struct attempt
         retry_at(t, at_ms);
         return;
     }
-    bool may_go_on = !c->has_published || (t->run->spec.flags & RUN_MAY_RESTART) != 0;
-    if (may_go_on && may_fall_back(o->code) && c->model_at + 1 < c->model_count) {
+    if (may_fall_back(o->code) && call_has_fallback(t)) {
         c->model_at++;
         c->tries = 0;
         try_now(t);

@@ -59,6 +59,9 @@ void call_crash(
 /* The attempt (NULL: the gate refused to start one) has ended and is about to go. */
 void call_on_attempt_end(struct task *t, struct attempt *a, const struct attempt_outcome *outcome);
 
+/* Is there another model to fall back to, if this one's provider keeps the call waiting? */
+bool call_has_fallback(const struct task *t);
+
 /* Which provider was asked last; NULL: none. */
 struct str call_last_provider(const struct task *t);
 

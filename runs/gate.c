@@ -282,6 +282,21 @@ bool gate_cancel(struct gate *g, struct gate_waiter *w)
     return at_once;
 }
 
+bool gate_give_up(struct gate *g, struct gate_waiter *w, enum limiter_reason *ret_why)
+{
+    struct outcome o = {.verdicts = NULL};
+    pthread_mutex_lock(&g->lock);
+    bool waits = !w->posted;
+    if (waits) {
+        *ret_why = limiter_reason(&g->limiter, &w->ticket, now_of(g)).reason;
+        limiter_cancel(&g->limiter, &w->ticket, now_of(g));
+        pump(g, now_of(g), &o);
+    }
+    pthread_mutex_unlock(&g->lock);
+    carry_out(g, &o);
+    return waits;
+}
+
 enum retry_verdict gate_retry(struct gate *g, const struct retry_policy *policy,
                               const struct retry_failure *failure, uint64_t deadline_ms,
                               uint64_t now_ms, struct rng *rng, uint64_t *ret_at_ms)

@@ -56,6 +56,9 @@ void gate_answered(struct gate *g,
 void gate_done(struct gate *g, struct gate_waiter *w, const struct limiter_report *report,
                uint64_t took_ms, struct rng *rng);
 bool gate_cancel(struct gate *g, struct gate_waiter *w); /* true: it is idle now */
+/* Of one that waits: it is idle now, and *ret_why is what it waited for; false: on_verdict is on
+ * its way, and comes. */
+bool gate_give_up(struct gate *g, struct gate_waiter *w, enum limiter_reason *ret_why);
 
 /* After gate_done of a failed attempt (resilience/retry.h). */
 enum retry_verdict gate_retry(struct gate *g, const struct retry_policy *policy,

@@ -104,7 +104,7 @@ START_TEST(a_call_with_time_waits_for_the_breaker_and_one_becomes_the_probe)
     rig_advance(&rig, 50000);
     for (int i = 1; i < 6; i++)
         ck_assert_int_eq(state(i), RUN_WAITING);
-    rig_advance(&rig, 16500); /* the breaker's jitter is a tenth of a minute */
+    rig_advance(&rig, 20000); /* the breaker's jitter is a tenth of a minute */
     for (int i = 1; i < 6; i++)
         ck_assert_int_eq(state(i), RUN_SUCCEEDED);
     ck_assert_int_eq(status().limiter.state, BREAKER_CLOSED);
@@ -163,6 +163,46 @@ START_TEST(a_call_that_has_another_model_does_not_wait_for_the_breaker)
 }
 END_TEST
 
+/* --- another model ---------------------------------------------------------------------------- */
+
+static const char both[] = "{\"story\":{\"model\":\"sim/story\"},"
+                           "\"two\":{\"model\":[\"sim/echo\",\"other/echo\"]}}";
+
+/* fallback_wait_ms was read by nobody: the call waited for its turn here to the end of its time. */
+START_TEST(a_call_that_has_another_model_waits_so_long_for_its_turn_and_no_longer)
+{
+    struct rig_options o = fragile();
+    o.agents = both;
+    o.providers[0].limiter.concurrency = 1;
+    rig_start(&rig, &o);
+    run(0, 0, "{\"agent\":\"story\"," SIM("\"fail\":[{\"as\":\"hang\"}]") "}");
+    run(1, (uint32_t)_i, "{\"agent\":\"two\",\"input\":\"x\"}");
+    rig_advance(&rig, 9800);
+    ck_assert_int_eq(state(1), RUN_WAITING);
+    rig_advance(&rig, 250);
+    ck_assert_int_eq(state(1), RUN_SUCCEEDED);
+    ck_assert(rig_text_has(rig_row(&rig, &ids[1])->attempts, "\"provider\":\"other\""));
+    ck_assert_uint_eq(rig_row(&rig, &ids[1])->usage.attempts, 1);
+    ck_assert_uint_eq(status().limiter.waiting, 0);
+    finish(2);
+}
+END_TEST
+
+START_TEST(a_turn_that_comes_in_time_is_taken)
+{
+    struct rig_options o = fragile();
+    o.agents = both;
+    o.providers[0].limiter.concurrency = 1;
+    rig_start(&rig, &o);
+    run(0, 0, "{\"agent\":\"story\"," SIM("\"first_ms\":10000,\"tokens\":1") "}");
+    run(1, (uint32_t)_i, "{\"agent\":\"two\",\"input\":\"x\"}");
+    rig_advance(&rig, 20000);
+    ck_assert_int_eq(state(1), RUN_SUCCEEDED);
+    ck_assert(rig_text_has(rig_row(&rig, &ids[1])->attempts, "\"provider\":\"sim\""));
+    finish(2);
+}
+END_TEST
+
 Suite *suite_runs_gate(void)
 {
     Suite *s = suite_create("runs/gate");
@@ -172,7 +212,12 @@ Suite *suite_runs_gate(void)
     tcase_add_test(t, a_call_with_time_waits_for_the_breaker_and_one_becomes_the_probe);
     tcase_add_test(t, when_the_breaker_opens_those_whose_time_is_too_short_fail_at_once);
     tcase_add_test(t, where_open_means_fail_every_call_fails_at_once);
-    tcase_add_loop_test(t, a_call_that_has_another_model_does_not_wait_for_the_breaker, 1, 2);
+    tcase_add_loop_test(t, a_call_that_has_another_model_does_not_wait_for_the_breaker, 0, 2);
+    suite_add_tcase(s, t);
+    t = tcase_create("fallback");
+    tcase_add_loop_test(t, a_call_that_has_another_model_waits_so_long_for_its_turn_and_no_longer,
+                        0, 2);
+    tcase_add_loop_test(t, a_turn_that_comes_in_time_is_taken, 0, 2);
     suite_add_tcase(s, t);
     return s;
 }
