@@ -190,6 +190,7 @@ static void send_batch(struct outbox *o)
     struct save_batch *b = new_batch(o, size);
     while (!list_is_empty(&o->now) && (b == NULL || b->base.count < size)) {
         struct run *run = first_of(&o->now);
+        run_before_save(run);
         if (b == NULL || add_change(b, run, &b->changes[b->base.count]) != OK) {
             fail_later(run); /* out of memory: once more when there may be some */
             continue;

@@ -330,6 +330,14 @@ bool run_may_park(const struct run *run)
            run->root.reason.until_ms > loop_wall_ms(run->shard->loop) + PARK_AFTER_MS;
 }
 
+void run_before_save(struct run *run)
+{
+    if (run->release || !run_may_park(run))
+        return;
+    run->release = true;
+    run->wake_at_ms = run->root.reason.until_ms;
+}
+
 void run_park(struct run *run)
 {
     struct attempt *a = run->root.call.attempt;

@@ -123,6 +123,9 @@ void run_review(struct run *run);
 /* Has it nothing to do for so long that its memory is better used by others? */
 bool run_may_park(const struct run *run);
 
+/* It is about to be stored: parks it, where that is the better use of its memory. */
+void run_before_save(struct run *run);
+
 /* The gateway stops: goes back to the store as it is, for the next start. A call that must not be
  * made twice fails. */
 void run_park(struct run *run);

@@ -45,6 +45,9 @@ static const struct found {
     {"a retry is due late, and somebody waits", FAILS, NULL, 100, 100, WAITS, 500, true,
      "run.queued run.running task.running attempt.started attempt.failed task.retrying run.waiting "
      "run.cancelling task.cancelled run.finished"},
+    {"parked", FAILS, NULL, 100, 100, PLAIN, 500, false,
+     "run.queued run.running task.running attempt.started attempt.failed task.retrying run.waiting "
+     "run.cancelling task.cancelled run.finished"},
     {"blocked for a moment", SPEAKS, HANGS, 100, 1, PLAIN, 50, true,
      "run.queued run.running task.running task.blocked run.cancelling task.cancelled run.finished"},
     {"blocked for long", SPEAKS, HANGS, 100, 1, PLAIN, 500, true,

@@ -191,6 +191,108 @@ START_TEST(a_run_that_is_not_accepted_does_not_wait)
 }
 END_TEST
 
+/* --- parked runs ------------------------------------------------------------------------------ */
+
+/* Fails once, and is tried again after a minute. */
+#define RETRIES                                                                                      \
+    "{\"task\":{\"type\":\"call\",\"model\":\"sim/echo\",\"input\":\"x\",\"retry\":{\"attempts\":2," \
+    "\"base_ms\":60000,\"max_ms\":60000,\"jitter\":\"none\"},"                                       \
+    "\"params\":{\"sim\":{\"fail\":[{\"as\":\"status\",\"attempt\":1}]}}}}"
+
+#define RETRIED                                                                                    \
+    "run.queued run.running task.running attempt.started attempt.failed task.retrying "            \
+    "run.waiting run.running attempt.started output.delta attempt.succeeded task.succeeded "       \
+    "run.finished"
+
+static uint64_t owner(int i)
+{
+    uint64_t epoch;
+    ck_assert_ptr_nonnull(store_fake_row(rig.fake, &ids[i], &epoch));
+    return epoch;
+}
+
+/* Nobody ever took it out of memory: it counted against live_runs for as long as it slept. */
+START_TEST(a_run_that_sleeps_is_a_row_and_comes_back_when_its_time_has_come)
+{
+    struct rig_options o = rig_options_default();
+    rig_start(&rig, &o);
+    ids[0] = rig_run(&rig, (uint32_t)_i, RETRIES, PLAIN, &created[0]);
+    rig_advance(&rig, 200);
+    ck_assert_uint_eq(engine_live(rig.engine), 0);
+    ck_assert_uint_eq(engine_memory(rig.engine), 0);
+    ck_assert_uint_eq(owner(0), 0);
+    ck_assert_int_eq(rig_row(&rig, &ids[0])->state, RUN_WAITING);
+    rig_advance(&rig, 59700);
+    ck_assert_int_eq(rig_row(&rig, &ids[0])->state, RUN_WAITING);
+    rig_advance(&rig, 400);
+    ck_assert_int_eq(rig_row(&rig, &ids[0])->state, RUN_SUCCEEDED);
+    ck_assert_str_eq(rig_types(rig_events(&rig, &ids[0])), RETRIED);
+    ck_assert_uint_eq(rig_row(&rig, &ids[0])->usage.attempts, 2);
+    ck_assert_uint_eq(rig_row(&rig, &ids[0])->usage.calls, 1);
+    rig_forget(&created[0]);
+    rig_stop(&rig);
+}
+END_TEST
+
+START_TEST(a_run_that_somebody_looks_at_is_not_parked_until_nobody_does)
+{
+    struct rig_options o = rig_options_default();
+    struct reader reader;
+    rig_start(&rig, &o);
+    ids[0] = rig_run(&rig, 0, RETRIES, STREAMS, &created[0]);
+    rig_read(&rig, (uint32_t)_i, &ids[0], 0, true, &reader);
+    rig_advance(&rig, 200);
+    ck_assert_uint_eq(engine_live(rig.engine), 1);
+    rig_close(&reader);
+    rig_advance(&rig, 200);
+    ck_assert_uint_eq(engine_live(rig.engine), 0);
+    rig_read(&rig, (uint32_t)_i, &ids[0], 0, true, &reader);
+    rig_advance(&rig, 60000);
+    ck_assert_str_eq(rig_types(buf_str(&reader.out)), RETRIED);
+    ck_assert(follow_is_over(reader.follow));
+    rig_close(&reader);
+    rig_forget(&created[0]);
+    rig_stop(&rig);
+}
+END_TEST
+
+START_TEST(sleeping_runs_do_not_keep_others_out)
+{
+    struct rig_options o = two_live();
+    o.providers[0].limiter.breaker.failures = 0;
+    rig_start(&rig, &o);
+    for (int i = 0; i < 10; i++) {
+        ids[i] = rig_run(&rig, 0, RETRIES, PLAIN, &created[i]);
+        rig_advance(&rig, 200);
+    }
+    ck_assert_uint_eq(engine_live(rig.engine), 0);
+    ck_assert_int_eq(queued(), 0);
+    rig_advance(&rig, 65000);
+    ck_assert_int_eq(count(10, RUN_SUCCEEDED), 10);
+    forget_many(10);
+    rig_stop(&rig);
+}
+END_TEST
+
+/* Its parking failed: it is tried again until the store takes it. */
+START_TEST(a_run_whose_parking_is_in_doubt_is_parked_once)
+{
+    struct rig_options o = rig_options_default();
+    rig_start(&rig, &o);
+    ids[0] = rig_run(&rig, 0, RETRIES, PLAIN, &created[0]);
+    store_fake_fail_commit(rig.fake, _i == 1);
+    rig_advance(&rig, 5000);
+    store_fake_heal(rig.fake);
+    rig_advance(&rig, 1000);
+    ck_assert_uint_eq(owner(0), 0);
+    ck_assert_uint_eq(engine_live(rig.engine), 0);
+    rig_advance(&rig, 60000);
+    ck_assert_str_eq(rig_types(rig_events(&rig, &ids[0])), RETRIED);
+    rig_forget(&created[0]);
+    rig_stop(&rig);
+}
+END_TEST
+
 Suite *suite_runs_claim(void)
 {
     Suite *s = suite_create("runs/claim");
@@ -202,6 +304,12 @@ Suite *suite_runs_claim(void)
     t = tcase_create("counts");
     tcase_add_test(t, a_queued_run_that_is_cancelled_waits_no_longer);
     tcase_add_loop_test(t, a_run_that_is_not_accepted_does_not_wait, 0, 3);
+    suite_add_tcase(s, t);
+    t = tcase_create("parked");
+    tcase_add_loop_test(t, a_run_that_sleeps_is_a_row_and_comes_back_when_its_time_has_come, 0, 2);
+    tcase_add_loop_test(t, a_run_that_somebody_looks_at_is_not_parked_until_nobody_does, 0, 2);
+    tcase_add_test(t, sleeping_runs_do_not_keep_others_out);
+    tcase_add_loop_test(t, a_run_whose_parking_is_in_doubt_is_parked_once, 0, 2);
     suite_add_tcase(s, t);
     return s;
 }
