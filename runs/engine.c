@@ -112,11 +112,22 @@ void engine_start(struct engine *e)
 
 /* --- stopping --------------------------------------------------------------------------------- */
 
+/* Runs that sleep need not be waited for: a save parks them. */
+static void park_sleepers(struct shard *s)
+{
+    for (struct map_node *it = map_next(&s->runs, NULL); it != NULL; it = map_next(&s->runs, it)) {
+        struct run *run = CONTAINER_OF(it, struct run, by_id);
+        if (run_may_park(run))
+            outbox_want(run, SAVE_SOON);
+    }
+}
+
 static void on_drain(struct loop_msg *msg)
 {
     struct notice *n = CONTAINER_OF(msg, struct notice, msg);
     if (n->to->index == 0)
         claimer_stop(&n->to->engine->claimer);
+    park_sleepers(n->to);
     mem_free(n);
 }
 

@@ -36,7 +36,8 @@ void engine_destroy(struct engine *e);
 /* Begins to take in what waits in the store. */
 void engine_start(struct engine *e);
 
-/* From now on nothing new. Any thread. */
+/* From now on nothing new, and runs that wait for more than a moment go back to the store. Any
+ * thread. */
 void engine_drain(struct engine *e);
 /* Is nothing live any more? Any thread. */
 bool engine_is_idle(const struct engine *e);

@@ -323,17 +323,25 @@ static void on_patience(struct loop_timer *timer)
         run_enter(run, RUN_WAITING, &run->root.reason);
 }
 
+/* While the gateway drains, who looks and what place it has in a provider's line counts no more. */
 bool run_may_park(const struct run *run)
 {
-    return run->state == RUN_WAITING && run->root.state == TASK_RETRYING &&
-           run->stop == STOP_NONE && run->accept == NULL && run->subscriber_count == 0 &&
-           run->root.reason.until_ms > loop_wall_ms(run->shard->loop) + PARK_AFTER_MS;
+    bool drains = atomic_load_explicit(&run->shard->engine->is_draining, memory_order_relaxed);
+    bool sleeps = run->state == RUN_WAITING && root_waits(run) && run->in_flight == 0 &&
+                  run->stop == STOP_NONE &&
+                  run->root.reason.until_ms > loop_wall_ms(run->shard->loop) + PARK_AFTER_MS;
+    if (drains)
+        return sleeps;
+    return sleeps && run->root.state == TASK_RETRYING && run->accept == NULL &&
+           run->subscriber_count == 0;
 }
 
 void run_before_save(struct run *run)
 {
     if (run->release || !run_may_park(run))
         return;
+    if (run->root.call.attempt != NULL) /* it stands in a provider's line */
+        attempt_lose(run->root.call.attempt);
     run->release = true;
     run->wake_at_ms = run->root.reason.until_ms;
 }
