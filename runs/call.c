@@ -298,6 +298,17 @@ static bool was_answered(struct json code)
     return false;
 }
 
+/* May some of its output have been told? The body of an error is a first byte, too. */
+static bool may_have_spoken(struct json attempt)
+{
+    struct json code = json_get_lit(json_get_lit(attempt, "error"), "code");
+    struct json said = json_get_lit(json_get_lit(attempt, "usage"), "output_tokens");
+    int64_t tokens;
+    if (!json_is(json_get_lit(attempt, "first_byte_ms"), JSON_NUMBER))
+        return false;
+    return !was_answered(code) || json_int(said, 1, INT64_MAX, &tokens) == OK;
+}
+
 static void reopen_attempt(struct task *t, struct json a, bool *ret_was_running)
 {
     struct call_state *c = &t->call;
@@ -309,7 +320,7 @@ static void reopen_attempt(struct task *t, struct json a, bool *ret_was_running)
     c->last_model = model;
     c->attempts++;
     *ret_was_running = json_string_is(json_get_lit(a, "state"), STR("running"));
-    c->is_restart = *ret_was_running && json_is(json_get_lit(a, "first_byte_ms"), JSON_NUMBER);
+    c->is_restart = may_have_spoken(a);
     c->lost += *ret_was_running || json_string_is(json_get_lit(a, "state"), STR("lost"));
     c->generation += was_answered(json_get_lit(json_get_lit(a, "error"), "code"));
     if (c->closed.len > 0)

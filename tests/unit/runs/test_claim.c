@@ -5,8 +5,7 @@
 #include <check.h>
 #include <stdio.h>
 
-#include "runs/ops.h"
-#include "tests/support/engine_rig.h"
+#include "tests/support/rig_ops.h"
 
 Suite *suite_runs_claim(void);
 
@@ -256,6 +255,41 @@ START_TEST(a_run_that_somebody_looks_at_is_not_parked_until_nobody_does)
 }
 END_TEST
 
+/* An attempt that failed in the middle of its answer, and is made again by another life of the run.
+ */
+START_TEST(a_run_that_slept_begins_anew_what_was_told_and_says_so)
+{
+    static const struct {
+        const char *fault;
+        bool has_spoken;
+    } faults[] = {
+        {"{\"as\":\"truncate\",\"after_tokens\":2,\"attempt\":1}", true},
+        {"{\"as\":\"status\",\"after_tokens\":2,\"attempt\":1}", true},
+        {"{\"as\":\"status\",\"attempt\":1}", false},
+        {"{\"as\":\"reset\",\"attempt\":1}", false},
+    };
+    struct rig_options o = rig_options_default();
+    char body[512];
+    rig_start(&rig, &o);
+    for (int i = 0; i < 4; i++) {
+        snprintf(body, sizeof body,
+                 "{\"restart\":true,\"task\":{\"type\":\"call\",\"model\":\"sim/story\",\"retry\":"
+                 "{\"attempts\":2,\"base_ms\":60000,\"max_ms\":60000,\"jitter\":\"none\"},"
+                 "\"params\":{\"sim\":{\"fail\":[%s]}}}}",
+                 faults[i].fault);
+        ids[i] = rig_run(&rig, 0, body, PLAIN, &created[i]);
+        rig_advance(&rig, 100);
+        ck_assert_uint_eq(engine_live(rig.engine), 0);
+        rig_advance(&rig, 61000);
+        struct str events = rig_events(&rig, &ids[i]);
+        ck_assert_int_eq(rig_row(&rig, &ids[i])->state, RUN_SUCCEEDED);
+        ck_assert_uint_eq(rig_count_of(events, "attempt.restarted"), faults[i].has_spoken);
+    }
+    forget_many(4);
+    rig_stop(&rig);
+}
+END_TEST
+
 START_TEST(sleeping_runs_do_not_keep_others_out)
 {
     struct rig_options o = two_live();
@@ -308,6 +342,7 @@ Suite *suite_runs_claim(void)
     t = tcase_create("parked");
     tcase_add_loop_test(t, a_run_that_sleeps_is_a_row_and_comes_back_when_its_time_has_come, 0, 2);
     tcase_add_loop_test(t, a_run_that_somebody_looks_at_is_not_parked_until_nobody_does, 0, 2);
+    tcase_add_test(t, a_run_that_slept_begins_anew_what_was_told_and_says_so);
     tcase_add_test(t, sleeping_runs_do_not_keep_others_out);
     tcase_add_loop_test(t, a_run_whose_parking_is_in_doubt_is_parked_once, 0, 2);
     suite_add_tcase(s, t);

@@ -141,6 +141,28 @@ START_TEST(what_falls_asleep_is_not_waited_for)
 }
 END_TEST
 
+/* The patience ends first. Its second attempt did not say that it begins anew what was told of the
+ * first. */
+START_TEST(what_still_runs_is_parked_and_done_by_the_next_gateway)
+{
+    start();
+    id = rig_run(&rig, 0, SLOW, (enum way)_i, &created);
+    rig_advance(&rig, 4000);
+    engine_drain(rig.engine);
+    rig_advance(&rig, 100);
+    rig_restart(&rig);
+    rig_forget(&created);
+    rig_advance(&rig, 10000);
+    ck_assert_int_eq(rig_row(&rig, &id)->state, RUN_SUCCEEDED);
+    ck_assert_str_eq(
+        rig_types(rig_events(&rig, &id)),
+        "run.queued run.running task.running attempt.started output.delta attempt.lost "
+        "run.waiting run.running attempt.restarted attempt.started output.delta "
+        "attempt.succeeded task.succeeded run.finished");
+    rig_stop(&rig);
+}
+END_TEST
+
 Suite *suite_runs_drain(void)
 {
     Suite *s = suite_create("runs/drain");
@@ -150,6 +172,7 @@ Suite *suite_runs_drain(void)
     tcase_add_loop_test(t, what_runs_may_end, 0, 3);
     tcase_add_loop_test(t, what_sleeps_is_not_waited_for, 0, 3 * SLEEPERS);
     tcase_add_loop_test(t, what_falls_asleep_is_not_waited_for, 0, 3);
+    tcase_add_loop_test(t, what_still_runs_is_parked_and_done_by_the_next_gateway, 0, 3);
     suite_add_tcase(s, t);
     return s;
 }
