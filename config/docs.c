@@ -5,22 +5,47 @@
 static const char introduction[] =
     "# Configuration\n"
     "\n"
-    "Written by `sluice serve --print-config-docs`; do not edit.\n"
+    "This page is written by `make docs` from the table that also reads the file\n"
+    "(`config/schema.c`); do not edit it.\n"
     "\n"
-    "One JSON file, with `//` and `/* */` comments: `sluice serve --config FILE`. What has a\n"
-    "default may be left out. Unknown keys, wrong types and values out of range are errors, told\n"
-    "with line, column and path; `sluice check FILE` looks for them, `sluice serve --print-config`\n"
-    "shows the configuration in force. Without a file the defaults stand alone, with the provider\n"
-    "`sim` and the agents `echo` and `story`.\n"
+    "The configuration is one JSON file, given with `sluice serve --config FILE`. `//` and `/* */`\n"
+    "comments are allowed. Every key with a default may be left out; without a file all defaults\n"
+    "apply, which gives the provider `sim` and the agents `echo` and `story`. A sample is\n"
+    "`examples/sluice.json`.\n"
     "\n"
-    "Durations are integers in milliseconds and end in `_ms`, sizes end in `_bytes`. NAME is 1 to\n"
-    "64 of `A-Z a-z 0-9 _ -`. A secret is `\"TEXT\"`, `{\"env\": \"NAME\"}` or `{\"file\": \"PATH\"}`, the\n"
-    "newline at the file's end left out. SIGHUP reloads the file, whole or not at all; what is not\n"
-    "marked under *reload* is read at the start only.\n";
+    "An unknown key, a wrong type or a value out of range is an error, reported with line, column\n"
+    "and path, and the server does not start.\n"
+    "\n"
+    "- `sluice check FILE` reports what is wrong with a file.\n"
+    "- `sluice serve --config FILE --print-config` prints the configuration in force, without its\n"
+    "  secrets.\n"
+    "\n"
+    "The file is read when the server starts. To change it, restart the server.\n"
+    "\n"
+    "Durations are integers in milliseconds and end in `_ms`; sizes are integers in bytes and end\n"
+    "in `_bytes`. NAME stands for a name that you choose: 1 to 64 of `A-Z a-z 0-9 _ -`. `[]` stands\n"
+    "for an element of a list. A *secret* is `{\"env\": \"NAME\"}` (an environment variable),\n"
+    "`{\"file\": \"PATH\"}` (a file, a newline at its end ignored) or the text itself.\n";
+
+static const char agents_text[] =
+    "\n"
+    "An agent is one call of a model under a name:\n"
+    "\n"
+    "- `model` (required): `\"PROVIDER/MODEL\"`, or a list of them; a later one is called when those\n"
+    "  before it failed.\n"
+    "- `instructions`: text that is sent before the input, as the system message.\n"
+    "- `params`: an object, sent to the model as it is: `temperature`, `max_tokens`. `\"stream\":\n"
+    "  false` asks for the answer in one piece.\n"
+    "- `output`: `\"text\"` (default), `\"json\"` (the text, parsed) or `\"message\"` (the whole message,\n"
+    "  tool calls included).\n"
+    "- `retry`: `{\"attempts\", \"base_ms\", \"factor\", \"max_ms\", \"jitter\", \"on\"}`, instead of the\n"
+    "  provider's; `on` is a list of error codes.\n"
+    "- `timeout_ms`: for the call with all its attempts.\n"
+    "- `description`: text for people.\n";
 
 static const char table_head[] = "\n"
-                                 "| key | type | default | range | reload | |\n"
-                                 "|---|---|---|---|---|---|\n";
+                                 "| key | type | default | allowed | meaning |\n"
+                                 "|---|---|---|---|---|\n";
 
 static void add_code(struct buf *b, const char *text)
 {
@@ -39,7 +64,7 @@ static void add_default(struct buf *b, const struct schema_row *row)
     if (row->dflt != NULL)
         add_code(b, row->dflt);
     else if ((row->flags & SCHEMA_OPTIONAL) == 0)
-        buf_add_lit(b, "must be there");
+        buf_add_lit(b, "required");
     struct schema_kind_default d;
     for (size_t i = 0; schema_kind_default_at(i, &d); i++) {
         if (strcmp(d.path, row->path) == 0)
@@ -68,7 +93,7 @@ static void add_range(struct buf *b, const struct schema_row *row)
     else if (row->type == SCHEMA_KIND)
         add_kinds(b);
     else if (unit != NULL)
-        buf_addf(b, row->type == SCHEMA_NUMBER ? "%g .. %g%s" : "%.0f .. %.0f%s", row->min,
+        buf_addf(b, row->type == SCHEMA_NUMBER ? "%g to %g%s" : "%.0f to %.0f%s", row->min,
                  row->max, unit);
 }
 
@@ -82,7 +107,7 @@ static void add_row(struct buf *b, const struct schema_row *row)
     add_default(b, row);
     buf_add_lit(b, " | ");
     add_range(b, row);
-    buf_addf(b, " | %s | %s |\n", row->flags & SCHEMA_RELOADS ? "yes" : "", row->help);
+    buf_addf(b, " | %s |\n", row->help);
 }
 
 static bool is_below(const struct schema_row *row, const struct schema_row *top)
@@ -101,6 +126,11 @@ static void add_table(struct buf *b, const struct schema_row *top)
     }
 }
 
+static void add_agents(struct buf *b, const struct schema_row *row)
+{
+    buf_addf(b, "\n## %s\n\n%s\n%s", row->path, row->help, agents_text);
+}
+
 void config_write_docs(struct buf *out)
 {
     buf_add_str(out, str_of(introduction));
@@ -113,5 +143,7 @@ void config_write_docs(struct buf *out)
     for (size_t i = 0; (row = schema_at(i)) != NULL; i++) {
         if (schema_is_in(row, "") && row->opens != NULL)
             add_table(out, row);
+        if (row->type == SCHEMA_AGENTS)
+            add_agents(out, row);
     }
 }
