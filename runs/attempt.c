@@ -510,7 +510,6 @@ void attempt_lose(struct attempt *a)
 static void on_first_byte(struct attempt *a)
 {
     a->first_byte_ms = loop_now_ms(a->loop);
-    gate_answered(a->upstream->gate, &a->waiter);
 }
 
 /* From the decoder, or from `sim`. */
@@ -521,6 +520,9 @@ static bool on_delta(void *ctx, const struct delta *d)
     a->stop_code = answer_add(&a->answer, d);
     if (a->stop_code != OK)
         return false;
+    if (!a->has_output)
+        gate_answered(a->upstream->gate, &a->waiter);
+    a->has_output = true;
     struct buf *b = run_say(run, EVENT_OUTPUT_DELTA, a->task, a->number);
     delta_write(b, d);
     run_tell(run, EVENT_OUTPUT_DELTA, SAVE_SOON);

@@ -42,7 +42,8 @@ struct attempt {
     struct buf body;
     struct buf error_body; /* of an answer that is no 200, cut */
     uint32_t key;
-    bool has_begun; /* the first bytes of the answer are here */
+    bool has_begun;  /* the first bytes of the answer are here */
+    bool has_output; /* and something of what was asked for */
     bool has_decoder;
     bool is_stopped;         /* by the decoder, which has its verdict */
     struct loop_timer grace; /* an answer that is complete need not wait for its connection */

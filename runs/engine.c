@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "runs/circuit.h"
 
 enum err engine_create(const struct engine_options *o, struct engine **ret_engine)
 {
@@ -97,17 +98,29 @@ static void tell_all(struct engine *e, loop_msg_fn *on_arrive)
     }
 }
 
+static void begin(struct engine *e)
+{
+    claimer_start(&e->claimer);
+    atomic_store(&e->is_started, true);
+}
+
 static void on_start(struct loop_msg *msg)
 {
     struct notice *n = CONTAINER_OF(msg, struct notice, msg);
     if (n->to->index == 0)
-        claimer_start(&n->to->engine->claimer);
+        circuits_restore(n->to->engine, begin);
     mem_free(n);
 }
 
 void engine_start(struct engine *e)
 {
+    circuits_watch(e, e->shards[0].catalog);
     tell_all(e, on_start);
+}
+
+bool engine_is_started(const struct engine *e)
+{
+    return atomic_load(&e->is_started);
 }
 
 /* --- stopping --------------------------------------------------------------------------------- */

@@ -28,13 +28,16 @@ struct engine {
     struct claimer claimer;
     atomic_int_fast64_t queued; /* runs that wait in the store for room, all lanes */
     atomic_bool is_draining;
+    atomic_bool is_started;
 };
 
 enum err engine_create(const struct engine_options *options, struct engine **ret_engine) MUST_CHECK;
 void engine_destroy(struct engine *e);
 
-/* Begins to take in what waits in the store. */
+/* Takes up what is known of the providers, then begins to take in what waits in the store. Nothing
+ * may be asked of it before engine_is_started. */
 void engine_start(struct engine *e);
+bool engine_is_started(const struct engine *e); /* any thread */
 
 /* From now on nothing new, and runs that wait for more than a moment go back to the store. Any
  * thread. */

@@ -14,6 +14,8 @@ struct gate {
     atomic_int_fast64_t backlog;
     void (*on_room)(void *ctx);
     void *on_room_ctx;
+    void (*on_change)(struct gate *g, struct breaker_change change, void *ctx);
+    void *on_change_ctx;
 
     /* the home loop's timer, and the message that asks it to look at it anew */
     struct loop_timer timer;
@@ -30,6 +32,8 @@ struct outcome {
     void *on_room_ctx;
     struct breaker_change changes[2];
     int change_count;
+    void (*on_change)(struct gate *g, struct breaker_change change, void *ctx);
+    void *on_change_ctx;
 };
 
 static uint64_t now_of(const struct gate *g)
@@ -84,10 +88,13 @@ struct gate *gate_unref(struct gate *g)
 
 /* --- under the lock, and right after it ------------------------------------------------------- */
 
-static void note_change(struct outcome *o, struct breaker_change change)
+static void note_change(const struct gate *g, struct outcome *o, struct breaker_change change)
 {
-    if (breaker_has_changed(change) && o->change_count < 2)
-        o->changes[o->change_count++] = change;
+    if (!breaker_has_changed(change) || o->change_count == 2)
+        return;
+    o->changes[o->change_count++] = change;
+    o->on_change = g->on_change;
+    o->on_change_ctx = g->on_change_ctx;
 }
 
 /* Takes everybody whose wait has ended out of the queue, and says when to look again. */
@@ -97,7 +104,7 @@ static void pump(struct gate *g, uint64_t now_ms, struct outcome *o)
     struct limiter_answer answer;
     while (limiter_next(&g->limiter, now_ms, &ticket, &answer)) {
         struct gate_waiter *w = CONTAINER_OF(ticket, struct gate_waiter, ticket);
-        note_change(o, answer.change);
+        note_change(g, o, answer.change);
         w->answer = answer;
         w->posted = true;
         w->msg.next = o->verdicts ? &o->verdicts->msg : NULL;
@@ -141,8 +148,11 @@ static void post_verdicts(struct gate_waiter *newest)
 
 static void carry_out(struct gate *g, struct outcome *o)
 {
-    for (int i = 0; i < o->change_count; i++)
+    for (int i = 0; i < o->change_count; i++) {
         log_change(g, &o->changes[i]);
+        if (o->on_change != NULL)
+            o->on_change(g, o->changes[i], o->on_change_ctx);
+    }
     post_verdicts(o->verdicts);
     if (o->rearm)
         loop_post(g->home, &g->rearm);
@@ -194,7 +204,7 @@ struct limiter_answer gate_ask(struct gate *g, struct gate_waiter *w)
     pthread_mutex_lock(&g->lock);
     uint64_t now_ms = now_of(g);
     struct limiter_answer answer = limiter_ask(&g->limiter, &w->ticket, now_ms);
-    note_change(&o, answer.change);
+    note_change(g, &o, answer.change);
     if (answer.verdict == LIMITER_GO)
         g->attempts++;
     else if (answer.verdict == LIMITER_WAIT)
@@ -241,7 +251,7 @@ void gate_answered(struct gate *g, struct gate_waiter *w)
     struct outcome o = {.verdicts = NULL};
     pthread_mutex_lock(&g->lock);
     uint64_t now_ms = now_of(g);
-    note_change(&o, limiter_answered(&g->limiter, &w->ticket, now_ms));
+    note_change(g, &o, limiter_answered(&g->limiter, &w->ticket, now_ms));
     if (o.change_count > 0)
         pump(g, now_ms, &o);
     pthread_mutex_unlock(&g->lock);
@@ -254,7 +264,7 @@ void gate_done(struct gate *g, struct gate_waiter *w, const struct limiter_repor
     struct outcome o = {.verdicts = NULL};
     pthread_mutex_lock(&g->lock);
     uint64_t now_ms = now_of(g);
-    note_change(&o, limiter_done(&g->limiter, &w->ticket, report, now_ms, rng));
+    note_change(g, &o, limiter_done(&g->limiter, &w->ticket, report, now_ms, rng));
     if (report->outcome == LIMITER_SUCCESS)
         g->succeeded++;
     else if (report->outcome == LIMITER_FAILURE)
@@ -324,7 +334,7 @@ void gate_reset(struct gate *g)
 {
     struct outcome o = {.verdicts = NULL};
     pthread_mutex_lock(&g->lock);
-    note_change(&o, limiter_reset(&g->limiter));
+    note_change(g, &o, limiter_reset(&g->limiter));
     pump(g, now_of(g), &o);
     pthread_mutex_unlock(&g->lock);
     carry_out(g, &o);
@@ -336,6 +346,36 @@ void gate_on_room(struct gate *g, void (*on_room)(void *ctx), void *ctx)
     g->on_room = on_room;
     g->on_room_ctx = ctx;
     pthread_mutex_unlock(&g->lock);
+}
+
+void gate_on_change(struct gate *g,
+                    void (*on_change)(struct gate *g, struct breaker_change change, void *ctx),
+                    void *ctx)
+{
+    pthread_mutex_lock(&g->lock);
+    g->on_change = on_change;
+    g->on_change_ctx = ctx;
+    pthread_mutex_unlock(&g->lock);
+}
+
+struct breaker_saved gate_save(struct gate *g)
+{
+    pthread_mutex_lock(&g->lock);
+    struct breaker_saved saved = limiter_save(&g->limiter, now_of(g));
+    pthread_mutex_unlock(&g->lock);
+    return saved;
+}
+
+void gate_restore(struct gate *g, const struct breaker_saved *saved, uint64_t elapsed_ms)
+{
+    pthread_mutex_lock(&g->lock);
+    limiter_restore(&g->limiter, saved, elapsed_ms, now_of(g));
+    pthread_mutex_unlock(&g->lock);
+}
+
+const char *gate_name(const struct gate *g)
+{
+    return g->name;
 }
 
 void gate_add_backlog(struct gate *g, int64_t runs)

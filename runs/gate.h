@@ -77,6 +77,16 @@ uint64_t gate_waiting(struct gate *g);
 /* Is the provider's queue, in memory and in the store together, at its limit? */
 bool gate_is_full(struct gate *g);
 
+/* Called after each change of the breaker's state: from any thread, with no lock held. */
+void gate_on_change(struct gate *g,
+                    void (*on_change)(struct gate *g, struct breaker_change change, void *ctx),
+                    void *ctx);
+
+/* What outlives the process (resilience/breaker.h). Restored before the first call. */
+struct breaker_saved gate_save(struct gate *g);
+void gate_restore(struct gate *g, const struct breaker_saved *saved, uint64_t elapsed_ms);
+const char *gate_name(const struct gate *g);
+
 struct gate_status {
     struct limiter_status limiter;
     uint64_t p50_ms, p99_ms;

@@ -19,10 +19,11 @@
 
 enum {
     MAX_LISTENERS = 16,
-    KEPT_FDS = 256,   /* for the database, logs, look-ups: not for connections */
-    POLL_MS = 10,     /* between looks at how far the draining is */
-    PARK_MS = 10000,  /* for everything to be stored when the gateway stops */
-    GOODBYE_MS = 500, /* for last answers to leave */
+    KEPT_FDS = 256,    /* for the database, logs, look-ups: not for connections */
+    START_POLL_MS = 1, /* between looks at whether the engine has started */
+    POLL_MS = 10,      /* between looks at how far the draining is */
+    PARK_MS = 10000,   /* for everything to be stored when the gateway stops */
+    GOODBYE_MS = 500,  /* for last answers to leave */
 };
 
 /* One worker: a loop, its thread, and what lives on it. */
@@ -37,7 +38,7 @@ struct worker {
     atomic_bool is_closed;
 };
 
-enum stage { SERVING, DRAINING, PARKING, LEAVING, CLOSING, STOPPED };
+enum stage { STARTING, SERVING, DRAINING, PARKING, LEAVING, CLOSING, STOPPED };
 
 struct server {
     struct config *config;
@@ -51,6 +52,7 @@ struct server {
     struct listener listeners[MAX_LISTENERS];
     uint32_t listener_count;
     struct acceptor acceptor;
+    struct edge *edges[MAX_LOOPS]; /* the acceptor holds on to them */
     bool is_accepting;
     int signal_fd;
     struct loop_watch *signals;
@@ -139,7 +141,8 @@ static void on_stop(struct loop_msg *msg)
 
 static void begin_close(struct server *s)
 {
-    acceptor_stop(&s->acceptor);
+    if (s->is_accepting)
+        acceptor_stop(&s->acceptor);
     s->is_accepting = false;
     for (uint32_t i = 0; i < s->worker_count; i++)
         loop_post(s->workers[i].loop, &s->workers[i].close);
@@ -164,11 +167,45 @@ static void begin_stop(struct server *s)
     loop_stop(s->loop);
 }
 
+/* --- starting --------------------------------------------------------------------------------- */
+
+static enum err accept_connections(struct server *s)
+{
+    for (uint32_t i = 0; i < s->worker_count; i++)
+        s->edges[i] = s->workers[i].edge;
+    enum err e = acceptor_start(&s->acceptor, s->loop, s->listeners, s->listener_count, s->edges,
+                                s->worker_count, connections_allowed(s->config->http.connections));
+    s->is_accepting = e == OK;
+    for (uint32_t i = 0; e == OK && i < s->listener_count; i++)
+        log_info(log_msg("listening"), log_s("addr", s->listeners[i].name));
+    return e;
+}
+
+/* Connections wait in the backlog until the engine can be asked. */
+static void wait_for_start(struct server *s)
+{
+    if (!engine_is_started(s->engine)) {
+        loop_timer_start(&s->tick, loop_now_ms(s->loop) + START_POLL_MS);
+        return;
+    }
+    s->stage = SERVING;
+    loop_timer_stop(&s->tick);
+    if (accept_connections(s) == OK)
+        return;
+    log_error(log_msg("cannot accept connections"));
+    s->exit_code = 1;
+    begin_drain(s);
+}
+
 /* Each stage ends when what it waits for has come, or its time is over. */
 static void on_tick(struct loop_timer *timer)
 {
     struct server *s = CONTAINER_OF(timer, struct server, tick);
     bool late = loop_now_ms(s->loop) >= s->stage_until_ms;
+    if (s->stage == STARTING) {
+        wait_for_start(s);
+        return;
+    }
     loop_timer_start(timer, loop_now_ms(s->loop) + POLL_MS);
     switch (s->stage) {
     case DRAINING:
@@ -187,6 +224,7 @@ static void on_tick(struct loop_timer *timer)
         if (late || is_closed(s))
             begin_stop(s);
         break;
+    case STARTING:
     case SERVING:
     case STOPPED: break;
     }
@@ -199,7 +237,7 @@ static void on_signal(void *owner, int fd, unsigned events)
     (void)events;
     if (read(fd, &info, sizeof info) != sizeof info)
         return;
-    if (s->stage == SERVING)
+    if (s->stage == STARTING || s->stage == SERVING)
         begin_drain(s);
     else if (s->stage == DRAINING)
         s->stage_until_ms = 0; /* asked twice: no more patience */
@@ -330,21 +368,6 @@ static enum err open_listeners(struct server *s, struct error *error)
     return OK;
 }
 
-static enum err accept_connections(struct server *s)
-{
-    struct edge *edges[MAX_LOOPS];
-    static struct edge *kept[MAX_LOOPS]; /* the acceptor holds on to it */
-    for (uint32_t i = 0; i < s->worker_count; i++)
-        edges[i] = s->workers[i].edge;
-    memcpy(kept, edges, sizeof edges);
-    enum err e = acceptor_start(&s->acceptor, s->loop, s->listeners, s->listener_count, kept,
-                                s->worker_count, connections_allowed(s->config->http.connections));
-    s->is_accepting = e == OK;
-    for (uint32_t i = 0; e == OK && i < s->listener_count; i++)
-        log_info(log_msg("listening"), log_s("addr", s->listeners[i].name));
-    return e;
-}
-
 static int complain(const char *what, const struct error *error)
 {
     log_error(log_msg(what), log_s("error", error->message));
@@ -417,8 +440,9 @@ int serve(struct config *config)
     log_info(log_msg("starting"), log_s("version", SLUICE_VERSION), log_s("commit", SLUICE_COMMIT),
              log_s("config", config->source), log_s("db", config->store.path));
     s->exit_code = build(s);
-    if (s->exit_code == 0 && accept_connections(s) == OK) {
+    if (s->exit_code == 0) {
         engine_start(s->engine);
+        loop_timer_start(&s->tick, loop_now_ms(s->loop));
         loop_run(s->loop);
         log_info(log_msg("stopped"));
     }

@@ -71,7 +71,8 @@ static void start(struct store *store, struct store_op *op)
     case STORE_GET:
     case STORE_EVENTS:
     case STORE_LIST:
-    case STORE_LANES: op_queue_push(&s->reads, op); return;
+    case STORE_LANES:
+    case STORE_NOTES: op_queue_push(&s->reads, op); return;
     case STORE_BATCH:
         atomic_fetch_add(&s->queued_bytes, CONTAINER_OF(op, struct store_batch, op)->bytes);
         op_queue_push(&s->writes, op);
@@ -80,7 +81,8 @@ static void start(struct store *store, struct store_op *op)
         CONTAINER_OF(op, struct store_claim, op)->count = 0;
         break; /* also where it is never looked at */
     case STORE_COMMAND:
-    case STORE_DELETE: break;
+    case STORE_DELETE:
+    case STORE_NOTE: break;
     }
     op_queue_push(&s->writes, op);
 }

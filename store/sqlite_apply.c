@@ -35,6 +35,9 @@ static const struct {
               "UPDATE run SET command=?2, wake_at=CASE owner WHEN 0 THEN 0 ELSE wake_at END"
               " WHERE key=?1"),
     STATEMENT(delete_run, "DELETE FROM run WHERE key=?1"),
+    STATEMENT(set_note,
+              "INSERT INTO note VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET text=?2"),
+    STATEMENT(drop_note, "DELETE FROM note WHERE name=?1"),
     STATEMENT(next_dead,
               "SELECT min(owner) FROM run WHERE state < 10 AND owner > ?1 AND owner < ?2"),
     STATEMENT(claim,
@@ -387,6 +390,17 @@ static bool apply_delete(struct sqlite_store *s, struct store_delete *d)
     return d->op.result != STORE_OK || apply_delete_run(s, key);
 }
 
+static bool apply_note(struct sqlite_store *s, struct store_note *n)
+{
+    bool keeps = n->text.at != NULL;
+    sqlite3_stmt *st = keeps ? s->st.set_note : s->st.drop_note;
+    db_bind_text(st, 1, n->name);
+    if (keeps)
+        db_bind_text(st, 2, n->text);
+    n->op.result = STORE_OK;
+    return db_run(st);
+}
+
 bool apply_op(struct sqlite_store *s, struct store_op *op)
 {
     switch (op->kind) {
@@ -394,10 +408,12 @@ bool apply_op(struct sqlite_store *s, struct store_op *op)
     case STORE_CLAIM: return apply_claim(s, CONTAINER_OF(op, struct store_claim, op));
     case STORE_COMMAND: return apply_command(s, CONTAINER_OF(op, struct store_command, op));
     case STORE_DELETE: return apply_delete(s, CONTAINER_OF(op, struct store_delete, op));
+    case STORE_NOTE: return apply_note(s, CONTAINER_OF(op, struct store_note, op));
     case STORE_GET:
     case STORE_EVENTS:
     case STORE_LIST:
-    case STORE_LANES: break; /* the readers' */
+    case STORE_LANES:
+    case STORE_NOTES: break; /* the readers' */
     }
     op->result = STORE_UNAVAILABLE;
     return true;

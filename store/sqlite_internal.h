@@ -26,6 +26,7 @@ struct write_statements {
     sqlite3_stmt *begin, *commit, *rollback, *read_epoch, *flip;
     sqlite3_stmt *insert_run, *update_run, *insert_segment, *insert_label;
     sqlite3_stmt *find_idem, *find_state, *set_command, *delete_run;
+    sqlite3_stmt *set_note, *drop_note;
     sqlite3_stmt *next_dead, *claim, *claim_one, *own, *give, *next_wake;
     sqlite3_stmt *retain_scan;
 };

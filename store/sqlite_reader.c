@@ -6,7 +6,7 @@
 struct reader {
     struct sqlite_store *store;
     sqlite3 *db;
-    sqlite3_stmt *get, *get_any, *find, *events, *lanes;
+    sqlite3_stmt *get, *get_any, *find, *events, *lanes, *notes;
 };
 
 static void close_reader(struct reader *r)
@@ -40,7 +40,8 @@ static bool open_reader(struct reader *r)
     r->lanes =
         db_prepare(r->db, "SELECT lane, count(*) FILTER (WHERE state = 0 AND owner <> ?1) FROM run"
                           " WHERE state < 10 GROUP BY lane");
-    if (r->get && r->get_any && r->find && r->events && r->lanes)
+    r->notes = db_prepare(r->db, "SELECT name, text FROM note WHERE substr(name, 1, ?2) = ?1");
+    if (r->get && r->get_any && r->find && r->events && r->lanes && r->notes)
         return true;
     close_reader(r);
     return false;
@@ -133,6 +134,30 @@ static void read_lanes(struct reader *r, struct store_lanes *l)
         l->op.result = STORE_OK;
 }
 
+enum { MAX_NOTES = 4096 };
+
+static void read_notes(struct reader *r, struct store_notes *n)
+{
+    n->count = 0;
+    n->op.result = STORE_UNAVAILABLE;
+    n->notes = arena_alloc(&n->arena, MAX_NOTES * sizeof *n->notes);
+    if (n->notes == NULL)
+        return;
+    int rc;
+    bool fits = true;
+    db_bind_text(r->notes, 1, n->prefix);
+    db_bind_int(r->notes, 2, (int64_t)n->prefix.len);
+    while (fits && (rc = sqlite3_step(r->notes)) == SQLITE_ROW && n->count < MAX_NOTES) {
+        struct store_kept *kept = &n->notes[n->count++];
+        kept->name = arena_str(&n->arena, db_column_view(r->notes, 0));
+        kept->text = arena_str(&n->arena, db_column_view(r->notes, 1));
+        fits = kept->name.at != NULL && kept->text.at != NULL;
+    }
+    db_reset(r->notes);
+    if (fits && (rc == SQLITE_DONE || rc == SQLITE_ROW))
+        n->op.result = STORE_OK;
+}
+
 static void do_op(struct reader *r, struct store_op *op)
 {
     op->result = STORE_UNAVAILABLE;
@@ -143,10 +168,12 @@ static void do_op(struct reader *r, struct store_op *op)
     case STORE_EVENTS: read_events(r, CONTAINER_OF(op, struct store_events, op)); break;
     case STORE_LIST: read_list(r->db, CONTAINER_OF(op, struct store_list, op)); break;
     case STORE_LANES: read_lanes(r, CONTAINER_OF(op, struct store_lanes, op)); break;
+    case STORE_NOTES: read_notes(r, CONTAINER_OF(op, struct store_notes, op)); break;
     case STORE_BATCH:
     case STORE_CLAIM:
     case STORE_COMMAND:
-    case STORE_DELETE: break; /* the writer's */
+    case STORE_DELETE:
+    case STORE_NOTE: break; /* the writer's */
     }
     if (op->result == STORE_UNAVAILABLE)
         close_reader(r);

@@ -69,7 +69,8 @@ static const char *const migrations[] = {
     "  run INTEGER NOT NULL REFERENCES run (key) ON DELETE CASCADE,"
     "  PRIMARY KEY (tenant, key, value, id)"
     ") STRICT, WITHOUT ROWID;"
-    "CREATE INDEX label_run ON label (run);",
+    "CREATE INDEX label_run ON label (run);"
+    "CREATE TABLE note (name TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT, WITHOUT ROWID;",
 };
 
 enum { LATEST = sizeof migrations / sizeof migrations[0] };

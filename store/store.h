@@ -49,10 +49,12 @@ enum store_op_kind {
     STORE_CLAIM,
     STORE_COMMAND,
     STORE_DELETE,
+    STORE_NOTE,
     STORE_GET,
     STORE_EVENTS,
     STORE_LIST,
     STORE_LANES,
+    STORE_NOTES,
 };
 
 struct store_op {
@@ -142,6 +144,13 @@ struct store_delete {
     struct id id;
 };
 
+/* Keeps a small text under a name, beside the runs: what the gateway knows of its providers. The
+ * latest one stands. ok. */
+struct store_note {
+    struct store_op op;
+    struct str name, text; /* text NULL: forgets it */
+};
+
 /* --- reading ---------------------------------------------------------------------------------- */
 
 /* One run. ok | absent. */
@@ -206,6 +215,17 @@ struct store_lanes {
     struct store_op op;
     struct arena arena; /* made and freed by the caller */
     struct store_lane *lanes;
+    uint32_t count;
+};
+
+/* The notes whose names begin so, in no order. */
+struct store_notes {
+    struct store_op op;
+    struct str prefix;
+    struct arena arena; /* made and freed by the caller */
+    struct store_kept {
+        struct str name, text;
+    } * notes;
     uint32_t count;
 };
 

@@ -1157,6 +1157,55 @@ START_TEST(lanes_tell_how_many_queued_runs_wait_for_somebody)
 }
 END_TEST
 
+/* --- notes ------------------------------------------------------------------------------------ */
+
+static void note(const char *name, const char *text)
+{
+    struct store_note n = {.op.kind = STORE_NOTE,
+                           .name = str_of(name),
+                           .text = text != NULL ? str_of(text) : STR_NONE};
+    ck_assert_int_eq(calls_do(store, loop, &n.op), STORE_OK);
+}
+
+/* "NAME=TEXT " of those that begin so. */
+static const char *notes(const char *prefix)
+{
+    static char all[256];
+    struct store_notes n = {.op.kind = STORE_NOTES, .prefix = str_of(prefix)};
+    size_t len = 0;
+    all[0] = '\0';
+    arena_init(&n.arena, 1 << 20);
+    ck_assert_int_eq(calls_do(store, loop, &n.op), STORE_OK);
+    for (uint32_t i = 0; i < n.count; i++)
+        len += (size_t)snprintf(all + len, sizeof all - len, "%.*s=%.*s ", STR_ARG(n.notes[i].name),
+                                STR_ARG(n.notes[i].text));
+    arena_fini(&n.arena);
+    return all;
+}
+
+START_TEST(a_note_is_kept_and_the_latest_stands)
+{
+    ck_assert_str_eq(notes(""), "");
+    note("breaker:a", "1");
+    note("breaker:a", "2");
+    note("other:b", "3");
+    ck_assert_str_eq(notes("breaker:"), "breaker:a=2 ");
+    reopen();
+    ck_assert_str_eq(notes("breaker:"), "breaker:a=2 ");
+    ck_assert_str_eq(notes("other:"), "other:b=3 ");
+    ck_assert_str_eq(notes("breaker:a:"), "");
+}
+END_TEST
+
+START_TEST(a_note_without_text_is_forgotten)
+{
+    note("x", "1");
+    note("x", NULL);
+    note("never", NULL);
+    ck_assert_str_eq(notes(""), "");
+}
+END_TEST
+
 /* --- watches ---------------------------------------------------------------------------------- */
 
 struct eye {
@@ -1557,6 +1606,8 @@ void contract_add(Suite *suite, const char *name, void (*set_up)(void), void (*t
     tcase_add_test(t, a_cursor_stands_while_newer_runs_come);
     tcase_add_test(t, a_full_page_that_is_the_last_says_so);
     tcase_add_test(t, lanes_tell_how_many_queued_runs_wait_for_somebody);
+    tcase_add_test(t, a_note_is_kept_and_the_latest_stands);
+    tcase_add_test(t, a_note_without_text_is_forgotten);
     tcase_add_test(t, a_watch_is_told_of_every_commit_that_touched_its_run);
     tcase_add_test(t, several_watches_of_a_run_are_all_told);
     tcase_add_test(t, a_watch_that_is_closed_is_told_nothing_more);

@@ -22,6 +22,11 @@ struct row {
     struct segment *segments; /* by first_seq */
 };
 
+struct kept {
+    struct kept *next;
+    struct str name, text; /* its own */
+};
+
 /* What a failed commit left open, as in store/sqlite_internal.h. */
 struct doubt {
     struct doubt *next;
@@ -40,6 +45,7 @@ struct store_fake {
     pthread_mutex_t lock;
     const struct clock_fake *clock;
     struct row *rows;
+    struct kept *notes;
     uint64_t next_key;
     uint64_t epoch; /* the database's */
     bool is_open;
@@ -530,6 +536,50 @@ static void do_lanes(struct store_fake *f, struct store_lanes *l)
     }
 }
 
+/* --- notes ------------------------------------------------------------------------------------ */
+
+static void drop_note(struct store_fake *f, struct str name)
+{
+    for (struct kept **at = &f->notes; *at != NULL; at = &(*at)->next) {
+        struct kept *k = *at;
+        if (!str_eq(k->name, name))
+            continue;
+        *at = k->next;
+        disown(&k->name);
+        disown(&k->text);
+        free(k);
+        return;
+    }
+}
+
+static void do_note(struct store_fake *f, struct store_note *n)
+{
+    drop_note(f, n->name);
+    if (n->text.at == NULL)
+        return;
+    struct kept *k = must_alloc(sizeof *k);
+    *k = (struct kept){.next = f->notes, .name = n->name, .text = n->text};
+    own(&k->name);
+    own(&k->text);
+    f->notes = k;
+}
+
+static void do_notes(struct store_fake *f, struct store_notes *n)
+{
+    size_t most = 1;
+    for (struct kept *k = f->notes; k != NULL; k = k->next)
+        most++;
+    n->count = 0;
+    n->notes = arena_alloc(&n->arena, most * sizeof *n->notes);
+    for (struct kept *k = f->notes; k != NULL && n->notes != NULL; k = k->next) {
+        if (str_starts(k->name, n->prefix))
+            n->notes[n->count++] =
+                (struct store_kept){arena_str(&n->arena, k->name), arena_str(&n->arena, k->text)};
+    }
+    if (n->notes == NULL)
+        n->op.result = STORE_UNAVAILABLE;
+}
+
 /* --- watches ---------------------------------------------------------------------------------- */
 
 static void on_hint(struct loop_msg *msg)
@@ -614,6 +664,8 @@ static void apply(struct store_fake *f, struct store_op *op)
     case STORE_CLAIM: do_claim(f, CONTAINER_OF(op, struct store_claim, op)); break;
     case STORE_COMMAND: do_command(f, CONTAINER_OF(op, struct store_command, op)); break;
     case STORE_DELETE: do_delete(f, CONTAINER_OF(op, struct store_delete, op)); break;
+    case STORE_NOTE: do_note(f, CONTAINER_OF(op, struct store_note, op)); break;
+    case STORE_NOTES: do_notes(f, CONTAINER_OF(op, struct store_notes, op)); break;
     case STORE_GET: do_get(f, CONTAINER_OF(op, struct store_get, op)); break;
     case STORE_EVENTS: do_events(f, CONTAINER_OF(op, struct store_events, op)); break;
     case STORE_LIST: do_list(f, CONTAINER_OF(op, struct store_list, op)); break;
@@ -775,7 +827,7 @@ static void on_op_done(struct loop_msg *msg)
 static bool is_write(const struct store_op *op)
 {
     return op->kind == STORE_BATCH || op->kind == STORE_CLAIM || op->kind == STORE_COMMAND ||
-           op->kind == STORE_DELETE;
+           op->kind == STORE_DELETE || op->kind == STORE_NOTE;
 }
 
 static void start(struct store *s, struct store_op *op)
@@ -867,6 +919,8 @@ void store_fake_destroy(struct store_fake *f)
     assert(!f->is_open && list_is_empty(&f->watches));
     while (f->rows != NULL)
         erase(f, f->rows->key);
+    while (f->notes != NULL)
+        drop_note(f, f->notes->name);
     settle_doubts(f);
     pthread_mutex_destroy(&f->lock);
     free(f);
