@@ -23,6 +23,8 @@ bool query_decode(struct str text, struct arena *arena, struct str *ret)
                 return false;
             c = (char)(high << 4 | low);
             i += 2;
+        } else if (c == '+') {
+            c = ' ';
         }
         if (c == '\0')
             return false;

@@ -30,7 +30,7 @@ enum err query_int(const struct query *q, const char *name, uint64_t min, uint64
 enum err query_bool(const struct query *q, const char *name, bool otherwise, bool *ret_value,
                     struct error *ret_error) MUST_CHECK;
 
-/* Decodes percent-encoded text strictly (`+` is a plus): false at a bad sequence, a NUL, or what is
- * not UTF-8. */
+/* Decodes percent-encoded text strictly: false at a bad sequence, a NUL, or what is not UTF-8. `+`
+ * is a space, as every library that encodes forms and queries writes it (URL standard, 5.1). */
 bool query_decode(struct str text, struct arena *arena, struct str *ret);
 #endif

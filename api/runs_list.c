@@ -9,10 +9,15 @@ struct listing {
     struct query query; /* taken over from the request */
 };
 
+/* "...T10:00:00+02:00" is easily written without encoding its plus: a space cannot be meant. */
 static enum err read_time(const struct query *q, const char *name, int64_t *ret_ms, struct error *e)
 {
     struct str value = query_get(q, name);
-    if (value.at == NULL || clock_parse(value, ret_ms))
+    char text[64];
+    str_copy(text, sizeof text, value);
+    for (char *c = text; *c != '\0'; c++)
+        *c = *c == ' ' ? '+' : *c;
+    if (value.at == NULL || (value.len < sizeof text && clock_parse(str_of(text), ret_ms)))
         return OK;
     return error_set(e, ERR_INVALID_QUERY, "\"%s\" must be a time as in RFC 3339", name);
 }
