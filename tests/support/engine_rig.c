@@ -57,7 +57,10 @@ struct rig_options rig_options_default(void)
 
 static struct upstream *make_upstream(struct rig *r, const struct rig_provider *p)
 {
-    struct upstream_options o = {.provider = {.name = str_of(p->name), .kind = STR("sim")},
+    struct provider_options kind = {.name = str_of(p->name),
+                                    .kind = p->base_url != NULL ? STR("openai") : STR("sim"),
+                                    .base_url = str_of(p->base_url)};
+    struct upstream_options o = {.provider = kind,
                                  .limiter = p->limiter,
                                  .retry = p->retry,
                                  .timeouts = p->timeouts,
@@ -125,6 +128,17 @@ static void start_engine(struct rig *r)
     rig_settle(r);
 }
 
+/* The connections of those that are not `sim`. */
+static void drop_pools(struct rig *r)
+{
+    for (uint32_t i = 0; i < r->options.loops; i++) {
+        const struct catalog *c = r->engine->shards[i].catalog;
+        for (uint32_t u = 0; u < c->upstream_count; u++)
+            upstream_drop_pool(c->upstreams[u], i);
+    }
+    rig_settle(r);
+}
+
 static void stop_engine(struct rig *r)
 {
     engine_drain(r->engine);
@@ -138,6 +152,7 @@ static void stop_engine(struct rig *r)
     ck_assert_uint_eq(engine_live(r->engine), 0);
     ck_assert_uint_eq(engine_memory(r->engine), 0);
     ck_assert(store_is_idle(r->store));
+    drop_pools(r);
     engine_destroy(r->engine);
     for (uint32_t i = 0; i < r->options.loops; i++)
         loop_destroy(r->loops[i]);

@@ -17,14 +17,15 @@ struct rig_provider {
     struct limiter_policy limiter;
     struct retry_policy retry; /* where neither task nor agent has one */
     struct upstream_timeouts timeouts;
+    const char *base_url; /* NULL: it is of the kind `sim`; else an `openai` that is there */
 };
 
 struct rig_options {
     uint32_t loops;
     bool on_sqlite;
     struct engine_limits limits;
-    struct rig_provider providers[RIG_MAX_PROVIDERS]; /* all are of the kind `sim` */
-    const char *agents;                               /* JSON: {NAME: agent} */
+    struct rig_provider providers[RIG_MAX_PROVIDERS];
+    const char *agents; /* JSON: {NAME: agent} */
 };
 
 struct rig {
