@@ -215,11 +215,19 @@ static bool turn_all(struct rig *r)
     return busy;
 }
 
+static bool store_works(const struct rig *r)
+{
+    return r->fake == NULL && !store_is_idle(r->store);
+}
+
+/* A turn may start what the store works on, and what it has done is seen by the turn after. */
 void rig_settle(struct rig *r)
 {
     for (int i = 0; i < PATIENCE; i++) {
-        bool waits = r->fake == NULL && !store_is_idle(r->store);
-        if (!turn_all(r) && !waits)
+        bool waits = store_works(r);
+        bool busy = turn_all(r);
+        waits |= store_works(r);
+        if (!busy && !waits)
             return;
         if (waits)
             sched_yield(); /* the store's threads have something to do */
