@@ -21,17 +21,23 @@ uint32_t config_loop_count(const struct config *c)
     return cpus < MAX_LOOPS ? cpus : MAX_LOOPS;
 }
 
+const char *config_exposed(const struct config *c)
+{
+    for (uint32_t i = 0; c->key_count == 0 && i < c->listen_count; i++) {
+        if (!c->listen[i].is_loopback)
+            return c->listen[i].text;
+    }
+    return NULL;
+}
+
 enum err config_check_exposure(const struct config *c, struct error *ret_error)
 {
-    if (c->key_count > 0 || c->allow_unauthenticated)
+    const char *address = config_exposed(c);
+    if (address == NULL || c->allow_unauthenticated)
         return OK;
-    for (uint32_t i = 0; i < c->listen_count; i++) {
-        if (!c->listen[i].is_loopback)
-            return error_set(ret_error, ERR_CONFIG,
-                             "%s can be reached from other machines, and there are no keys: add "
-                             "\"keys\", listen on 127.0.0.1, or set \"allow_unauthenticated\": "
-                             "true where something else keeps strangers away",
-                             c->listen[i].text);
-    }
-    return OK;
+    return error_set(ret_error, ERR_CONFIG,
+                     "%s can be reached from other machines, and there are no keys: add \"keys\", "
+                     "listen on 127.0.0.1, or set \"allow_unauthenticated\": true where something "
+                     "else keeps strangers away",
+                     address);
 }

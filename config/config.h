@@ -95,6 +95,9 @@ enum err config_load(const char *path, const struct config_overrides *overrides,
                      struct config **ret_config, struct buf *report) MUST_CHECK;
 void config_destroy(struct config *c); /* NULL is fine */
 
+/* An address that other machines can reach where no key is asked for; NULL: there is none. */
+const char *config_exposed(const struct config *c);
+
 /* Listening beyond this machine without keys would open it to everybody: ERR_CONFIG with what to do
  * about it, unless allow_unauthenticated says that it is meant. */
 enum err config_check_exposure(const struct config *c, struct error *ret_error) MUST_CHECK;

@@ -237,6 +237,7 @@ static void open_conn(struct edge *e, struct MHD_Connection *mhd, void **ret_ctx
     loop_timer_init(&c->timer, e->loop, on_conn_timer);
     exchange_init(&c->exchange, c);
     list_push_back(&e->conns, &c->link);
+    shard_count(e->shard, SERIES_CONNECTIONS, 0, 0, 1);
     conn_enter(c, CONN_HEAD);
 }
 
@@ -251,6 +252,7 @@ static void close_conn(struct edge *e, struct conn *c)
     atomic_fetch_sub_explicit(&e->count, 1, memory_order_relaxed);
     if (c == NULL)
         return;
+    shard_count(e->shard, SERIES_CONNECTIONS, 0, 0, -1);
     loop_timer_stop(&c->timer);
     loop_watch_close(c->watch);
     exchange_fini(&c->exchange);

@@ -178,6 +178,10 @@ static enum err accept_connections(struct server *s)
     s->is_accepting = e == OK;
     for (uint32_t i = 0; e == OK && i < s->listener_count; i++)
         log_info(log_msg("listening"), log_s("addr", s->listeners[i].name));
+    const char *exposed = config_exposed(s->config);
+    if (exposed != NULL)
+        log_warn(log_msg("unauthenticated: whoever reaches this address may do everything"),
+                 log_s("addr", exposed), log_s("because", "allow_unauthenticated"));
     return e;
 }
 
