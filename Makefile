@@ -20,18 +20,14 @@ LINK_HARDENING := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed
 VERSION := $(shell cat VERSION)
 COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 
-CFLAGS_release := -O2 -g -flto=auto -D_FORTIFY_SOURCE=2 $(HARDENING)
+# gcc's link-time optimisation; clang's would need another linker.
+LTO := $(if $(findstring clang,$(CC)),,-flto=auto)
+
+CFLAGS_release := -O2 -g $(LTO) -D_FORTIFY_SOURCE=2 $(HARDENING)
 CFLAGS_test    := -O1 -g -D_FORTIFY_SOURCE=2 -DSLUICE_TEST $(HARDENING)
 CFLAGS_asan    := -O1 -g -DSLUICE_TEST -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -fPIE
 CFLAGS_tsan    := -O1 -g -DSLUICE_TEST -fsanitize=thread -fno-omit-frame-pointer -fPIE
-ifneq ($(findstring clang,$(CC)),)
-CFLAGS_release := $(filter-out -flto=auto,$(CFLAGS_release)) -flto
-LINK_HARDENING += -fuse-ld=lld
-endif
-LDFLAGS_release := -O2 -flto=auto $(LINK_HARDENING)
-ifneq ($(findstring clang,$(CC)),)
-LDFLAGS_release := -O2 -flto $(LINK_HARDENING)
-endif
+LDFLAGS_release := -O2 $(LTO) $(LINK_HARDENING)
 LDFLAGS_test    := $(LINK_HARDENING)
 LDFLAGS_asan    := -fsanitize=address,undefined -pie
 LDFLAGS_tsan    := -fsanitize=thread -pie
@@ -90,7 +86,7 @@ $(UNIT_BINARY): $(LIBRARY_OBJECTS) $(UNIT_OBJECTS)
 	@echo "  LINK  $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(LIBRARY_OBJECTS) $(UNIT_OBJECTS) $(shell pkg-config --libs check) $(LIBS)
 
-# Programs that the scenario tests run beside the server: the scripted upstream and its like. libuv only.
+# Programs that the scenario tests run beside the server: the scripted upstream and its like.
 $(BUILD)/tools/%: tests/tools/%.c
 	@mkdir -p $(@D)
 	@echo "  LINK  $@"
@@ -179,4 +175,4 @@ help: ## this text
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20 | sort
 	@echo; echo "  Variables: VARIANT=release|test|asan|tsan CC=gcc|clang V=1 WERROR=1 SUITE=name FUZZ_SECONDS=60"
 
--include $(OBJECTS:.o=.d) $(UNIT_OBJECTS:.o=.d)
+-include $(OBJECTS:.o=.d) $(UNIT_OBJECTS:.o=.d) $(TOOLS:=.d)

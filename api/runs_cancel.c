@@ -14,6 +14,7 @@ enum {
     AT_ONCE = 64, /* cancels under way */
     PAGE = 200,   /* runs of a filter that are looked up at once */
     FILTER_BYTES = 65536,
+    NOT_FOUND_BYTES = 64 * MAX_IDS,
 };
 
 /* A run that is told to stop leaves these, so a page that was read does not come again. */
@@ -360,7 +361,7 @@ void handle_runs_cancel(struct api_request *r)
         b->wanted[i] = true;
     arena_init(&b->arena, FILTER_BYTES);
     arena_init(&b->list.arena, 1073741824);
-    buf_init(&b->not_found, 64 * MAX_IDS);
+    buf_init(&b->not_found, NOT_FOUND_BYTES);
     if (!read_body(b)) {
         destroy(b);
         return;

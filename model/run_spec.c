@@ -7,7 +7,8 @@ struct draft {
     const struct run_target *target;
     const struct spec_limits *limits;
     const struct name_lookup *names;
-    bool by_agent; /* the target is an agent, whether the path or the body names it */
+    struct run_target plain; /* the target once the task is renamed */
+    bool by_agent;           /* the target is an agent, whether the path or the body names it */
 };
 
 /* Has the path said already what is to run? Then the body must not. */
@@ -263,13 +264,13 @@ static enum err check_and_keep(struct str body, struct json_doc *scratch, struct
         return e;
     struct json root = json_root(scratch);
     struct check c = {.problem = problem, .arena = &d->spec->arena};
-    struct run_target plain = {.agent = d->target->agent};
     bool rename_task = d->target->takes_task_text && json_exists(json_get_lit(root, "task"));
     if (rename_task) {
         check_body(&c, root, d);
         if (problem->code != OK)
             return problem->code;
-        d->target = &plain;
+        d->plain = (struct run_target){.agent = d->target->agent};
+        d->target = &d->plain;
     }
     e = keep_text(body, scratch, rename_task, d->spec);
     if (e != OK)

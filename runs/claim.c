@@ -165,7 +165,8 @@ static void serve_one(struct lane *lane, uint32_t hungry)
 {
     struct claimer *c = lane->claimer;
     uint32_t share = room(c), may = appetite(lane);
-    share = share > hungry ? share / hungry : share > 0;
+    if (hungry > 1)
+        share = share > hungry ? share / hungry : share > 0;
     if (!claim(lane, share < may ? share : may)) {
         look_later(c);
         return;

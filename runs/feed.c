@@ -118,7 +118,7 @@ void feed_slices(const struct feed *f, const struct feed_pos *from, const struct
     uint64_t seq = from->seq;
     if (from->seq == to->seq)
         return;
-    for (struct feed_block *b = block_after(f, from); b != block_behind(to);
+    for (struct feed_block *b = block_after(f, from); b != NULL && b != block_behind(to);
          b = b->next, ret_slices++) {
         uint32_t start = b == from->block ? from->offset : 0;
         uint32_t end = b == to->block ? to->offset : b->len;

@@ -132,7 +132,7 @@ static bool make_room(struct follow *f)
     struct feed_slice *grown = mem_alloc(cap * sizeof *grown);
     if (grown == NULL)
         return false;
-    for (uint32_t i = 0; i < f->queue_count; i++)
+    for (uint32_t i = 0; f->queue_cap > 0 && i < f->queue_count; i++)
         grown[i] = f->queue[(f->queue_at + i) % f->queue_cap];
     mem_free(f->queue);
     f->queue = grown;

@@ -76,7 +76,7 @@ static uint32_t connections_allowed(uint32_t wanted)
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
         return wanted;
     uint64_t allowed =
-        limit.rlim_cur > 2u * KEPT_FDS ? (limit.rlim_cur - KEPT_FDS) / 2 : KEPT_FDS / 4;
+        limit.rlim_cur > (rlim_t)2 * KEPT_FDS ? (limit.rlim_cur - KEPT_FDS) / 2 : KEPT_FDS / 4;
     return allowed < wanted ? (uint32_t)allowed : wanted;
 }
 
@@ -287,7 +287,7 @@ static enum err make_metrics(struct server *s, struct catalog *catalog)
 
 static enum err make_engine(struct server *s, struct buf *report)
 {
-    struct loop *loops[MAX_LOOPS];
+    struct loop *loops[MAX_LOOPS] = {NULL};
     struct catalog *catalog;
     for (uint32_t i = 0; i < s->worker_count; i++)
         loops[i] = s->workers[i].loop;

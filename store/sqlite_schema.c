@@ -104,7 +104,7 @@ static enum err migrate_to(sqlite3 *db, int version, struct error *ret_error)
 
 enum err schema_recognise(sqlite3 *db, struct error *ret_error)
 {
-    int64_t version, application, tables;
+    int64_t version = 0, application = 0, tables = 0;
     enum err e = read_int(db, "PRAGMA user_version", &version, ret_error);
     if (e == OK)
         e = read_int(db, "PRAGMA application_id", &application, ret_error);
