@@ -99,6 +99,13 @@ static void leave_in_store(struct run *run)
     run_queue(run, &reason, SAVE_NOW);
 }
 
+/* The creator has no more to do with the run. */
+static void part(struct accept *a, struct run *run)
+{
+    run->accept = NULL;
+    a->run = NULL;
+}
+
 static void on_answer_home(struct loop_msg *msg)
 {
     struct accept *a = CONTAINER_OF(msg, struct accept, msg);
@@ -117,7 +124,7 @@ static void start_live(struct accept *a, struct run *run)
         a->msg.on_arrive = on_answer_home;
         loop_soon(a->home->loop, &a->msg);
         if (!a->is_live)
-            run->accept = NULL;
+            part(a, run);
     }
     if (overlap)
         run_begin(run);
@@ -200,7 +207,7 @@ void accept_on_saved(struct accept *a, struct run *run)
     if (!a->waits || !run_state_is_terminal(run->state))
         write_json(a, run);
     if (!a->is_live)
-        run->accept = NULL;
+        part(a, run);
     answer(a);
 }
 
@@ -220,8 +227,7 @@ void accept_on_refused(struct accept *a, enum err e, const struct id *existing, 
 
 void accept_on_ended(struct accept *a, struct run *run)
 {
-    run->accept = NULL;
-    a->run = NULL;
+    part(a, run);
     if (!a->is_live)
         return;
     a->is_live = false;
