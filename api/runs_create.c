@@ -26,7 +26,6 @@ struct create {
     bool is_waiting; /* by id */
     struct run_get get;
     char scope[96]; /* of the idempotency key: method and path */
-    char key[256];  /* copied: the request may go before the store has it */
 };
 
 static void on_accepted(struct accept *a);
@@ -289,8 +288,7 @@ static void read_idempotency(struct create *c)
         return;
     snprintf(c->scope, sizeof c->scope, "%.*s %.*s", STR_ARG(c->r->method), STR_ARG(c->r->path));
     a->idem_scope = str_of(c->scope);
-    str_copy(c->key, sizeof c->key, c->r->headers.idempotency_key);
-    a->idem_key = str_of(c->key);
+    a->idem_key = c->r->headers.idempotency_key;
     digest_sha256(c->r->body, a->idem_digest);
 }
 

@@ -163,6 +163,20 @@ static void on_make(struct loop_msg *msg)
     loop_post(a->home->loop, &a->msg);
 }
 
+/* The caller may go before the store has read them. */
+static enum err keep_texts(struct accept *a)
+{
+    struct str *texts[] = {&a->tenant, &a->idem_scope, &a->idem_key};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        if (texts[i]->len == 0)
+            continue;
+        *texts[i] = arena_str(&a->spec.arena, *texts[i]);
+        if (texts[i]->at == NULL)
+            return ERR_OVERLOADED;
+    }
+    return OK;
+}
+
 enum err accept_start(struct accept *a, struct shard *shard)
 {
     a->home = shard;
@@ -171,6 +185,8 @@ enum err accept_start(struct accept *a, struct shard *shard)
     a->exists = a->is_told = a->is_live = false;
     buf_init(&a->json, SIZE_MAX / 2);
     enum err e = admit(a, shard);
+    if (e == OK)
+        e = keep_texts(a);
     bool local = a->waits || a->streams || a->is_queued || (a->spec.flags & RUN_LAZY) != 0;
     a->at = e != OK || local ? shard : engine_place(shard->engine, shard);
     if (e == OK && a->at != shard) {
@@ -203,7 +219,7 @@ void accept_on_saved(struct accept *a, struct run *run)
 {
     if (a->is_told)
         return;
-    run->idem_key = STR_NONE; /* stored, and the caller's memory may go now */
+    run->idem_key = STR_NONE; /* stored: no later change has it */
     if (!a->waits || !run_state_is_terminal(run->state))
         write_json(a, run);
     if (!a->is_live)

@@ -22,7 +22,7 @@ struct accept {
     /* set by the caller */
     struct str tenant;               /* borrowed during accept_start */
     struct run_spec spec;            /* taken over by accept_start, also where it refuses */
-    struct str idem_scope, idem_key; /* borrowed until on_accepted; key empty: none */
+    struct str idem_scope, idem_key; /* likewise; key empty: none */
     uint8_t idem_digest[32];
     bool waits;   /* the creator waits for the end */
     bool streams; /* the creator follows the run from its first event */
