@@ -233,7 +233,8 @@ static void on_gone(struct api_request *r)
         destroy(c);
     } else if (is_live) {
         accept_detach(&c->accept);
-        destroy(c);
+        if (!c->accept.is_posted)
+            destroy(c);
     }
     /* else an answer is still on its way to it, and finds nobody */
 }

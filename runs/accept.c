@@ -109,6 +109,7 @@ static void part(struct accept *a, struct run *run)
 static void on_answer_home(struct loop_msg *msg)
 {
     struct accept *a = CONTAINER_OF(msg, struct accept, msg);
+    a->is_posted = false;
     a->on_accepted(a);
 }
 
@@ -119,7 +120,7 @@ static void start_live(struct accept *a, struct run *run)
     run_queue(run, NULL, first_urgency(a, run));
     run->begin_when_saved = !overlap;
     if ((run->spec.flags & RUN_LAZY) != 0 && !a->is_told) {
-        a->is_told = true;
+        a->is_told = a->is_posted = true;
         write_json(a, run);
         a->msg.on_arrive = on_answer_home;
         loop_soon(a->home->loop, &a->msg);
@@ -139,7 +140,8 @@ static enum err make(struct accept *a)
         return ERR_OVERLOADED;
     a->id = run->id;
     a->run = run;
-    a->is_live = a->waits && !a->is_queued;
+    if (a->at == a->home) /* who waits is here; elsewhere the creator's loop may look at it */
+        a->is_live = a->waits && !a->is_queued;
     run->accept = a;
     run->lane = arena_str(&run->spec.arena, a->lane);
     run->idem_scope = a->idem_scope;
@@ -182,7 +184,7 @@ enum err accept_start(struct accept *a, struct shard *shard)
     a->home = shard;
     a->run = NULL;
     a->refused = OK;
-    a->exists = a->is_told = a->is_live = false;
+    a->exists = a->is_told = a->is_posted = a->is_live = false;
     buf_init(&a->json, SIZE_MAX / 2);
     enum err e = admit(a, shard);
     if (e == OK)
@@ -211,6 +213,7 @@ static void answer(struct accept *a)
         a->on_accepted(a);
         return;
     }
+    a->is_posted = true;
     a->msg.on_arrive = on_answer_home;
     loop_post(a->home->loop, &a->msg);
 }

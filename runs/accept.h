@@ -43,6 +43,7 @@ struct accept {
     struct run *run;
     struct loop_msg msg;
     bool is_told;
+    bool is_posted;    /* on_accepted is on its way to its loop: it stays in place until then */
     bool is_queued;    /* waits in the store for its turn */
     struct str lane;   /* in the spec's arena */
     struct gate *gate; /* of the lane; NULL: none */
@@ -56,7 +57,7 @@ enum err accept_start(struct accept *a, struct shard *shard) MUST_CHECK;
 void accept_hurry(struct accept *a);
 
 /* The creator went away or was answered. Only after on_accepted, or where the run lives on this
- * loop. */
+ * loop. One that is_posted is still told. */
 void accept_detach(struct accept *a);
 
 void accept_fini(struct accept *a);
