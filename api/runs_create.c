@@ -17,6 +17,7 @@ struct create {
     struct accept accept;
     enum { PLAIN, WAITS, STREAMS } way;
     uint64_t wait_ms;
+    uint64_t until_ms;   /* monotonic: when the wait is over */
     bool wait_was_asked; /* by Prefer, and so is named in the answer */
     bool time_is_over;
     bool replayed;
@@ -137,10 +138,11 @@ static void on_waited(struct run_wait *w)
 static void wait_by_id(struct create *c)
 {
     c->is_waiting = true;
+    loop_timer_stop(&c->timer); /* the wait has its own */
     c->wait = (struct run_wait){.shard = c->r->shard,
                                 .tenant = c->r->tenant,
                                 .id = c->accept.id,
-                                .until_ms = loop_now_ms(c->r->shard->loop) + c->wait_ms,
+                                .until_ms = c->until_ms,
                                 .on_done = on_waited,
                                 .ctx = c};
     run_wait_start(&c->wait);
@@ -341,13 +343,14 @@ static void start(struct create *c)
     r->state = c;
     r->on_gone = on_gone;
     r->on_hurry = on_hurry;
+    c->until_ms = loop_now_ms(r->shard->loop) + c->wait_ms;
     enum err e = accept_start(a, r->shard);
     if (e != OK) {
         fail(c, e, NULL);
         return;
     }
     if (c->way == WAITS)
-        loop_timer_start(&c->timer, loop_now_ms(r->shard->loop) + c->wait_ms);
+        loop_timer_start(&c->timer, c->until_ms);
 }
 
 static void create(struct api_request *r, const struct run_target *target, uint64_t default_wait_ms)

@@ -187,6 +187,60 @@ START_TEST(a_key_that_was_seen_is_answered_as_a_fresh_request_would_be)
 }
 END_TEST
 
+/* The create's own timer went on beside the wait for the run that was there before: both read it,
+ * and both answered. */
+START_TEST(a_twin_that_waits_in_vain_is_answered_once_when_its_time_is_over)
+{
+    post("Idempotency-Key: k", HANGS, &asked);
+    rig_advance(&rig, 100);
+    post("Idempotency-Key: k\nPrefer: wait=2", HANGS, &other);
+    rig_advance(&rig, 1999);
+    ck_assert_uint_eq(other.answers, 0);
+    store_fake_hold_reads(rig.fake); /* the answer is read for a while */
+    rig_advance(&rig, 100);
+    store_fake_let_reads_go(rig.fake);
+    rig_advance(&rig, 5000);
+    ck_assert_uint_eq(other.answers, 1);
+    ck_assert_int_eq(other.status, 202);
+    api_done(&asked);
+    api_done(&other);
+}
+END_TEST
+
+START_TEST(a_queued_run_that_is_waited_for_in_vain_is_answered_once_when_the_time_is_over)
+{
+    rig.engine->limits.live_runs = 1;
+    post(NULL, HANGS, &asked);
+    rig_advance(&rig, 100);
+    post("Prefer: wait=2", SLOW("100"), &other);
+    rig_advance(&rig, 1999);
+    ck_assert_uint_eq(other.answers, 0);
+    store_fake_hold_reads(rig.fake);
+    rig_advance(&rig, 100);
+    store_fake_let_reads_go(rig.fake);
+    rig_advance(&rig, 5000);
+    ck_assert_uint_eq(other.answers, 1);
+    ck_assert_int_eq(other.status, 202);
+    ck_assert(says(&other, "\"code\":\"admission\""));
+    api_done(&asked);
+    api_done(&other);
+}
+END_TEST
+
+START_TEST(a_queued_run_that_is_waited_for_is_answered_with_its_end)
+{
+    rig.engine->limits.live_runs = 1;
+    post(NULL, SLOW("500"), &asked);
+    rig_advance(&rig, 100);
+    post("Prefer: wait=5", SLOW("500"), &other);
+    rig_advance(&rig, 2000);
+    ck_assert_uint_eq(other.answers, 1);
+    ck_assert_int_eq(other.status, 200);
+    api_done(&asked);
+    api_done(&other);
+}
+END_TEST
+
 /* --- clients that go away --------------------------------------------------------------------- */
 
 /* The key lay in the request's memory, which the store still read from. */
@@ -325,6 +379,10 @@ Suite *suite_api_runs_create(void)
     tcase_add_loop_test(t, a_create_that_is_not_as_it_should_be_stores_nothing, 0, COUNT(bad));
     tcase_add_loop_test(t, a_create_with_headers_as_they_should_be_is_accepted, 0, COUNT(good));
     tcase_add_loop_test(t, a_key_that_was_seen_is_answered_as_a_fresh_request_would_be, 0, 3);
+    tcase_add_test(t, a_twin_that_waits_in_vain_is_answered_once_when_its_time_is_over);
+    tcase_add_test(t,
+                   a_queued_run_that_is_waited_for_in_vain_is_answered_once_when_the_time_is_over);
+    tcase_add_test(t, a_queued_run_that_is_waited_for_is_answered_with_its_end);
     tcase_add_loop_test(t, a_client_that_goes_away_before_the_commit_leaves_its_key_behind, 0, 3);
     tcase_add_loop_test(t, a_client_may_go_away_at_any_moment_and_its_run_goes_on, 0, 60);
     tcase_add_loop_test(t, a_run_is_cancelled_with_its_creators_connection_where_it_asked_for_that,
