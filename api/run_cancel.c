@@ -78,14 +78,15 @@ static void wait_for_end(struct cancel *c)
 static void on_stopped(struct run_stop *s)
 {
     struct cancel *c = s->ctx;
-    c->had_ended = s->result == ERR_RUN_FINISHED;
+    enum err result = s->result; /* it goes with the cancel */
+    c->had_ended = result == ERR_RUN_FINISHED;
     if (c->r == NULL) {
         mem_free(c);
-    } else if (s->result != OK && !c->had_ended) {
+    } else if (result != OK && !c->had_ended) {
         struct api_request *r = c->r;
         r->on_gone = NULL;
         mem_free(c);
-        api_fail(r, s->result, s->result == ERR_NOT_FOUND ? "there is no run with that id" : NULL);
+        api_fail(r, result, result == ERR_NOT_FOUND ? "there is no run with that id" : NULL);
     } else if (c->wait_ms > 0 && !c->had_ended) {
         wait_for_end(c);
     } else {
