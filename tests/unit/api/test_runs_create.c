@@ -246,12 +246,11 @@ END_TEST
 /* The key lay in the request's memory, which the store still read from. */
 START_TEST(a_client_that_goes_away_before_the_commit_leaves_its_key_behind)
 {
-    static const char *const headers[] = {"Idempotency-Key: some-longer-key",
-                                          "Idempotency-Key: some-longer-key\nPrefer: wait=5",
-                                          "Idempotency-Key: some-longer-key\nAccept: "
-                                          "text/event-stream"};
+    static const char *const ways_of[] = {"", "Prefer: wait=5", "Accept: text/event-stream"};
+    char headers[128];
+    snprintf(headers, sizeof headers, "Idempotency-Key: longer-key\n%s", ways_of[_i]);
     store_fake_hold(rig.fake);
-    post(headers[_i], SLOW("500"), &asked);
+    post(headers, SLOW("500"), &asked);
     rig_settle(&rig);
     api_hang_up(&asked);
     rig_settle(&rig);
@@ -259,7 +258,7 @@ START_TEST(a_client_that_goes_away_before_the_commit_leaves_its_key_behind)
     rig_advance(&rig, 1000);
     ck_assert_uint_eq(asked.answers, 0);
     ck_assert_uint_eq(store_fake_rows(rig.fake), 1);
-    post("Idempotency-Key: some-longer-key", SLOW("500"), &other);
+    post("Idempotency-Key: longer-key", SLOW("500"), &other);
     rig_settle(&rig);
     ck_assert_str_eq(api_header(&other, "Idempotency-Replayed"), "true");
     ck_assert_uint_eq(store_fake_rows(rig.fake), 1);
