@@ -280,12 +280,12 @@ static writer_fn *const writers[SCHEMA_TYPE_COUNT] = {
     [SCHEMA_BOOL] = write_bool,       [SCHEMA_ENUM] = write_enum,
     [SCHEMA_PATH] = write_path,       [SCHEMA_FILE] = write_str,
     [SCHEMA_BASE_PATH] = write_str,   [SCHEMA_URL] = write_str,
-    [SCHEMA_NAME] = write_str,        [SCHEMA_KIND] = write_str,
-    [SCHEMA_DIGEST] = write_digest,   [SCHEMA_SCOPES] = write_scopes,
-    [SCHEMA_LISTEN] = write_listen,   [SCHEMA_CIDRS] = write_cidrs,
-    [SCHEMA_SECRETS] = write_secrets, [SCHEMA_HEADERS] = write_headers,
-    [SCHEMA_QUERY] = write_query,     [SCHEMA_AGENTS] = write_agents,
-    [SCHEMA_EMPTY] = write_empty,
+    [SCHEMA_TEXT] = write_str,        [SCHEMA_NAME] = write_str,
+    [SCHEMA_KIND] = write_str,        [SCHEMA_DIGEST] = write_digest,
+    [SCHEMA_SCOPES] = write_scopes,   [SCHEMA_LISTEN] = write_listen,
+    [SCHEMA_CIDRS] = write_cidrs,     [SCHEMA_SECRETS] = write_secrets,
+    [SCHEMA_HEADERS] = write_headers, [SCHEMA_QUERY] = write_query,
+    [SCHEMA_AGENTS] = write_agents,   [SCHEMA_EMPTY] = write_empty,
 };
 
 static bool is_shown(const struct schema_row *row, const void *base)

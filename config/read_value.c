@@ -182,6 +182,14 @@ static bool is_base_url(struct str s)
     return true;
 }
 
+void read_string(struct reader *r, const struct schema_row *row, struct json v,
+                 const struct doc_path *at, void *base)
+{
+    struct str s;
+    if (reader_text(r, row, v, at, &s))
+        memcpy(field_of(row, base), &s, sizeof s);
+}
+
 void read_url(struct reader *r, const struct schema_row *row, struct json v,
               const struct doc_path *at, void *base)
 {

@@ -69,6 +69,8 @@ void read_base_path(struct reader *r, const struct schema_row *row, struct json 
                     const struct doc_path *at, void *base);
 void read_url(struct reader *r, const struct schema_row *row, struct json v,
               const struct doc_path *at, void *base);
+void read_string(struct reader *r, const struct schema_row *row, struct json v,
+                 const struct doc_path *at, void *base);
 void read_empty(struct reader *r, const struct schema_row *row, struct json v,
                 const struct doc_path *at, void *base);
 void read_later(struct reader *r, const struct schema_row *row, struct json v,

@@ -209,6 +209,13 @@ static const struct schema_row rows[] = {
         "The key sent to it. `--print-config` shows it as api_keys."),
     ROW("providers.NAME.api_keys", SECRETS, RELOADS, "[]", 1, 4096, NO_FIELD,
         "Up to 32 keys, used in turn, instead of api_key."),
+    ROW("providers.NAME.auth_header", TEXT, RELOADS | OPTIONAL, NULL, 1, 256,
+        IN_PROVIDER(provider.auth_header),
+        "The header that carries the key. Left out: the kind's own, x-api-key for anthropic, "
+        "Authorization elsewhere."),
+    ROW("providers.NAME.auth_prefix", TEXT, RELOADS | OPTIONAL, NULL, 0, 256,
+        IN_PROVIDER(provider.auth_prefix),
+        "What stands before the key there. Left out: nothing for anthropic, `Bearer ` elsewhere."),
     ROW("providers.NAME.headers", HEADERS, RELOADS, "{}", 0, 4096, NO_FIELD,
         "Headers sent with every request, at most 16."),
     ROW("providers.NAME.query", QUERY, RELOADS, "{}", 0, 4096, NO_FIELD,

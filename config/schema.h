@@ -32,6 +32,7 @@
     X(FILE, "string", " bytes")      /* struct str; a file that can be read */                     \
     X(BASE_PATH, "string", " bytes") /* struct str, like those below */                            \
     X(URL, "string", " bytes")                                                                     \
+    X(TEXT, "string", " bytes")                                                                    \
     X(NAME, "string", NULL)                                                                        \
     X(KIND, "string", NULL)                                                                        \
     X(DIGEST, "string", NULL)                                                                      \

@@ -30,7 +30,8 @@ static bool own(struct provider *p, struct str *s)
 static bool own_strings(struct provider *p)
 {
     struct provider_options *o = &p->options;
-    bool fine = own(p, &o->name) && own(p, &o->kind) && own(p, &o->base_url) && own(p, &o->ca_file);
+    bool fine = own(p, &o->name) && own(p, &o->kind) && own(p, &o->base_url) &&
+                own(p, &o->ca_file) && own(p, &o->auth_header) && own(p, &o->auth_prefix);
     for (uint32_t i = 0; fine && i < o->api_key_count; i++)
         fine = own(p, &o->api_keys[i]);
     for (uint32_t i = 0; fine && i < o->header_count; i++)
@@ -52,6 +53,9 @@ static enum err check_options(const struct provider_options *o, struct error *re
             return error_set(ret_error, ERR_CONFIG, "the header %.*s is not valid",
                              STR_ARG(o->headers[i].name));
     }
+    if (o->auth_header.at != NULL &&
+        (!http_name_is_valid(o->auth_header) || !http_value_is_valid(o->auth_prefix)))
+        return error_set(ret_error, ERR_CONFIG, "the header for the API key is not valid");
     return OK;
 }
 
@@ -95,18 +99,30 @@ struct json call_param(const struct call *call, const char *name)
     return json_exists(v) ? v : json_get(call->agent_params, str_of(name));
 }
 
-enum err provider_status_code(int status)
+/* Is it among them? Names are compared unescaped. */
+static bool is_replaced(struct json over, struct json name, bool *no_memory)
 {
-    switch (status) {
-    case 401:
-    case 403: return ERR_PROVIDER_AUTH;
-    case 408: return ERR_PROVIDER_TIMEOUT;
-    case 429: return ERR_PROVIDER_RATE_LIMITED;
-    case 503:
-    case 529: return ERR_PROVIDER_OVERLOADED;
-    default: break;
+    struct arena arena;
+    struct str s;
+    arena_init(&arena, 65536);
+    bool is_read = json_string(name, &arena, &s);
+    bool is_there = is_read && json_exists(json_get(over, s));
+    *no_memory |= !is_read;
+    arena_fini(&arena);
+    return is_there;
+}
+
+bool call_each_param(const struct call *call, call_param_fn *on_param, void *ctx)
+{
+    struct json over = call->run_params, under = call->agent_params;
+    bool no_memory = false;
+    for (struct json_member m = json_first_member(under); json_exists(m.value);
+         m = json_next_member(under, m)) {
+        if (!is_replaced(over, m.name, &no_memory))
+            on_param(ctx, m);
     }
-    if (status >= 500)
-        return ERR_PROVIDER_ERROR;
-    return status >= 400 ? ERR_BAD_REQUEST : ERR_PROVIDER_BAD_RESPONSE;
+    for (struct json_member m = json_first_member(over); json_exists(m.value);
+         m = json_next_member(over, m))
+        on_param(ctx, m);
+    return !no_memory;
 }

@@ -15,6 +15,7 @@
 #include "base/json.h"
 #include "net/http.h"
 #include "providers/answer.h"
+#include "providers/verdict.h"
 
 enum { PROVIDER_MAX_KEYS = 32, PROVIDER_MAX_EXTRAS = 16 };
 
@@ -31,6 +32,11 @@ struct provider_options {
     struct http_header query[PROVIDER_MAX_EXTRAS]; /* added to every URL */
     uint32_t query_count;
     struct str ca_file; /* NULL: the system's */
+    /* The header that carries the API key, and what stands before the key in it. NULL: the kind's
+     * own. */
+    struct str auth_header, auth_prefix;
+    uint32_t max_tokens; /* of an answer, where the wire format must have it and the call does not
+                            say; 0: the kind's own */
 };
 
 struct provider {
@@ -60,15 +66,22 @@ struct decoder_sink {
                               that is not streamed */
 };
 
-/* How an attempt ended, judged. */
-struct verdict {
-    enum err code; /* OK: succeeded */
-    bool is_final; /* trying again cannot help, although the code is retryable (a quota is used up)
-                    */
-    char message[256];
+struct decoder; /* as the kind defines it */
+
+/* All that a decoder needs; what is pointed to outlives it. */
+struct decoder_setup {
+    const struct provider *provider;
+    const struct call *call;
+    struct decoder_sink sink;
+    struct json_doc *scratch; /* a tape that may be used within each call of the decoder */
+    size_t max_bytes;
 };
 
-struct decoder; /* as the kind defines it */
+/* The head of an answer. Views are valid during the call. */
+struct answer_head {
+    int status;
+    struct str content_type; /* STR_NONE: none came */
+};
 
 struct provider_kind {
     const char *name;
@@ -85,14 +98,12 @@ struct provider_kind {
                       struct buf *body, struct json_doc *scratch, struct http_request *ret_request,
                       struct error *ret_error);
 
-    /* A decoder for the answer to such a request, in `size` bytes of zeroed memory. `scratch` is a
-     * tape that may be used within each call below. */
+    /* A decoder for the answer to such a request, in `decoder_size` bytes of zeroed memory. */
     size_t decoder_size;
-    void (*decoder_init)(struct decoder *d, const struct decoder_sink *sink,
-                         struct json_doc *scratch, size_t max_bytes);
+    void (*decoder_init)(struct decoder *d, const struct decoder_setup *setup);
     void (*decoder_fini)(struct decoder *d);
-    /* The first bytes of a 200 have come. */
-    void (*decoder_begin)(struct decoder *d, struct str content_type);
+    /* The first bytes of an answer have come, with a status that is a success. */
+    void (*decoder_begin)(struct decoder *d, const struct answer_head *head);
     /* False: there is a verdict already, nothing more is wanted. */
     bool (*decoder_feed)(struct decoder *d, const char *bytes, size_t len);
     /* Has the protocol's own end mark come? What happens to the connection afterwards does not
@@ -101,8 +112,8 @@ struct provider_kind {
     /* No more bytes come: was the answer whole? */
     void (*decoder_end)(struct decoder *d, struct verdict *ret_verdict);
 
-    /* What a status other than 200 means, with what came as its body (cut at 64 KiB). */
-    void (*judge)(int status, struct str body, struct json_doc *scratch,
+    /* What a status that is no success means, with what came as its body (cut at 64 KiB). */
+    void (*judge)(const struct provider *p, int status, struct str body, struct json_doc *scratch,
                   struct verdict *ret_verdict);
 };
 
@@ -118,8 +129,9 @@ void provider_destroy(struct provider *p);
 /* A member of the call's params: the run's, else the agent's. JSON_NONE if neither has it. */
 struct json call_param(const struct call *call, const char *name);
 
-/* What the statuses mean that mean the same everywhere (API §6). 200 is not asked. */
-enum err provider_status_code(int status);
+/* Each param once: the agent's that the run does not replace, then the run's. False: no memory. */
+typedef void call_param_fn(void *ctx, struct json_member param);
+bool call_each_param(const struct call *call, call_param_fn *on_param, void *ctx) MUST_CHECK;
 
 /* The adapters. */
 extern const struct provider_kind provider_openai;

@@ -251,7 +251,7 @@ static struct verdict verdict_of(const struct sim_fault *f, bool has_spoken)
     struct verdict v = {.code = ERR_PROVIDER_BAD_RESPONSE};
     switch (f->kind) {
     case SIM_STATUS:
-        v.code = provider_status_code(f->status);
+        v.code = verdict_status_code(f->status);
         snprintf(v.message, sizeof v.message, "sim answers with status %d, as it was told",
                  f->status);
         break;

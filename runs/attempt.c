@@ -564,11 +564,16 @@ static void begin_answer(struct attempt *a)
     on_first_byte(a);
     if (transfer_status(a->transfer) != 200)
         return;
-    struct decoder_sink sink = {.ctx = a, .on_delta = on_delta, .answer = &a->answer};
-    uint64_t max_bytes = 2 * shard_of(a)->limits->output_bytes + FRAMING_MAX;
+    struct decoder_setup setup = {.provider = a->upstream->provider,
+                                  .call = &a->call,
+                                  .sink = {.ctx = a, .on_delta = on_delta, .answer = &a->answer},
+                                  .scratch = &shard_of(a)->scratch,
+                                  .max_bytes = 2 * shard_of(a)->limits->output_bytes + FRAMING_MAX};
+    struct answer_head head = {.status = transfer_status(a->transfer),
+                               .content_type = transfer_header(a->transfer, "content-type")};
     a->has_decoder = true;
-    kind_of(a)->decoder_init(decoder_of(a), &sink, &shard_of(a)->scratch, max_bytes);
-    kind_of(a)->decoder_begin(decoder_of(a), transfer_header(a->transfer, "content-type"));
+    kind_of(a)->decoder_init(decoder_of(a), &setup);
+    kind_of(a)->decoder_begin(decoder_of(a), &head);
 }
 
 static bool on_bytes(void *ctx, const char *bytes, size_t len)
@@ -616,7 +621,8 @@ static uint64_t read_hint(struct attempt *a)
 static void conclude_status(struct attempt *a, int status)
 {
     struct verdict v;
-    kind_of(a)->judge(status, buf_str(&a->error_body), &shard_of(a)->scratch, &v);
+    kind_of(a)->judge(a->upstream->provider, status, buf_str(&a->error_body), &shard_of(a)->scratch,
+                      &v);
     if (v.message[0] == '\0')
         snprintf(v.message, sizeof v.message, "the provider answered with status %d", status);
     conclude_verdict(a, &v, true, read_hint(a));

@@ -78,6 +78,8 @@ static const char *const contract[] = {
     "providers.NAME.base_url",
     "providers.NAME.api_key",
     "providers.NAME.api_keys",
+    "providers.NAME.auth_header",
+    "providers.NAME.auth_prefix",
     "providers.NAME.headers",
     "providers.NAME.query",
     "providers.NAME.ca_file",

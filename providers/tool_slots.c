@@ -1,0 +1,36 @@
+#include "providers/tool_slots.h"
+
+static uint64_t hash_of(struct str id)
+{
+    uint64_t h = 0xCBF29CE484222325u; /* FNV-1a */
+    for (size_t i = 0; i < id.len; i++)
+        h = (h ^ (uint8_t)id.at[i]) * 0x100000001B3u;
+    return id.len == 0 ? 0 : h | 1;
+}
+
+static bool fits(const struct tool_slot *s, const uint64_t *index, uint64_t id)
+{
+    bool same_index = index == NULL || (s->has_index && s->index == *index);
+    bool same_id = id == 0 || s->id == 0 || s->id == id;
+    return same_index && same_id;
+}
+
+bool tool_slots_find(struct tool_slots *t, const uint64_t *index, struct str id, uint32_t *ret_slot)
+{
+    uint64_t hash = hash_of(id);
+    for (uint32_t i = t->count; i-- > 0;) {
+        struct tool_slot *s = &t->slots[i];
+        if (!fits(s, index, hash))
+            continue;
+        s->id = s->id != 0 ? s->id : hash;
+        *ret_slot = i;
+        return true;
+    }
+    if (t->count == ANSWER_MAX_TOOL_CALLS)
+        return false;
+    struct tool_slot *s = &t->slots[t->count];
+    *s = (struct tool_slot){.id = hash, .has_index = index != NULL};
+    s->index = index != NULL ? *index : 0;
+    *ret_slot = t->count++;
+    return true;
+}
