@@ -66,9 +66,12 @@ static void add_default(struct buf *b, const struct schema_row *row)
     else if ((row->flags & SCHEMA_OPTIONAL) == 0)
         buf_add_lit(b, "required");
     struct schema_kind_default d;
+    bool is_first = row->dflt == NULL;
     for (size_t i = 0; schema_kind_default_at(i, &d); i++) {
-        if (strcmp(d.path, row->path) == 0)
-            buf_addf(b, "%s(%s: `%s`)", row->dflt != NULL ? " " : "", d.kind, d.dflt);
+        if (strcmp(d.path, row->path) != 0)
+            continue;
+        buf_addf(b, "%s(%s: `%s`)", is_first ? "" : " ", d.kind, d.dflt);
+        is_first = false;
     }
 }
 

@@ -216,6 +216,10 @@ static const struct schema_row rows[] = {
     ROW("providers.NAME.auth_prefix", TEXT, RELOADS | OPTIONAL, NULL, 0, 256,
         IN_PROVIDER(provider.auth_prefix),
         "What stands before the key there. Left out: nothing for anthropic, `Bearer ` elsewhere."),
+    ROW("providers.NAME.max_tokens", INT, RELOADS | OPTIONAL, NULL, 1, MILLIONS,
+        IN_PROVIDER(provider.max_tokens),
+        "The length of an answer where neither agent nor run has max_tokens; for the wire formats "
+        "that must have one."),
     ROW("providers.NAME.headers", HEADERS, RELOADS, "{}", 0, 4096, NO_FIELD,
         "Headers sent with every request, at most 16."),
     ROW("providers.NAME.query", QUERY, RELOADS, "{}", 0, 4096, NO_FIELD,
@@ -319,6 +323,8 @@ static const struct schema_row rows[] = {
 
 static const struct schema_kind_default kind_defaults[] = {
     {"openai", "providers.NAME.base_url", "\"https://api.openai.com/v1\""},
+    {"anthropic", "providers.NAME.base_url", "\"https://api.anthropic.com/v1\""},
+    {"anthropic", "providers.NAME.max_tokens", "4096"},
     {"sim", "providers.NAME.retry.attempts", "1"},
 };
 

@@ -2,7 +2,8 @@
 
 #include "base/mem.h"
 
-static const struct provider_kind *const kinds[] = {&provider_openai, &provider_sim, NULL};
+static const struct provider_kind *const kinds[] = {&provider_openai, &provider_anthropic,
+                                                    &provider_sim, NULL};
 
 const struct provider_kind *provider_kind_at(size_t index)
 {

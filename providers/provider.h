@@ -135,5 +135,6 @@ bool call_each_param(const struct call *call, call_param_fn *on_param, void *ctx
 
 /* The adapters. */
 extern const struct provider_kind provider_openai;
+extern const struct provider_kind provider_anthropic;
 extern const struct provider_kind provider_sim;
 #endif

@@ -145,9 +145,9 @@ START_TEST(a_provider_says_what_kind_it_is)
     static const struct support_refusal rows[] = {
         {"{\"providers\": {\"up\": ^{}}}", "providers.up.kind must be there"},
         {"{\"providers\": {\"up\": {\"kind\": ^7}}}",
-         "providers.up.kind must be one of \"openai\", \"sim\""},
+         "providers.up.kind must be one of \"openai\", \"anthropic\", \"sim\""},
         {"{\"providers\": {\"up\": {\"kind\": ^\"nothing\"}}}",
-         "providers.up.kind must be one of \"openai\", \"sim\""},
+         "providers.up.kind must be one of \"openai\", \"anthropic\", \"sim\""},
         {"{\"providers\": {\"up\": ^7}}", "providers.up must be an object"},
         {"{\"providers\": {^\"a b\": {\"kind\": \"sim\"}}}",
          "providers.a b is not a name: 1 to 64 of A-Z a-z 0-9 _ -"},
@@ -156,7 +156,8 @@ START_TEST(a_provider_says_what_kind_it_is)
     };
     struct config *c = support_load("{}");
     ck_assert_str_eq(provider_kind_at(0)->name, "openai"); /* else the messages change */
-    ck_assert_str_eq(provider_kind_at(1)->name, "sim");
+    ck_assert_str_eq(provider_kind_at(1)->name, "anthropic");
+    ck_assert_str_eq(provider_kind_at(2)->name, "sim");
     config_destroy(c);
     support_refuses_all_at(rows, sizeof rows / sizeof rows[0]);
 }

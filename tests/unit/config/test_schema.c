@@ -80,6 +80,7 @@ static const char *const contract[] = {
     "providers.NAME.api_keys",
     "providers.NAME.auth_header",
     "providers.NAME.auth_prefix",
+    "providers.NAME.max_tokens",
     "providers.NAME.headers",
     "providers.NAME.query",
     "providers.NAME.ca_file",
