@@ -217,6 +217,36 @@ static void write_query(struct buf *b, const struct schema_row *row, const void 
     write_pairs(b, u->provider.query, u->provider.query_count);
 }
 
+static void write_words(struct buf *b, const struct schema_row *row, const void *base)
+{
+    const struct http_words *words = field_of(row, base);
+    buf_add_char(b, '[');
+    for (uint32_t i = 0; i < words->count; i++) {
+        json_add_comma(b);
+        json_add_string(b, words->at[i]);
+    }
+    buf_add_char(b, ']');
+}
+
+static void write_codes(struct buf *b, const struct schema_row *row, const void *base)
+{
+    const struct http_codes *codes = field_of(row, base);
+    buf_add_char(b, '[');
+    for (uint32_t i = 0; i < codes->count; i++) {
+        json_add_comma(b);
+        buf_add_u64(b, codes->at[i]);
+    }
+    buf_add_char(b, ']');
+}
+
+/* JSON already. */
+static void write_template(struct buf *b, const struct schema_row *row, const void *base)
+{
+    struct str s;
+    memcpy(&s, field_of(row, base), sizeof s);
+    buf_add_str(b, s);
+}
+
 /* --- agents ----------------------------------------------------------------------------------- */
 
 /* What only the API adds to an agent's document, and what is there only to say that it is not. */
@@ -273,19 +303,21 @@ static void write_agents(struct buf *b, const struct schema_row *row, const void
 
 /* Without one: api_key, which is shown as api_keys, and what must not be there. */
 static writer_fn *const writers[SCHEMA_TYPE_COUNT] = {
-    [SCHEMA_OBJECT] = write_object,   [SCHEMA_PROVIDERS] = write_providers,
-    [SCHEMA_KEYS] = write_keys,       [SCHEMA_INT] = write_int,
-    [SCHEMA_BYTES] = write_int,       [SCHEMA_MS] = write_int,
-    [SCHEMA_DAYS] = write_days,       [SCHEMA_NUMBER] = write_number,
-    [SCHEMA_BOOL] = write_bool,       [SCHEMA_ENUM] = write_enum,
-    [SCHEMA_PATH] = write_path,       [SCHEMA_FILE] = write_str,
-    [SCHEMA_BASE_PATH] = write_str,   [SCHEMA_URL] = write_str,
-    [SCHEMA_TEXT] = write_str,        [SCHEMA_NAME] = write_str,
-    [SCHEMA_KIND] = write_str,        [SCHEMA_DIGEST] = write_digest,
-    [SCHEMA_SCOPES] = write_scopes,   [SCHEMA_LISTEN] = write_listen,
-    [SCHEMA_CIDRS] = write_cidrs,     [SCHEMA_SECRETS] = write_secrets,
-    [SCHEMA_HEADERS] = write_headers, [SCHEMA_QUERY] = write_query,
-    [SCHEMA_AGENTS] = write_agents,   [SCHEMA_EMPTY] = write_empty,
+    [SCHEMA_OBJECT] = write_object,     [SCHEMA_PROVIDERS] = write_providers,
+    [SCHEMA_KEYS] = write_keys,         [SCHEMA_INT] = write_int,
+    [SCHEMA_BYTES] = write_int,         [SCHEMA_MS] = write_int,
+    [SCHEMA_DAYS] = write_days,         [SCHEMA_NUMBER] = write_number,
+    [SCHEMA_BOOL] = write_bool,         [SCHEMA_ENUM] = write_enum,
+    [SCHEMA_PATH] = write_path,         [SCHEMA_FILE] = write_str,
+    [SCHEMA_BASE_PATH] = write_str,     [SCHEMA_URL] = write_str,
+    [SCHEMA_TEXT] = write_str,          [SCHEMA_POINTER] = write_str,
+    [SCHEMA_TEMPLATE] = write_template, [SCHEMA_WORDS] = write_words,
+    [SCHEMA_CODES] = write_codes,       [SCHEMA_NAME] = write_str,
+    [SCHEMA_KIND] = write_str,          [SCHEMA_DIGEST] = write_digest,
+    [SCHEMA_SCOPES] = write_scopes,     [SCHEMA_LISTEN] = write_listen,
+    [SCHEMA_CIDRS] = write_cidrs,       [SCHEMA_SECRETS] = write_secrets,
+    [SCHEMA_HEADERS] = write_headers,   [SCHEMA_QUERY] = write_query,
+    [SCHEMA_AGENTS] = write_agents,     [SCHEMA_EMPTY] = write_empty,
 };
 
 static bool is_shown(const struct schema_row *row, const void *base)

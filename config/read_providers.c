@@ -39,6 +39,21 @@ static void check_breaker(struct reader *r, struct json v, const struct doc_path
         reader_fault(r, failures, &here, "can be null only where ratio is set");
 }
 
+/* Keys that say something of one kind only. */
+static void check_kind(struct reader *r, struct json v, const struct doc_path *at)
+{
+    static const char *const names[] = {"request", "result",  "response", "delta",
+                                        "end",     "success", "poll"};
+    if (r->kind.at == NULL || str_eq(r->kind, STR("http")))
+        return;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct json member = json_get(v, str_of(names[i]));
+        struct doc_path here = doc_path_name(at, str_of(names[i]));
+        if (json_exists(member) && !json_is(member, JSON_NULL))
+            reader_fault(r, member, &here, "goes with the kind \"http\" only");
+    }
+}
+
 /* What the adapter itself has to say, before it is too late to say no. */
 static void try_adapter(struct reader *r, struct json v, const struct doc_path *at,
                         const struct upstream_options *u)
@@ -67,6 +82,7 @@ static void read_provider(struct reader *r, const struct schema_row *row, struct
     uint32_t before = reader_faults(r);
     r->kind = STR_NONE;
     reader_section(r, row->opens, v, at, u);
+    check_kind(r, v, at);
     r->kind = STR_NONE;
     fill_burst(&u->limiter.requests);
     fill_burst(&u->limiter.tokens);

@@ -187,7 +187,7 @@ void read_string(struct reader *r, const struct schema_row *row, struct json v,
 {
     struct str s;
     if (reader_text(r, row, v, at, &s))
-        memcpy(field_of(row, base), &s, sizeof s);
+        set_str(row, base, s);
 }
 
 void read_url(struct reader *r, const struct schema_row *row, struct json v,
@@ -220,13 +220,6 @@ void read_empty(struct reader *r, const struct schema_row *row, struct json v,
     (void)base;
     if (!json_is(v, JSON_OBJECT) || json_count(v) > 0)
         refuse_with_help(r, row, v, at);
-}
-
-void read_later(struct reader *r, const struct schema_row *row, struct json v,
-                const struct doc_path *at, void *base)
-{
-    (void)base;
-    refuse_with_help(r, row, v, at);
 }
 
 /* --- addresses -------------------------------------------------------------------------------- */

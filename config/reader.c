@@ -148,13 +148,15 @@ static reader_fn *const readers[] = {
     [SCHEMA_BOOL] = read_bool,           [SCHEMA_ENUM] = read_enum,
     [SCHEMA_PATH] = read_path,           [SCHEMA_FILE] = read_file,
     [SCHEMA_BASE_PATH] = read_base_path, [SCHEMA_URL] = read_url,
-    [SCHEMA_TEXT] = read_string,         [SCHEMA_NAME] = read_key_name,
+    [SCHEMA_TEXT] = read_string,         [SCHEMA_POINTER] = read_pointer,
+    [SCHEMA_TEMPLATE] = read_template,   [SCHEMA_WORDS] = read_words,
+    [SCHEMA_CODES] = read_codes,         [SCHEMA_NAME] = read_key_name,
     [SCHEMA_KIND] = read_kind,           [SCHEMA_DIGEST] = read_digest,
     [SCHEMA_SCOPES] = read_scopes,       [SCHEMA_LISTEN] = read_listen,
     [SCHEMA_CIDRS] = read_cidrs,         [SCHEMA_SECRET] = read_secret,
     [SCHEMA_SECRETS] = read_secrets,     [SCHEMA_HEADERS] = read_headers,
     [SCHEMA_QUERY] = read_query,         [SCHEMA_AGENTS] = read_agents,
-    [SCHEMA_EMPTY] = read_empty,         [SCHEMA_LATER] = read_later,
+    [SCHEMA_EMPTY] = read_empty,
 };
 _Static_assert(sizeof readers / sizeof readers[0] == SCHEMA_TYPE_COUNT, "a reader for each type");
 

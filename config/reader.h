@@ -73,8 +73,6 @@ void read_string(struct reader *r, const struct schema_row *row, struct json v,
                  const struct doc_path *at, void *base);
 void read_empty(struct reader *r, const struct schema_row *row, struct json v,
                 const struct doc_path *at, void *base);
-void read_later(struct reader *r, const struct schema_row *row, struct json v,
-                const struct doc_path *at, void *base);
 void read_listen(struct reader *r, const struct schema_row *row, struct json v,
                  const struct doc_path *at, void *base);
 void read_cidrs(struct reader *r, const struct schema_row *row, struct json v,
@@ -104,6 +102,16 @@ void read_secrets(struct reader *r, const struct schema_row *row, struct json v,
 void read_headers(struct reader *r, const struct schema_row *row, struct json v,
                   const struct doc_path *at, void *base);
 void read_query(struct reader *r, const struct schema_row *row, struct json v,
+                const struct doc_path *at, void *base);
+
+/* config/read_http.c */
+void read_pointer(struct reader *r, const struct schema_row *row, struct json v,
+                  const struct doc_path *at, void *base);
+void read_template(struct reader *r, const struct schema_row *row, struct json v,
+                   const struct doc_path *at, void *base);
+void read_words(struct reader *r, const struct schema_row *row, struct json v,
+                const struct doc_path *at, void *base);
+void read_codes(struct reader *r, const struct schema_row *row, struct json v,
                 const struct doc_path *at, void *base);
 
 /* config/read_agents.c */

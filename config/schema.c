@@ -63,11 +63,15 @@ static const char *const stores[] = {"sqlite", NULL};
 static const char *const log_formats[] = {"logfmt", "json", NULL};
 static const char *const log_levels[] = {"debug", "info", "warn", "error", NULL};
 static const char *const jitters[] = {"full", "none", NULL};
+static const char *const responses[] = {"auto", "json", "text", "sse", "ndjson", NULL};
+static const char *const cancel_methods[] = {"POST", "DELETE", NULL};
 static const char *const on_open[] = {"wait", "fail", NULL};
 
 _Static_assert(LOG_LOGFMT == 0 && LOG_JSON == 1, "log_formats is in the order of enum log_format");
 _Static_assert(LOG_DEBUG == 0 && LOG_ERROR == 3, "log_levels is in the order of enum log_level");
 _Static_assert(BACKOFF_FULL == 0 && BACKOFF_NONE == 1, "jitters is in the order of backoff_jitter");
+_Static_assert(HTTP_AUTO == 0 && HTTP_NDJSON == 4, "responses is in the order of http_response");
+_Static_assert(HTTP_CANCEL_POST == 0 && HTTP_CANCEL_DELETE == 1, "cancel_methods likewise");
 _Static_assert(LIMITER_ON_OPEN_WAIT == 0 && LIMITER_ON_OPEN_FAIL == 1, "on_open likewise");
 
 #define BUCKET_TOKENS ((double)TOKEN_BUCKET_MAX_TOKENS)
@@ -307,8 +311,47 @@ static const struct schema_row rows[] = {
         IN_PROVIDER(fallback_wait_ms),
         "A call with another model to fall back to waits this long for its turn here, then "
         "moves on."),
-    GROUP("providers.NAME.poll", LATER, RELOADS | OPTIONAL, NULL, 0, NULL,
-          "Goes with the kind \"http\" only, which this version does not have."),
+    ROW("providers.NAME.request", TEMPLATE, RELOADS | OPTIONAL, NULL, 0, 0,
+        IN_PROVIDER(provider.http.request),
+        "Kind http: {method, path, query, headers, body} of a call that brings none of its own. "
+        "Strings may hold {{input}}, {{model}}, {{instructions}}, {{params.NAME}}. Left out: the "
+        "input is POSTed to base_url."),
+    ROW("providers.NAME.result", POINTER, RELOADS | OPTIONAL, NULL, 0, 1024,
+        IN_PROVIDER(provider.http.result),
+        "Kind http: the value within a JSON answer. Left out: all of it."),
+    CHOICE("providers.NAME.response", RELOADS | OPTIONAL, NULL, responses,
+           IN_PROVIDER(provider.http.response),
+           "Kind http: how an answer is read. Left out: auto, by its Content-Type."),
+    ROW("providers.NAME.delta", POINTER, RELOADS | OPTIONAL, NULL, 0, 1024,
+        IN_PROVIDER(provider.http.delta),
+        "Kind http: the text within each event of a stream. Left out: each is a line of text."),
+    ROW("providers.NAME.end", TEXT, RELOADS | OPTIONAL, NULL, 1, 256,
+        IN_PROVIDER(provider.http.end),
+        "Kind http: the data of the event that ends a stream. Left out: the end of its body."),
+    ROW("providers.NAME.success", CODES, RELOADS | OPTIONAL, NULL, 0, HTTP_LIST_MAX,
+        IN_PROVIDER(provider.http.success),
+        "Kind http: the statuses of an answer. Left out: every 2xx."),
+    SWITCH("providers.NAME.poll", RELOADS | OPTIONAL, IN_PROVIDER(provider.http.poll),
+           "Kind http: a request begins work, whose state is asked after until it has ended. null: "
+           "the answer is the answer."),
+    ROW("providers.NAME.poll.status", POINTER, RELOADS, "\"/status\"", 0, 1024,
+        IN_PROVIDER(provider.http.poll.status), "The work's state within each answer."),
+    ROW("providers.NAME.poll.done", WORDS, RELOADS, "[\"succeeded\"]", 1, HTTP_LIST_MAX,
+        IN_PROVIDER(provider.http.poll.done), "States in which it has succeeded."),
+    ROW("providers.NAME.poll.failed", WORDS, RELOADS, "[\"failed\"]", 0, HTTP_LIST_MAX,
+        IN_PROVIDER(provider.http.poll.failed),
+        "States in which it has failed. All others: not yet."),
+    ROW("providers.NAME.poll.url", POINTER, RELOADS, "\"/urls/get\"", 0, 1024,
+        IN_PROVIDER(provider.http.poll.url),
+        "Where to ask: a URL at the server of base_url, or a path there."),
+    ROW("providers.NAME.poll.cancel_url", POINTER, RELOADS | OPTIONAL, NULL, 0, 1024,
+        IN_PROVIDER(provider.http.poll.cancel_url),
+        "Where to cancel it, likewise. Left out: nowhere."),
+    CHOICE("providers.NAME.poll.cancel_method", RELOADS, "\"POST\"", cancel_methods,
+           IN_PROVIDER(provider.http.poll.cancel_method), "With which method."),
+    ROW("providers.NAME.poll.every_ms", MS, RELOADS, "500", 10, HOUR_MS,
+        IN_PROVIDER(provider.http.poll.every_ms),
+        "Between two questions, and before the first; a Retry-After makes it longer."),
 
     GROUP(
         "agents", AGENTS, RELOADS,

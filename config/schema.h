@@ -33,6 +33,10 @@
     X(BASE_PATH, "string", " bytes") /* struct str, like those below */                            \
     X(URL, "string", " bytes")                                                                     \
     X(TEXT, "string", " bytes")                                                                    \
+    X(POINTER, "JSON pointer", " bytes")                                                           \
+    X(TEMPLATE, "object", NULL) /* kept as its JSON text */                                        \
+    X(WORDS, "list of strings", " entries")                                                        \
+    X(CODES, "list of statuses", " entries")                                                       \
     X(NAME, "string", NULL)                                                                        \
     X(KIND, "string", NULL)                                                                        \
     X(DIGEST, "string", NULL)                                                                      \
@@ -46,8 +50,7 @@
     X(QUERY, "object of secrets", " bytes each")                                                   \
     X(AGENTS, "object of agents", " agents")                                                       \
     /* not yet */                                                                                  \
-    X(EMPTY, "object", NULL) /* must be empty */                                                   \
-    X(LATER, "object", NULL) /* must not be there */
+    X(EMPTY, "object", NULL) /* must be empty */
 
 enum schema_type {
 #define SCHEMA_SYMBOL(symbol, words, unit) SCHEMA_##symbol,

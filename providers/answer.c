@@ -1,6 +1,5 @@
 #include "providers/answer.h"
 
-#include "base/json.h"
 #include "base/mem.h"
 
 void delta_write(struct buf *b, const struct delta *d)
@@ -89,6 +88,16 @@ enum err answer_add(struct answer *a, const struct delta *d)
         return add_tool_call(a, d);
     buf_add_str(&a->text, d->text);
     return buf_ok(&a->text);
+}
+
+enum err answer_set_json(struct answer *a, struct json value)
+{
+    buf_clear(&a->text);
+    json_add_compact(&a->text, value);
+    a->bytes = a->text.len;
+    a->is_json = true;
+    enum err e = buf_ok(&a->text);
+    return e == ERR_LIMIT ? ERR_LIMIT_EXCEEDED : e;
 }
 
 void answer_set_finish_reason(struct answer *a, struct str reason)

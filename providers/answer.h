@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/json.h"
 #include "model/usage.h"
 
 enum delta_kind { DELTA_TEXT, DELTA_REASONING, DELTA_TOOL_CALL };
@@ -33,6 +34,7 @@ struct tool_call {
 
 struct answer {
     struct buf text;
+    bool is_json; /* the text is JSON, and the call's value as it is */
     struct tool_call *tool_calls;
     uint32_t tool_call_count;
     size_t bytes;       /* of text, names and arguments together */
@@ -47,6 +49,8 @@ void answer_fini(struct answer *a);
 
 /* OK, ERR_LIMIT_EXCEEDED past the bound, ERR_NOMEM. */
 enum err answer_add(struct answer *a, const struct delta *d) MUST_CHECK;
+/* The answer is a value, not a text: its JSON, without white space. As answer_add. */
+enum err answer_set_json(struct answer *a, struct json value) MUST_CHECK;
 void answer_set_finish_reason(struct answer *a, struct str reason);
 
 /* {"role":"assistant","content":..,"tool_calls":[..]}: the whole message. */

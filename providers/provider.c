@@ -3,7 +3,7 @@
 #include "base/mem.h"
 
 static const struct provider_kind *const kinds[] = {&provider_openai, &provider_anthropic,
-                                                    &provider_sim, NULL};
+                                                    &provider_http, &provider_sim, NULL};
 
 const struct provider_kind *provider_kind_at(size_t index)
 {
@@ -28,11 +28,27 @@ static bool own(struct provider *p, struct str *s)
     return s->at != NULL;
 }
 
+static bool own_words(struct provider *p, struct http_words *words)
+{
+    bool fine = true;
+    for (uint32_t i = 0; fine && i < words->count; i++)
+        fine = own(p, &words->at[i]);
+    return fine;
+}
+
+static bool own_http(struct provider *p, struct http_options *o)
+{
+    return own(p, &o->request) && own(p, &o->result) && own(p, &o->delta) && own(p, &o->end) &&
+           own(p, &o->poll.status) && own(p, &o->poll.url) && own(p, &o->poll.cancel_url) &&
+           own_words(p, &o->poll.done) && own_words(p, &o->poll.failed);
+}
+
 static bool own_strings(struct provider *p)
 {
     struct provider_options *o = &p->options;
     bool fine = own(p, &o->name) && own(p, &o->kind) && own(p, &o->base_url) &&
-                own(p, &o->ca_file) && own(p, &o->auth_header) && own(p, &o->auth_prefix);
+                own(p, &o->ca_file) && own(p, &o->auth_header) && own(p, &o->auth_prefix) &&
+                own_http(p, &o->http);
     for (uint32_t i = 0; fine && i < o->api_key_count; i++)
         fine = own(p, &o->api_keys[i]);
     for (uint32_t i = 0; fine && i < o->header_count; i++)
@@ -92,6 +108,11 @@ void provider_destroy(struct provider *p)
         return;
     arena_fini(&p->arena);
     mem_free(p);
+}
+
+bool provider_accepts(const struct provider *p, int status)
+{
+    return p->kind->accepts != NULL ? p->kind->accepts(p, status) : status == 200;
 }
 
 struct json call_param(const struct call *call, const char *name)

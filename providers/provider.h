@@ -15,6 +15,7 @@
 #include "base/json.h"
 #include "net/http.h"
 #include "providers/answer.h"
+#include "providers/http_options.h"
 #include "providers/verdict.h"
 
 enum { PROVIDER_MAX_KEYS = 32, PROVIDER_MAX_EXTRAS = 16 };
@@ -37,6 +38,7 @@ struct provider_options {
     struct str auth_header, auth_prefix;
     uint32_t max_tokens; /* of an answer, where the wire format must have it and the call does not
                             say; 0: the kind's own */
+    struct http_options http; /* of the kind "http" */
 };
 
 struct provider {
@@ -56,6 +58,9 @@ struct call {
     struct json run_params;   /* laid over them, member by member; or JSON_NONE */
     struct str task_path;
     uint32_t attempt; /* from 1 */
+    /* of the kind "http", with every reference filled in; NULL: as the provider has it */
+    struct str request; /* JSON object {method, path, query, headers, body} */
+    struct str result;  /* pointer to the value within the answer */
 };
 
 /* Where a decoder gives out what it has read. */
@@ -75,6 +80,7 @@ struct decoder_setup {
     struct decoder_sink sink;
     struct json_doc *scratch; /* a tape that may be used within each call of the decoder */
     size_t max_bytes;
+    struct str handle; /* of the work that was asked after; empty: none */
 };
 
 /* The head of an answer. Views are valid during the call. */
@@ -82,6 +88,9 @@ struct answer_head {
     int status;
     struct str content_type; /* STR_NONE: none came */
 };
+
+/* What is said to a server about work that goes on there. */
+enum poll_ask { POLL_ASK, POLL_CANCEL };
 
 struct provider_kind {
     const char *name;
@@ -97,6 +106,9 @@ struct provider_kind {
     enum err (*build)(const struct provider *p, const struct call *call, uint32_t key,
                       struct buf *body, struct json_doc *scratch, struct http_request *ret_request,
                       struct error *ret_error);
+
+    /* Does a response of this status hold an answer? NULL: 200 alone. */
+    bool (*accepts)(const struct provider *p, int status);
 
     /* A decoder for the answer to such a request, in `decoder_size` bytes of zeroed memory. */
     size_t decoder_size;
@@ -115,6 +127,15 @@ struct provider_kind {
     /* What a status that is no success means, with what came as its body (cut at 64 KiB). */
     void (*judge)(const struct provider *p, int status, struct str body, struct json_doc *scratch,
                   struct verdict *ret_verdict);
+
+    /* Work that goes on after its answer ("202 and poll me"); both NULL: the kind has none.
+     * After a decoder_end that said OK: the handle, as text to be stored, with which to ask again;
+     * valid as long as the decoder. Empty: the answer is there. */
+    struct str (*decoder_handle)(const struct decoder *d);
+    /* The next request to such work, like `build`. ERR_NOT_FOUND: it cannot be cancelled. */
+    enum err (*build_poll)(const struct provider *p, struct str handle, enum poll_ask ask,
+                           uint32_t key, struct buf *body, struct json_doc *scratch,
+                           struct http_request *ret_request, struct error *ret_error);
 };
 
 /* The table of adapters. NULL: there is no such kind. */
@@ -126,6 +147,9 @@ enum err provider_create(const struct provider_options *options, struct provider
                          struct error *ret_error) MUST_CHECK;
 void provider_destroy(struct provider *p);
 
+/* Does a response of this status hold an answer, or only a reason? */
+bool provider_accepts(const struct provider *p, int status);
+
 /* A member of the call's params: the run's, else the agent's. JSON_NONE if neither has it. */
 struct json call_param(const struct call *call, const char *name);
 
@@ -136,5 +160,6 @@ bool call_each_param(const struct call *call, call_param_fn *on_param, void *ctx
 /* The adapters. */
 extern const struct provider_kind provider_openai;
 extern const struct provider_kind provider_anthropic;
+extern const struct provider_kind provider_http;
 extern const struct provider_kind provider_sim;
 #endif

@@ -71,8 +71,8 @@ START_TEST(says_what_a_key_may_be)
     ck_assert_str_eq(line_of("| `providers.NAME.breaker.ratio`"),
                      "| `providers.NAME.breaker.ratio` | number or null | `null` | 0.01 to 1 | "
                      "Share of failed calls that opens the breaker. null: not counted. |");
-    ck_assert_ptr_nonnull(
-        strstr(line_of("| `providers.NAME.kind`"), "`\"openai\"`, `\"anthropic\"`, `\"sim\"`"));
+    ck_assert_ptr_nonnull(strstr(line_of("| `providers.NAME.kind`"),
+                                 "`\"openai\"`, `\"anthropic\"`, `\"http\"`, `\"sim\"`"));
     ck_assert_ptr_nonnull(strstr(line_of("| `keys[].name`"), "| required |"));
 }
 END_TEST

@@ -112,7 +112,7 @@ START_TEST(a_bad_provider_is_not_told_once_more_for_each_agent)
     support_refuses_at(
         "{\"providers\": {\"up\": {\"kind\": ^\"x\"}}, \"agents\": {\"a\": {\"model\": "
         "\"up/m\"}}}",
-        "providers.up.kind must be one of \"openai\", \"anthropic\", \"sim\"");
+        "providers.up.kind must be one of \"openai\", \"anthropic\", \"http\", \"sim\"");
 }
 END_TEST
 

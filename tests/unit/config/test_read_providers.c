@@ -145,9 +145,9 @@ START_TEST(a_provider_says_what_kind_it_is)
     static const struct support_refusal rows[] = {
         {"{\"providers\": {\"up\": ^{}}}", "providers.up.kind must be there"},
         {"{\"providers\": {\"up\": {\"kind\": ^7}}}",
-         "providers.up.kind must be one of \"openai\", \"anthropic\", \"sim\""},
+         "providers.up.kind must be one of \"openai\", \"anthropic\", \"http\", \"sim\""},
         {"{\"providers\": {\"up\": {\"kind\": ^\"nothing\"}}}",
-         "providers.up.kind must be one of \"openai\", \"anthropic\", \"sim\""},
+         "providers.up.kind must be one of \"openai\", \"anthropic\", \"http\", \"sim\""},
         {"{\"providers\": {\"up\": ^7}}", "providers.up must be an object"},
         {"{\"providers\": {^\"a b\": {\"kind\": \"sim\"}}}",
          "providers.a b is not a name: 1 to 64 of A-Z a-z 0-9 _ -"},
@@ -157,7 +157,8 @@ START_TEST(a_provider_says_what_kind_it_is)
     struct config *c = support_load("{}");
     ck_assert_str_eq(provider_kind_at(0)->name, "openai"); /* else the messages change */
     ck_assert_str_eq(provider_kind_at(1)->name, "anthropic");
-    ck_assert_str_eq(provider_kind_at(2)->name, "sim");
+    ck_assert_str_eq(provider_kind_at(2)->name, "http");
+    ck_assert_str_eq(provider_kind_at(3)->name, "sim");
     config_destroy(c);
     support_refuses_all_at(rows, sizeof rows / sizeof rows[0]);
 }
@@ -201,11 +202,71 @@ START_TEST(a_ca_file_can_be_read)
 }
 END_TEST
 
-START_TEST(poll_is_for_a_kind_that_is_not_there_yet)
+#define HTTP(members)                                                                              \
+    "{\"providers\": {\"up\": {\"kind\": \"http\", \"base_url\": \"http://x\"" members "}}}"
+
+START_TEST(an_http_provider_has_keys_of_its_own)
+{
+    struct config *c = support_load(HTTP(
+        ", \"request\": {\"path\": \"/a\", \"body\": \"{{input}}\"}, \"result\": \"/b\", "
+        "\"response\": \"ndjson\", \"delta\": \"/d\", \"end\": \"E\", \"success\": [200, 202]"));
+    const struct http_options *o = &provider(c, "up")->provider.http;
+    ck_assert(str_eq(o->request, STR("{\"path\":\"/a\",\"body\":\"{{input}}\"}")));
+    ck_assert(str_eq(o->result, STR("/b")) && str_eq(o->delta, STR("/d")));
+    ck_assert(str_eq(o->end, STR("E")));
+    ck_assert_uint_eq(o->response, HTTP_NDJSON);
+    ck_assert_uint_eq(o->success.count, 2);
+    ck_assert_uint_eq(o->success.at[1], 202);
+    ck_assert_uint_eq(o->poll.every_ms, 0);
+    config_destroy(c);
+}
+END_TEST
+
+START_TEST(poll_has_defaults_once_it_is_there)
+{
+    struct config *c = support_load(HTTP(", \"poll\": {}"));
+    const struct http_poll *poll = &provider(c, "up")->provider.http.poll;
+    ck_assert(str_eq(poll->status, STR("/status")) && str_eq(poll->url, STR("/urls/get")));
+    ck_assert_ptr_null(poll->cancel_url.at);
+    ck_assert_uint_eq(poll->done.count + poll->failed.count, 2);
+    ck_assert(str_eq(poll->done.at[0], STR("succeeded")));
+    ck_assert_uint_eq(poll->every_ms, 500);
+    config_destroy(c);
+    c = support_load(
+        HTTP(", \"poll\": {\"status\": \"/s\", \"done\": [\"a\", \"b\"], \"failed\": [], \"url\": "
+             "\"/u\", \"cancel_url\": \"/c\", \"cancel_method\": \"DELETE\", \"every_ms\": 10}"));
+    poll = &provider(c, "up")->provider.http.poll;
+    ck_assert_uint_eq(poll->done.count, 2);
+    ck_assert_uint_eq(poll->failed.count, 0);
+    ck_assert(str_eq(poll->cancel_url, STR("/c")));
+    ck_assert_uint_eq(poll->cancel_method, HTTP_CANCEL_DELETE);
+    ck_assert_uint_eq(poll->every_ms, 10);
+    config_destroy(c);
+}
+END_TEST
+
+START_TEST(what_an_http_provider_cannot_have)
 {
     support_refuses_at(UP(", \"poll\": ^{\"status\": \"/s\"}"),
-                       "providers.up.poll goes with the kind \"http\" only, which this "
-                       "version does not have");
+                       "providers.up.poll goes with the kind \"http\" only");
+    support_refuses_at(UP(", \"result\": ^\"/s\""),
+                       "providers.up.result goes with the kind \"http\" only");
+    support_refuses_at(
+        HTTP(", \"result\": ^\"s\""),
+        "providers.up.result must be a JSON pointer: empty, or with a slash in front");
+    support_refuses_at(HTTP(", \"success\": [200, ^99]"),
+                       "providers.up.success[1] must be a status between 200 and 599");
+    support_refuses_at(HTTP(", \"poll\": {\"done\": ^[]}"),
+                       "providers.up.poll.done must hold 1 to 16 entries");
+    support_refuses_at(HTTP(", \"request\": ^7"), "providers.up.request must be an object");
+    support_refuses_at(
+        HTTP(", \"request\": {^\"url\": 7}"),
+        "providers.up.request has the members method, path, query, headers and body");
+    support_refuses_at("{\"providers\": {\"up\": ^{\"kind\": \"http\"}}}",
+                       "providers.up cannot be used: base_url must be there");
+    support_refuses_at("{\"providers\": {\"up\": ^{\"kind\": \"http\", \"base_url\": \"http://x\", "
+                       "\"request\": {\"path\": 7}}}}",
+                       "providers.up cannot be used: request.path must be a string");
 }
 END_TEST
 
@@ -240,7 +301,9 @@ Suite *suite_config_read_providers(void)
     tcase_add_test(t, a_provider_says_what_kind_it_is);
     tcase_add_test(t, a_base_url_is_one_to_which_a_path_can_be_added);
     tcase_add_test(t, a_ca_file_can_be_read);
-    tcase_add_test(t, poll_is_for_a_kind_that_is_not_there_yet);
+    tcase_add_test(t, an_http_provider_has_keys_of_its_own);
+    tcase_add_test(t, poll_has_defaults_once_it_is_there);
+    tcase_add_test(t, what_an_http_provider_cannot_have);
     tcase_add_test(t, the_adapter_is_asked_before_it_is_too_late);
     suite_add_tcase(s, t);
     return s;

@@ -9,6 +9,11 @@ Suite *suite_config_read_value(void);
 
 #define DIGEST "0000000000000000000000000000000000000000000000000000000000000001"
 
+static bool is_of_http(const struct schema_row *row)
+{
+    return strncmp(row->help, "Kind http:", 10) == 0 || strstr(row->path, ".poll.") != NULL;
+}
+
 /* A document in which `row` has the value `json`, and all that must stand beside it. */
 static void write_document(struct buf *b, const struct schema_row *row, const char *json)
 {
@@ -24,7 +29,9 @@ static void write_document(struct buf *b, const struct schema_row *row, const ch
                            "\",");
             brackets = 1;
         } else if (strcmp(part, "NAME") == 0) {
-            buf_add_lit(b, "\"up\":{\"kind\":\"openai\",");
+            buf_add_str(b, is_of_http(row)
+                               ? STR("\"up\":{\"kind\":\"http\",\"base_url\":\"http://x\",")
+                               : STR("\"up\":{\"kind\":\"openai\","));
         } else {
             buf_addf(b, "\"%s\":{", part);
         }
