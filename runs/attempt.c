@@ -562,7 +562,7 @@ static void begin_answer(struct attempt *a)
 {
     a->has_begun = true;
     on_first_byte(a);
-    if (transfer_status(a->transfer) != 200)
+    if (!provider_accepts(a->upstream->provider, transfer_status(a->transfer)))
         return;
     struct decoder_setup setup = {.provider = a->upstream->provider,
                                   .call = &a->call,
@@ -644,7 +644,7 @@ static void conclude_answer(struct attempt *a)
 static void on_done(void *ctx, const struct transfer_result *result)
 {
     struct attempt *a = ctx;
-    if (result->status >= 200 && result->status != 200) {
+    if (result->status >= 200 && !provider_accepts(a->upstream->provider, result->status)) {
         conclude_status(a, result->status); /* whatever became of its body */
     } else if (result->code == OK || a->is_stopped) {
         conclude_answer(a);

@@ -123,6 +123,10 @@ static enum err value_of(struct task *t, const struct answer *answer, struct buf
 {
     enum output_kind kind = t->call.agent != NULL ? t->call.agent->output : OUTPUT_TEXT;
     struct json_doc *doc = &t->run->shard->scratch;
+    if (answer->is_json && kind != OUTPUT_MESSAGE) {
+        buf_add_str(value, buf_str(&answer->text));
+        return buf_ok(value) == OK ? OK : ERR_LIMIT_EXCEEDED;
+    }
     switch (kind) {
     case OUTPUT_TEXT: json_add_string(value, buf_str(&answer->text)); break;
     case OUTPUT_MESSAGE: answer_write_message(value, answer); break;
