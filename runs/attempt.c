@@ -8,6 +8,7 @@
 #include "resilience/retry_hint.h"
 #include "runs/run.h"
 #include "runs/shard.h"
+#include "runs/withdraw.h"
 
 enum {
     ERROR_BODY_MAX = 65536, /* of an answer that is no 200 */
@@ -41,6 +42,7 @@ static void destroy(struct loop_deferred *garbage)
     json_doc_fini(&a->params_doc);
     buf_fini(&a->body);
     buf_fini(&a->error_body);
+    poll_fini(&a->poll);
     upstream_unref(a->upstream);
     mem_free(a);
 }
@@ -64,12 +66,14 @@ static void leave(struct attempt *a)
     loop_timer_stop(&a->patience);
     loop_timer_stop(&a->grace);
     loop_timer_stop(&a->step_timer);
+    loop_timer_stop(&a->poll_timer);
 }
 
 static void on_impatient(struct loop_timer *timer);
 static void on_verdict(struct gate_waiter *w, const struct limiter_answer *answer);
 static void on_grace(struct loop_timer *timer);
 static void on_step(struct loop_timer *timer);
+static void on_poll(struct loop_timer *timer);
 
 static struct attempt *new_attempt(struct task *t, struct upstream *u)
 {
@@ -89,6 +93,8 @@ static struct attempt *new_attempt(struct task *t, struct upstream *u)
     loop_timer_init(&a->patience, a->loop, on_impatient);
     loop_timer_init(&a->grace, a->loop, on_grace);
     loop_timer_init(&a->step_timer, a->loop, on_step);
+    loop_timer_init(&a->poll_timer, a->loop, on_poll);
+    poll_init(&a->poll);
     return a;
 }
 
@@ -103,6 +109,14 @@ static enum err read_params(struct attempt *a, struct str params, struct json *r
     if (e == OK)
         *ret = json_root(&a->params_doc);
     return e;
+}
+
+/* The work that an earlier attempt has begun, before the gateway stopped. */
+static enum err take_over_work(struct attempt *a)
+{
+    const struct call_state *c = &a->task->call;
+    a->key = c->handle_key;
+    return c->handle.at != NULL ? poll_take(&a->poll, c->handle) : OK;
 }
 
 static enum err describe(struct attempt *a, struct str model)
@@ -197,6 +211,8 @@ enum err attempt_start(struct task *t, struct upstream *u, struct str model)
     if (a == NULL)
         return ERR_OVERLOADED;
     enum err e = describe(a, model);
+    if (e == OK)
+        e = take_over_work(a);
     if (e != OK) {
         let_go(a);
         return ERR_BAD_REQUEST;
@@ -266,6 +282,18 @@ static void add_time(struct buf *b, int64_t wall_ms)
     buf_add_char(b, '"');
 }
 
+/* With what the next attempt can go on, if this one does not see the end of its work. */
+static void add_handle(struct buf *b, const struct attempt *a, const char *state)
+{
+    bool is_open = strcmp(state, "running") == 0 || strcmp(state, "lost") == 0;
+    if (!is_open || !poll_goes_on(&a->poll))
+        return;
+    buf_add_lit(b, ",\"handle\":");
+    buf_add_str(b, buf_str(&a->poll.handle));
+    buf_add_lit(b, ",\"key\":");
+    buf_add_u64(b, a->key);
+}
+
 void attempt_write(struct buf *b, const struct attempt *a, const char *state, struct str error)
 {
     buf_add_lit(b, "{\"number\":");
@@ -289,6 +317,7 @@ void attempt_write(struct buf *b, const struct attempt *a, const char *state, st
     add_time(b, a->finished_at_ms);
     buf_add_lit(b, ",\"usage\":");
     usage_write_tokens(b, &a->answer.usage);
+    add_handle(b, a, state);
     buf_add_char(b, '}');
 }
 
@@ -340,6 +369,7 @@ static void count(struct attempt *a)
     t->usage.attempts++;
     c->tries++;
     c->last_model = arena_str(&t->run->spec.arena, a->call.model);
+    c->handle = STR_NONE; /* it is this attempt's now */
     a->number = ++c->attempts;
     a->call.attempt = a->number;
     t->run->in_flight++;
@@ -442,6 +472,13 @@ static struct str write_error(struct buf *b, const struct attempt *a,
     return buf_ok(b) == OK ? buf_str(b) : STR_NONE;
 }
 
+/* Nobody waits for its end any more. */
+static void withdraw(struct attempt *a)
+{
+    if (poll_goes_on(&a->poll))
+        withdraw_start(shard_of(a), a->upstream, buf_str(&a->poll.handle), a->key);
+}
+
 /* The only exit of one that was granted and not cancelled. */
 static void conclude(struct attempt *a, const struct attempt_outcome *o)
 {
@@ -449,6 +486,8 @@ static void conclude(struct attempt *a, const struct attempt_outcome *o)
     struct buf error;
     buf_init(&error, 65536);
     a->transfer = NULL;
+    if (o->code == ERR_PROVIDER_TIMEOUT)
+        withdraw(a);
     settle(a, o);
     shard_count(shard_of(a), SERIES_ATTEMPTS, a->upstream->label,
                 o->code == OK ? OUTCOME_SUCCEEDED : OUTCOME_FAILED, 1);
@@ -497,6 +536,7 @@ static void stop_early(struct attempt *a, const char *state, enum event_type typ
 
 void attempt_cancel(struct attempt *a)
 {
+    withdraw(a);
     stop_early(a, "cancelled", EVENT_ATTEMPT_CANCELLED, OUTCOME_CANCELLED);
 }
 
@@ -509,6 +549,8 @@ void attempt_lose(struct attempt *a)
 
 static void on_first_byte(struct attempt *a)
 {
+    if (a->first_byte_ms != 0)
+        return; /* of an earlier answer */
     a->first_byte_ms = loop_now_ms(a->loop);
 }
 
@@ -568,7 +610,8 @@ static void begin_answer(struct attempt *a)
                                   .call = &a->call,
                                   .sink = {.ctx = a, .on_delta = on_delta, .answer = &a->answer},
                                   .scratch = &shard_of(a)->scratch,
-                                  .max_bytes = 2 * shard_of(a)->limits->output_bytes + FRAMING_MAX};
+                                  .max_bytes = 2 * shard_of(a)->limits->output_bytes + FRAMING_MAX,
+                                  .handle = buf_str(&a->poll.handle)};
     struct answer_head head = {.status = transfer_status(a->transfer),
                                .content_type = transfer_header(a->transfer, "content-type")};
     a->has_decoder = true;
@@ -618,6 +661,76 @@ static uint64_t read_hint(struct attempt *a)
     return retry_hint_ms(&hint);
 }
 
+/* --- work that goes on ------------------------------------------------------------------------ */
+
+static uint64_t end_ms(const struct attempt *a)
+{
+    return a->started_ms + a->upstream->timeouts.total_ms;
+}
+
+/* Ready for the next answer. */
+static void forget_answer(struct attempt *a)
+{
+    if (a->has_decoder) {
+        kind_of(a)->decoder_fini(decoder_of(a));
+        memset(a->own.decoder, 0, kind_of(a)->decoder_size);
+    }
+    a->has_decoder = a->has_begun = a->is_stopped = false;
+    a->transfer = NULL;
+    buf_clear(&a->error_body);
+}
+
+static void ask_later(struct attempt *a)
+{
+    uint64_t every_ms = a->upstream->provider->options.http.poll.every_ms;
+    uint64_t at_ms = loop_now_ms(a->loop) + poll_wait_ms(&a->poll, every_ms, read_hint(a));
+    forget_answer(a);
+    loop_timer_start(&a->poll_timer, at_ms < end_ms(a) ? at_ms : end_ms(a));
+}
+
+/* Nobody has answered a question, or not well. True: it will be asked again, which begins nothing
+ * twice. */
+static bool misses(struct attempt *a, enum err code)
+{
+    if (!err_is_retryable(code) || !poll_miss(&a->poll))
+        return false;
+    ask_later(a);
+    return true;
+}
+
+/* True: the answer is that the work goes on. Where to ask is stored at once. */
+static bool goes_on(struct attempt *a, struct verdict *v)
+{
+    if (v->code != OK || kind_of(a)->decoder_handle == NULL)
+        return false;
+    struct str handle = kind_of(a)->decoder_handle(decoder_of(a));
+    if (handle.len == 0)
+        return false;
+    bool is_news = !str_eq(handle, buf_str(&a->poll.handle));
+    if (poll_take(&a->poll, handle) != OK) {
+        *v = (struct verdict){.code = ERR_LIMIT_EXCEEDED};
+        return false;
+    }
+    if (is_news)
+        outbox_want(a->task->run, SAVE_NOW);
+    ask_later(a);
+    return true;
+}
+
+static void on_poll(struct loop_timer *timer)
+{
+    struct attempt *a = CONTAINER_OF(timer, struct attempt, poll_timer);
+    if (loop_now_ms(a->loop) < end_ms(a)) {
+        send_now(a);
+        return;
+    }
+    struct attempt_outcome o = {.code = ERR_PROVIDER_TIMEOUT,
+                                .message = STR("the work was not done in time")};
+    conclude(a, &o);
+}
+
+/* --- the answer's end ------------------------------------------------------------------------- */
+
 static void conclude_status(struct attempt *a, int status)
 {
     struct verdict v;
@@ -625,6 +738,8 @@ static void conclude_status(struct attempt *a, int status)
                       &v);
     if (v.message[0] == '\0')
         snprintf(v.message, sizeof v.message, "the provider answered with status %d", status);
+    if (misses(a, v.code))
+        return;
     conclude_verdict(a, &v, true, read_hint(a));
 }
 
@@ -636,6 +751,8 @@ static void conclude_answer(struct attempt *a)
     kind_of(a)->decoder_end(decoder_of(a), &v);
     if (a->stop_code != OK)
         v = (struct verdict){.code = a->stop_code == ERR_NOMEM ? ERR_LIMIT_EXCEEDED : a->stop_code};
+    if (goes_on(a, &v) || (v.code == ERR_PROVIDER_BAD_RESPONSE && misses(a, v.code)))
+        return;
     conclude_verdict(a, &v, true, 0);
 }
 
@@ -648,7 +765,7 @@ static void on_done(void *ctx, const struct transfer_result *result)
         conclude_status(a, result->status); /* whatever became of its body */
     } else if (result->code == OK || a->is_stopped) {
         conclude_answer(a);
-    } else {
+    } else if (!misses(a, result->code)) {
         struct attempt_outcome o = {.code = result->code, .message = str_of(result->detail)};
         conclude(a, &o);
     }
@@ -669,6 +786,19 @@ static bool add_headers(struct attempt *a, struct http_request *r, struct attemp
            http_add_header(r, STR("traceparent"), str_of(h->trace));
 }
 
+/* The request of the call, or the next question after its work. */
+static enum err build(struct attempt *a, struct http_request *ret, struct error *error)
+{
+    struct upstream *u = a->upstream;
+    struct json_doc *scratch = &shard_of(a)->scratch;
+    if (poll_goes_on(&a->poll))
+        return kind_of(a)->build_poll(u->provider, buf_str(&a->poll.handle), POLL_ASK, a->key,
+                                      &a->body, scratch, ret, error);
+    uint32_t keys = u->provider->options.api_key_count;
+    a->key = keys > 1 ? atomic_fetch_add_explicit(&u->next_key, 1, memory_order_relaxed) % keys : 0;
+    return kind_of(a)->build(u->provider, &a->call, a->key, &a->body, scratch, ret, error);
+}
+
 static enum err start_transfer(struct attempt *a, struct error *error)
 {
     static const struct transfer_events events = {.on_bytes = on_bytes, .on_done = on_done};
@@ -676,10 +806,7 @@ static enum err start_transfer(struct attempt *a, struct error *error)
     struct http_request request = {.header_count = 0};
     struct attempt_headers own;
     struct transfer_pool *pool;
-    uint32_t keys = u->provider->options.api_key_count;
-    a->key = keys > 1 ? atomic_fetch_add_explicit(&u->next_key, 1, memory_order_relaxed) % keys : 0;
-    enum err e = kind_of(a)->build(u->provider, &a->call, a->key, &a->body, &shard_of(a)->scratch,
-                                   &request, error);
+    enum err e = build(a, &request, error);
     if (e != OK)
         return e;
     if (!add_headers(a, &request, &own))
@@ -690,8 +817,7 @@ static enum err start_transfer(struct attempt *a, struct error *error)
     struct transfer_deadlines deadlines = {.connect_ms = u->timeouts.connect_ms,
                                            .first_byte_ms = u->timeouts.first_byte_ms,
                                            .idle_ms = u->timeouts.idle_ms,
-                                           .end_at_ms =
-                                               loop_now_ms(a->loop) + u->timeouts.total_ms};
+                                           .end_at_ms = end_ms(a)};
     e = transfer_start(pool, &request, &deadlines, &events, a, &a->transfer);
     return e == OK ? OK : error_set(error, ERR_PROVIDER_OVERLOADED, "out of memory");
 }

@@ -7,6 +7,9 @@
  *                   -> the gate refuses, or lets one that has another model to fall back to wait
  *                      for too long: the call is told, there is no attempt
  *
+ * An answer may say that the work goes on (runs/poll.h): then `send` comes again after a while,
+ * with a question in place of the request; the slot stays taken meanwhile.
+ *
  * conclude is the only exit of one that was granted; attempt_cancel ends it at any moment, in this
  * turn, its upstream socket closed. Belongs to its task's loop. Its memory goes at the end of the
  * turn, or once the gate has let go of it. */
@@ -14,6 +17,7 @@
 #include "net/transfer.h"
 #include "providers/provider.h"
 #include "providers/sim.h"
+#include "runs/poll.h"
 #include "runs/upstream.h"
 
 struct task;
@@ -47,6 +51,10 @@ struct attempt {
     bool has_decoder;
     bool is_stopped;         /* by the decoder, which has its verdict */
     struct loop_timer grace; /* an answer that is complete need not wait for its connection */
+
+    /* of work that goes on after its answer */
+    struct poll poll;
+    struct loop_timer poll_timer;
 
     /* of a local provider */
     struct loop_timer step_timer;

@@ -216,6 +216,7 @@ void call_on_attempt_end(struct task *t, struct attempt *a, const struct attempt
 {
     struct call_state *c = &t->call;
     uint64_t at_ms;
+    c->handle = STR_NONE; /* whatever it began is over, or was left to another provider */
     if (o->was_answered)
         c->generation++;
     if (o->code == OK) {
@@ -313,6 +314,18 @@ static bool may_have_spoken(struct json attempt)
     return !was_answered(code) || json_int(said, 1, INT64_MAX, &tokens) == OK;
 }
 
+/* The last attempt may have begun work that still goes on. */
+static void reopen_work(struct task *t, struct json a)
+{
+    struct call_state *c = &t->call;
+    struct json handle = json_get_lit(a, "handle"), key = json_get_lit(a, "key");
+    int64_t n = 0;
+    bool is_there = json_is(handle, JSON_OBJECT) && json_exists(key) &&
+                    json_int(key, 0, PROVIDER_MAX_KEYS - 1, &n) == OK;
+    c->handle = is_there ? arena_str(&t->run->spec.arena, json_raw(handle)) : STR_NONE;
+    c->handle_key = (uint32_t)n;
+}
+
 static void reopen_attempt(struct task *t, struct json a, bool *ret_was_running)
 {
     struct call_state *c = &t->call;
@@ -324,7 +337,8 @@ static void reopen_attempt(struct task *t, struct json a, bool *ret_was_running)
     c->last_model = model;
     c->attempts++;
     *ret_was_running = json_string_is(json_get_lit(a, "state"), STR("running"));
-    c->is_restart = may_have_spoken(a);
+    reopen_work(t, a);
+    c->is_restart = c->handle.at == NULL && may_have_spoken(a);
     c->lost += *ret_was_running || json_string_is(json_get_lit(a, "state"), STR("lost"));
     c->generation += was_answered(json_get_lit(json_get_lit(a, "error"), "code"));
     if (c->closed.len > 0)
@@ -358,6 +372,7 @@ static void find_model(struct call_state *c)
         }
     }
     c->tries = 0;
+    c->handle = STR_NONE;
 }
 
 void call_crash(struct task *t)
@@ -370,7 +385,8 @@ void call_resume(struct task *t, bool was_lost)
     struct call_state *c = &t->call;
     struct run *run = t->run;
     find_model(c);
-    if (was_lost && (run->spec.flags & RUN_FAIL_ON_CRASH) != 0)
+    bool begins_anew = c->handle.at == NULL; /* to ask after work does not make a call twice */
+    if (was_lost && begins_anew && (run->spec.flags & RUN_FAIL_ON_CRASH) != 0)
         call_crash(t);
     else if (was_lost && c->lost > MAX_LOST)
         fail(t, ERR_CRASHED, STR("the gateway stopped too often while the call was under way"));

@@ -31,7 +31,9 @@ struct call_state {
     bool has_published; /* some output of an attempt was told */
     bool is_restart;    /* the next attempt begins anew what was told in part, and says so */
     struct str last_provider, last_model; /* of the last attempt; NULL: none yet */
-    struct attempt *attempt;              /* under way, or waiting for its turn; NULL: none */
+    struct str handle; /* of work that an attempt had begun when the gateway stopped; NULL: none */
+    uint32_t handle_key;     /* with this API key */
+    struct attempt *attempt; /* under way, or waiting for its turn; NULL: none */
     struct loop_timer retry;
     struct buf closed; /* the attempts that have ended, as JSON, with commas between them */
 };

@@ -3,6 +3,7 @@
 #include "base/list.h"
 #include "runs/engine.h"
 #include "runs/mirror.h"
+#include "runs/withdraw.h"
 
 static void on_publish(struct loop_hook *hook);
 
@@ -16,6 +17,7 @@ enum err shard_init(struct shard *s, struct engine *engine, uint32_t index, stru
     json_doc_init(&s->scratch);
     buf_init(&s->event, SIZE_MAX / 2);
     list_init(&s->publishing);
+    list_init(&s->withdrawals);
     if (map_init(&s->runs) != OK || map_init(&s->mirrors) != OK)
         return ERR_NOMEM;
     outbox_init(&s->outbox,
@@ -29,6 +31,7 @@ void shard_fini(struct shard *s)
 {
     loop_hook_remove(&s->publish_hook);
     outbox_fini(&s->outbox);
+    withdraw_drop_all(s);
     catalog_unref(s->catalog);
     map_fini(&s->runs);
     map_fini(&s->mirrors);

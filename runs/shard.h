@@ -46,7 +46,8 @@ struct shard {
 
     struct map runs; /* by id */
     struct outbox outbox;
-    struct list publishing; /* runs whose feeds may have something to publish: run.publish_link */
+    struct list withdrawals; /* runs/withdraw.c */
+    struct list publishing;  /* runs whose feeds may have something to publish: run.publish_link */
     struct loop_hook publish_hook;
     struct map mirrors; /* runs that somebody on this loop follows: runs/mirror.h */
 
