@@ -448,7 +448,7 @@ static void settle(struct attempt *a, const struct attempt_outcome *o)
     struct limiter_report report = {
         .outcome = health_of(o->code),
         .hint_ms = o->hint_ms,
-        .hold = o->hint_ms > 0 &&
+        .hold = o->hint_ms > 0 && !o->has_other_key &&
                 (o->code == ERR_PROVIDER_RATE_LIMITED || o->code == ERR_PROVIDER_OVERLOADED),
         .used_tokens = cost_of(a, o)};
     a->finished_at_ms = loop_wall_ms(a->loop);
@@ -508,6 +508,8 @@ static void conclude_verdict(struct attempt *a, const struct verdict *v, bool wa
                                 .is_final = v->is_final,
                                 .was_answered = was_answered,
                                 .hint_ms = hint_ms};
+    const struct key_report report = {a->key, v->code, v->is_final, hint_ms};
+    o.has_other_key = upstream_rest_key(a->upstream, &report, loop_now_ms(a->loop));
     conclude(a, &o);
 }
 
@@ -794,8 +796,7 @@ static enum err build(struct attempt *a, struct http_request *ret, struct error 
     if (poll_goes_on(&a->poll))
         return kind_of(a)->build_poll(u->provider, buf_str(&a->poll.handle), POLL_ASK, a->key,
                                       &a->body, scratch, ret, error);
-    uint32_t keys = u->provider->options.api_key_count;
-    a->key = keys > 1 ? atomic_fetch_add_explicit(&u->next_key, 1, memory_order_relaxed) % keys : 0;
+    a->key = upstream_take_key(u, loop_now_ms(a->loop));
     return kind_of(a)->build(u->provider, &a->call, a->key, &a->body, scratch, ret, error);
 }
 

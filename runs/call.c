@@ -191,11 +191,15 @@ static bool may_fall_back(enum err code)
     }
 }
 
+/* What was told to a client is not told in another way, unless the run allows it. */
+static bool may_go_on(const struct task *t)
+{
+    return !t->call.has_published || (t->run->spec.flags & RUN_MAY_RESTART) != 0;
+}
+
 bool call_has_fallback(const struct task *t)
 {
-    const struct call_state *c = &t->call;
-    bool may_go_on = !c->has_published || (t->run->spec.flags & RUN_MAY_RESTART) != 0;
-    return may_go_on && c->model_at + 1 < c->model_count;
+    return may_go_on(t) && t->call.model_at + 1 < t->call.model_count;
 }
 
 /* Shall the same model be asked again, and when? */
@@ -203,13 +207,40 @@ static bool wants_retry(struct task *t, struct upstream *u, const struct attempt
                         uint64_t *ret_at_ms)
 {
     struct run *run = t->run;
-    if (o->is_final || (t->call.has_published && (run->spec.flags & RUN_MAY_RESTART) == 0))
+    if (o->is_final || !may_go_on(t))
         return false;
     struct retry_policy policy = policy_of(t, u);
     struct retry_failure failure = {
         .code = o->code, .attempt = t->call.tries, .hint_ms = o->hint_ms};
     return gate_retry(u->gate, &policy, &failure, run_deadline_ms(run),
                       loop_now_ms(run->shard->loop), &run->shard->rng, ret_at_ms) == RETRY_AGAIN;
+}
+
+/* Shall it be tried at once with another key? Each key once: then the policy decides. */
+static bool switches_key(struct task *t, const struct upstream *u, const struct attempt_outcome *o)
+{
+    struct call_state *c = &t->call;
+    if (!o->has_other_key || !may_go_on(t) || c->switches + 1 >= u->keys.count)
+        return false;
+    c->switches++;
+    c->tries--;
+    return true;
+}
+
+/* A rate limit is waited for only so long where there is another model. */
+static bool is_worth_waiting(const struct task *t, const struct upstream *u,
+                             const struct attempt_outcome *o, uint64_t at_ms)
+{
+    if (o->code != ERR_PROVIDER_RATE_LIMITED || !call_has_fallback(t))
+        return true;
+    return at_ms - loop_now_ms(t->run->shard->loop) <= u->fallback_wait_ms;
+}
+
+static void try_next_model(struct task *t)
+{
+    t->call.model_at++;
+    t->call.tries = t->call.switches = 0;
+    try_now(t);
 }
 
 void call_on_attempt_end(struct task *t, struct attempt *a, const struct attempt_outcome *o)
@@ -224,14 +255,17 @@ void call_on_attempt_end(struct task *t, struct attempt *a, const struct attempt
         return;
     }
     c->is_restart = c->has_published;
-    if (a != NULL && wants_retry(t, a->upstream, o, &at_ms)) {
+    if (a != NULL && switches_key(t, a->upstream, o)) {
+        retry_at(t, loop_now_ms(t->run->shard->loop));
+        return;
+    }
+    if (a != NULL && wants_retry(t, a->upstream, o, &at_ms) &&
+        is_worth_waiting(t, a->upstream, o, at_ms)) {
         retry_at(t, at_ms);
         return;
     }
     if (may_fall_back(o->code) && call_has_fallback(t)) {
-        c->model_at++;
-        c->tries = 0;
-        try_now(t);
+        try_next_model(t);
         return;
     }
     fail(t, o->code, o->message);

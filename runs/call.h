@@ -24,6 +24,7 @@ struct call_state {
     uint32_t model_count;
     uint32_t model_at;
     uint32_t tries;    /* attempts with this model */
+    uint32_t switches; /* of these, because of another API key: they do not count as tries */
     uint32_t attempts; /* of the task */
     uint32_t
         generation; /* of the upstream's idempotency key: changes after a definite HTTP answer */
@@ -42,9 +43,10 @@ struct call_state {
 struct attempt_outcome {
     enum err code; /* OK: succeeded */
     struct str message;
-    bool is_final;     /* trying again cannot help */
-    bool was_answered; /* by a whole HTTP response, good or bad */
-    uint64_t hint_ms;  /* the server's Retry-After, 0 if none */
+    bool is_final;      /* trying again cannot help */
+    bool was_answered;  /* by a whole HTTP response, good or bad */
+    bool has_other_key; /* the provider did not want the API key, and there is another one */
+    uint64_t hint_ms;   /* the server's Retry-After, 0 if none */
 };
 
 void call_init(struct task *t);

@@ -4,6 +4,8 @@
 
 #include "base/mem.h"
 
+_Static_assert((int)PROVIDER_MAX_KEYS == (int)KEY_RING_MAX, "a ring holds a provider's keys");
+
 enum err upstream_create(const struct upstream_options *options, struct gate *gate,
                          struct loop *home, uint32_t loop_count, struct upstream **ret_upstream,
                          struct error *ret_error)
@@ -12,6 +14,8 @@ enum err upstream_create(const struct upstream_options *options, struct gate *ga
     if (u == NULL)
         return error_set(ret_error, ERR_NOMEM, "out of memory");
     atomic_init(&u->refs, 1);
+    pthread_mutex_init(&u->keys_lock, NULL); /* fails for no default attributes */
+    key_ring_init(&u->keys, options->provider.api_key_count);
     enum err e = provider_create(&options->provider, &u->provider, ret_error);
     if (e == OK && gate == NULL)
         e = gate_create(options->provider.name, &options->limiter, home, &u->gate);
@@ -46,6 +50,7 @@ struct upstream *upstream_unref(struct upstream *u)
                NULL); /* a pool ends on its own loop, before the last reference goes */
     gate_unref(u->gate);
     provider_destroy(u->provider);
+    pthread_mutex_destroy(&u->keys_lock);
     mem_free(u);
     return NULL;
 }
@@ -69,6 +74,30 @@ void upstream_drop_pool(struct upstream *u, uint32_t loop_index)
     struct transfer_pool *pool = u->pools[loop_index];
     u->pools[loop_index] = NULL;
     transfer_pool_destroy(pool);
+}
+
+uint32_t upstream_take_key(struct upstream *u, uint64_t now_ms)
+{
+    pthread_mutex_lock(&u->keys_lock);
+    uint32_t key = key_ring_take(&u->keys, now_ms);
+    pthread_mutex_unlock(&u->keys_lock);
+    return key;
+}
+
+bool upstream_rest_key(struct upstream *u, const struct key_report *report, uint64_t now_ms)
+{
+    bool is_refused = report->code == ERR_PROVIDER_AUTH ||
+                      (report->code == ERR_PROVIDER_RATE_LIMITED && report->is_final);
+    if (!is_refused && report->code != ERR_PROVIDER_RATE_LIMITED)
+        return false;
+    pthread_mutex_lock(&u->keys_lock);
+    if (is_refused)
+        key_ring_refused(&u->keys, report->key, now_ms);
+    else
+        key_ring_limited(&u->keys, report->key, report->hint_ms, now_ms);
+    bool is_awake = key_ring_is_awake(&u->keys, now_ms);
+    pthread_mutex_unlock(&u->keys_lock);
+    return is_awake;
 }
 
 /* The counters are read while the pools are in use, and pools go only when every loop has stopped.

@@ -3,10 +3,14 @@
 /* A provider as the engine uses it: the adapter, the gate that holds calls back, policies,
  * timeouts, and for each loop a pool of connections.
  *
- * Immutable but for the pools; reference counted by catalogs and attempts. A pool is made by its
- * loop at the first call and dropped by it. */
+ * Immutable but for the pools and the ring of API keys, which has a lock of its own; reference
+ * counted by catalogs and attempts. A pool is made by its loop at the first call and dropped by it.
+ */
+#include <pthread.h>
+
 #include "net/transfer.h"
 #include "providers/provider.h"
+#include "resilience/key_ring.h"
 #include "resilience/retry.h"
 #include "runs/gate.h"
 
@@ -34,7 +38,8 @@ struct upstream {
     struct upstream_timeouts timeouts;
     struct transfer_pool_options pool_options; /* of one loop */
     uint64_t fallback_wait_ms;
-    atomic_uint next_key; /* round robin over API keys */
+    pthread_mutex_t keys_lock; /* held for a few instructions */
+    struct key_ring keys;
     _Atomic(struct transfer_pool *)
         pools[MAX_LOOPS]; /* each used by its loop alone, but for its counters */
 };
@@ -50,6 +55,19 @@ struct upstream *upstream_unref(struct upstream *u); /* NULL is fine; returns NU
 enum err upstream_pool(struct upstream *u, struct loop *loop, uint32_t loop_index,
                        struct transfer_pool **ret_pool) MUST_CHECK;
 void upstream_drop_pool(struct upstream *u, uint32_t loop_index); /* on that loop */
+
+/* The API key whose turn it is. Any thread, like the next. */
+uint32_t upstream_take_key(struct upstream *u, uint64_t now_ms);
+
+/* What became of a call with that key. Where the provider does not want the key (provider_auth,
+ * provider_rate_limited) it rests. True: it did not want this one, and there is another. */
+struct key_report {
+    uint32_t key;
+    enum err code;
+    bool is_final;    /* its quota is used up */
+    uint64_t hint_ms; /* Retry-After, 0 if none */
+};
+bool upstream_rest_key(struct upstream *u, const struct key_report *report, uint64_t now_ms);
 
 /* Transfers under way and connections idle, of all loops. Any thread. */
 unsigned upstream_active(const struct upstream *u);

@@ -61,8 +61,7 @@ static void on_done(void *ctx, const struct transfer_result *result)
     struct withdrawal *w = ctx;
     if (result->code != OK || result->status >= 300)
         log_warn(log_msg("a provider was not told to stop its work"),
-                 log_str("provider", upstream_name(w->upstream)),
-                 log_i("status", result->status));
+                 log_str("provider", upstream_name(w->upstream)), log_i("status", result->status));
     loop_free_later(w->loop, &w->garbage, on_garbage);
 }
 
