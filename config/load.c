@@ -113,6 +113,7 @@ static void settle_limits(struct reader *r, struct json limits)
     spec->default_run_timeout_ms =
         within(r, limits, "default_run_timeout_ms", spec->default_run_timeout_ms,
                "max_run_timeout_ms", spec->max_run_timeout_ms);
+    spec->allow_trees = TASK_TREES_ARE_SERVED;
 }
 
 /* Some limits are for two modules; the table fills those of the first. */

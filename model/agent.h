@@ -43,6 +43,10 @@ struct name_lookup {
     /* OK, ERR_UNKNOWN_PROVIDER, or ERR_UNKNOWN_MODEL ("provider/model" that is not of that form, or
      * not served) */
     enum err (*model)(void *ctx, struct str model);
+    /* The rest is asked of task trees only; NULL: there is none. */
+    bool (*provider)(void *ctx, struct str name); /* one that takes plain requests */
+    /* Does the workflow call `target`, itself or through others? */
+    bool (*leads_to)(void *ctx, struct str workflow, struct str target);
 };
 
 /* Checks `v` (an agent's document; `name` may be given by the path instead) and makes an agent of

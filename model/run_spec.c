@@ -319,7 +319,8 @@ enum err run_spec_reopen(const struct run_record *record, struct run_spec *ret_s
                                        .default_run_timeout_ms = record->timeout_ms,
                                        .input_bytes = UINT64_MAX,
                                        .tree_depth = UINT32_MAX,
-                                       .tree_nodes = UINT32_MAX};
+                                       .tree_nodes = UINT32_MAX,
+                                       .allow_trees = TASK_TREES_ARE_SERVED};
     struct json_doc doc;
     json_doc_init(&doc);
     struct problem problem;

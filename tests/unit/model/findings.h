@@ -37,6 +37,14 @@ static inline enum err world_has_model(void *ctx, struct str model)
     return str_starts(model, STR("nobody/")) ? ERR_UNKNOWN_PROVIDER : ERR_UNKNOWN_MODEL;
 }
 
-static const struct name_lookup world = {
-    .agent = world_has_agent, .workflow = world_has_workflow, .model = world_has_model};
+static inline bool world_has_provider(void *ctx, struct str name)
+{
+    (void)ctx;
+    return str_eq(name, STR("weather"));
+}
+
+static const struct name_lookup world = {.agent = world_has_agent,
+                                         .workflow = world_has_workflow,
+                                         .model = world_has_model,
+                                         .provider = world_has_provider};
 #endif
