@@ -124,11 +124,12 @@ check-valgrind: ## one scenario under valgrind: no leak, no invalid access
 # --- fuzzing ----------------------------------------------------------------------------------------------------------
 
 FUZZ_SECONDS ?= 60
-build/fuzz/%: tests/fuzz/%.c $(wildcard base/*.c base/*.h net/sse_*.c net/sse_*.h)
+FUZZED := $(filter-out base/loop.c base/json_tree.c,$(wildcard base/*.c model/*.c net/sse_*.c))
+build/fuzz/%: tests/fuzz/%.c $(FUZZED) $(wildcard base/*.h model/*.h net/sse_*.h)
 	@mkdir -p $(@D)
 	@echo "  FUZZ  $@"
 	$(Q)clang -std=c17 -D_GNU_SOURCE -I. -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-	  -o $@ $< $(filter-out base/loop.c base/json_tree.c,$(wildcard base/*.c net/sse_*.c)) -lm
+	  -o $@ $< $(FUZZED) -lm
 
 .PHONY: fuzz
 fuzz: $(FUZZERS) ## run each libFuzzer target for FUZZ_SECONDS (60)

@@ -219,6 +219,7 @@ void task_check_call(struct task_frame *f, const struct doc_path *at)
         {"params", on_params},     {"input", on_input},       {"request", on_request},
         {"result", on_result}};
     f->spec->input = f->spec->input_template.source = STR("null");
+    f->spec->agent_template.form = f->spec->instructions_template.form = TEMPLATE_TEXT;
     find_target(f, at, targets, "a call takes exactly one of agent, model, provider and workflow");
     if (!f->is_torn && f->spec->call == CALL_PROVIDER)
         task_require(f, at, "request");
