@@ -314,7 +314,7 @@ static enum err any_model(void *ctx, struct str model)
 enum err run_spec_reopen(const struct run_record *record, struct run_spec *ret_spec)
 {
     static const struct name_lookup names = {
-        .agent = any_name, .workflow = any_name, .model = any_model};
+        .agent = any_name, .workflow = any_name, .model = any_model, .provider = any_name};
     const struct spec_limits limits = {.max_run_timeout_ms = INT64_MAX,
                                        .default_run_timeout_ms = record->timeout_ms,
                                        .input_bytes = UINT64_MAX,

@@ -137,7 +137,7 @@ static enum err add_fallback(const struct writer *w, const struct template_part 
         buf_add_str(w->b, r->fallback);
         return OK;
     }
-    struct json v;
+    struct json v = JSON_NONE;
     enum err e = open_raw(w, r, r->fallback, &v);
     return e == OK ? add_json_as_text(w, r, v) : e;
 }
@@ -162,7 +162,7 @@ static enum err add_raw_value(const struct writer *w, const struct template_part
         buf_add_str(w->b, raw);
         return OK;
     }
-    struct json v;
+    struct json v = JSON_NONE;
     enum err e = open_raw(w, r, raw, &v);
     return e == OK ? add_json_value(w, part, v) : e;
 }
