@@ -2,9 +2,9 @@
  *
  * URL, headers and body are written into one buffer, which outlives the request; views are taken of
  * it once it does not grow any more. */
+#include "providers/fill.h"
 #include "providers/http.h"
 #include "providers/request.h"
-#include "providers/template.h"
 
 enum { MAX_OWN_HEADERS = 16, TEMPLATE_TEXT_MAX = 67108864 };
 
@@ -44,7 +44,7 @@ static enum err add_text(struct writer *w, struct buf *out, struct json v, bool 
     struct arena arena;
     struct str s = json_raw(v);
     if (json_exists(w->scope))
-        return template_text(out, v, w->scope, encode, w->error);
+        return fill_text(out, v, w->scope, encode, w->error);
     arena_init(&arena, TEMPLATE_TEXT_MAX);
     bool fine = !json_is(v, JSON_STRING) || json_string(v, &arena, &s);
     if (fine)
@@ -240,7 +240,7 @@ static enum err add_body(struct writer *w, struct json body)
     if (w->is_text && json_is(body, JSON_STRING))
         e = add_text(w, w->b, body, false);
     else if (json_exists(w->scope))
-        e = template_write(w->b, body, w->scope, w->error);
+        e = fill_value(w->b, body, w->scope, w->error);
     else
         json_add_compact(w->b, body);
     w->body.len = w->b->len - w->body.at;

@@ -1,4 +1,4 @@
-#include "providers/template.h"
+#include "providers/fill.h"
 
 #include "net/http.h"
 
@@ -219,8 +219,7 @@ static void write_value(struct filler *f, struct json v)
     }
 }
 
-enum err template_write(struct buf *b, struct json template, struct json scope,
-                        struct error *ret_error)
+enum err fill_value(struct buf *b, struct json template, struct json scope, struct error *ret_error)
 {
     struct filler f;
     filler_init(&f, b, scope, ret_error);
@@ -228,8 +227,8 @@ enum err template_write(struct buf *b, struct json template, struct json scope,
     return filler_fini(&f);
 }
 
-enum err template_text(struct buf *b, struct json template, struct json scope, bool encode,
-                       struct error *ret_error)
+enum err fill_text(struct buf *b, struct json template, struct json scope, bool encode,
+                   struct error *ret_error)
 {
     struct filler f;
     filler_init(&f, b, scope, ret_error);

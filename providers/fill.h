@@ -1,5 +1,5 @@
-#ifndef SLUICE_PROVIDERS_TEMPLATE_H
-#define SLUICE_PROVIDERS_TEMPLATE_H
+#ifndef SLUICE_PROVIDERS_FILL_H
+#define SLUICE_PROVIDERS_FILL_H
 /* JSON with references in its strings, filled in from a document (API §4's syntax).
  *
  *     "{{input.city}}"           a string that is one reference takes the value with its type
@@ -13,11 +13,11 @@
 #include "base/json.h"
 
 /* A value, every string in it filled in. OK; ERR_TEMPLATE_ERROR with the reason; ERR_NOMEM. */
-enum err template_write(struct buf *b, struct json template, struct json scope,
-                        struct error *ret_error) MUST_CHECK;
+enum err fill_value(struct buf *b, struct json template, struct json scope,
+                    struct error *ret_error) MUST_CHECK;
 
 /* A string as text, without quotes. `encode`: what is filled in is percent-encoded. Scalars of
  * other types are their JSON. */
-enum err template_text(struct buf *b, struct json template, struct json scope, bool encode,
-                       struct error *ret_error) MUST_CHECK;
+enum err fill_text(struct buf *b, struct json template, struct json scope, bool encode,
+                   struct error *ret_error) MUST_CHECK;
 #endif
