@@ -307,10 +307,11 @@ bool sim_was_answered(const struct sim_step *step)
     return step->kind == SIM_FAIL && step->is_status;
 }
 
-void sim_usage(const struct sim *s, struct usage *ret_usage)
+void sim_usage(const struct sim *s, const struct sim_step *pending, struct usage *ret_usage)
 {
+    bool is_ahead = pending != NULL && pending->kind == SIM_TOKEN;
     ret_usage->input_tokens = s->input_tokens;
-    ret_usage->output_tokens = s->said;
+    ret_usage->output_tokens = s->said - (is_ahead ? 1 : 0);
 }
 
 /* --- the adapter ------------------------------------------------------------------------------ */

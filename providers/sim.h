@@ -68,6 +68,7 @@ void sim_next(struct sim *s, struct sim_step *ret_step);
 /* Does the step stand for a definite answer of an HTTP server? */
 bool sim_was_answered(const struct sim_step *step);
 
-/* Tokens taken in and given out so far. */
-void sim_usage(const struct sim *s, struct usage *ret_usage);
+/* Tokens taken in and given out so far; `pending` is a step that was not carried out, NULL if there
+ * is none. */
+void sim_usage(const struct sim *s, const struct sim_step *pending, struct usage *ret_usage);
 #endif

@@ -526,7 +526,7 @@ static void stop_early(struct attempt *a, const char *state, enum event_type typ
     transfer_cancel(a->transfer); /* the socket is closed before the loop polls again */
     a->transfer = NULL;
     if (a->has_sim)
-        sim_usage(&a->own.sim, &a->answer.usage);
+        sim_usage(&a->own.sim, &a->step, &a->answer.usage);
     struct attempt_outcome o = {.code = ERR_CANCELLED};
     settle(a, &o);
     shard_count(shard_of(a), SERIES_ATTEMPTS, a->upstream->label, outcome, 1);
@@ -845,7 +845,7 @@ static void wait_for_step(struct attempt *a)
 static void end_of_play(struct attempt *a)
 {
     struct verdict v = a->step.kind == SIM_FAIL ? a->step.verdict : (struct verdict){.code = OK};
-    sim_usage(&a->own.sim, &a->answer.usage);
+    sim_usage(&a->own.sim, NULL, &a->answer.usage);
     a->answer.has_usage = v.code == OK;
     if (v.code == OK)
         answer_set_finish_reason(&a->answer, STR("stop"));
@@ -882,7 +882,7 @@ static void on_step(struct loop_timer *timer)
     if (a->step_is_late) {
         struct attempt_outcome o = {.code = ERR_PROVIDER_TIMEOUT,
                                     .message = STR("sim said nothing in time")};
-        sim_usage(&a->own.sim, &a->answer.usage);
+        sim_usage(&a->own.sim, &a->step, &a->answer.usage);
         conclude(a, &o);
         return;
     }

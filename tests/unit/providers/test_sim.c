@@ -49,7 +49,7 @@ static enum err play(const char *model, const char *input, const char *params, u
     static const char *const ends[] = {"", "END", "FAIL", "SILENCE"};
     buf_add_str(&ret->steps, str_of(e == OK ? ends[ret->last.kind] : error.message));
     buf_add_char(&ret->steps, '\0');
-    sim_usage(&sim, &ret->usage);
+    sim_usage(&sim, NULL, &ret->usage);
     sim_fini(&sim);
     json_doc_fini(&scratch);
     json_doc_fini(&doc);
@@ -70,6 +70,31 @@ static void tear_down(void)
 }
 
 /* --- what it says ----------------------------------------------------------------------------- */
+
+START_TEST(a_token_that_was_not_given_out_is_not_counted)
+{
+    struct json_doc scratch;
+    struct error error;
+    struct sim sim;
+    struct sim_step step;
+    struct usage usage;
+    json_doc_init(&scratch);
+    struct call call = {.model = STR("echo"), .input = STR("\"a b c\""), .attempt = 1};
+    ck_assert_int_eq(sim_init(&sim, &call, &scratch, &error), OK);
+    for (uint64_t n = 0; n < 3; n++) {
+        sim_next(&sim, &step);
+        sim_usage(&sim, &step, &usage);
+        ck_assert_uint_eq(usage.output_tokens, n);
+        sim_usage(&sim, NULL, &usage);
+        ck_assert_uint_eq(usage.output_tokens, n + 1);
+    }
+    sim_next(&sim, &step);
+    sim_usage(&sim, &step, &usage);
+    ck_assert_uint_eq(usage.output_tokens, 3);
+    sim_fini(&sim);
+    json_doc_fini(&scratch);
+}
+END_TEST
 
 START_TEST(echo_says_the_input_word_by_word)
 {
@@ -300,6 +325,7 @@ Suite *suite_providers_sim(void)
     Suite *s = suite_create("providers_sim");
     TCase *t = tcase_create("sim");
     tcase_add_checked_fixture(t, NULL, tear_down);
+    tcase_add_test(t, a_token_that_was_not_given_out_is_not_counted);
     tcase_add_test(t, echo_says_the_input_word_by_word);
     tcase_add_test(t, a_story_has_as_many_tokens_as_it_is_told);
     tcase_add_test(t, a_story_depends_on_seed_and_path_its_pauses_on_the_attempt_as_well);
