@@ -206,7 +206,9 @@ static void take_join(struct follow *f)
     }
     f->owner = j->to;
     f->live_from = j->first_seq;
-    if (f->options.only_end && j->has_ended)
+    bool is_past = j->has_ended && f->cursor >= j->last_seq;
+    f->is_past_end = is_past && !f->is_opened;
+    if (is_past || (f->options.only_end && j->has_ended))
         end(f);
     else if (!f->options.only_end)
         enqueue(f, j->slices, j->slice_count);

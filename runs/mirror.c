@@ -46,6 +46,7 @@ static void answer(struct join *j)
         return;
     }
     j->has_ended = has_finished(run);
+    j->last_seq = run->feed.published.seq;
     run->subscribers[j->from->index]++;
     run->subscriber_count++;
     if (!run->is_saving && feed_uncommitted(&run->feed) > 0)
@@ -73,10 +74,9 @@ void join_start(struct join *j)
     j->found = j->is_full = j->has_ended = false;
     j->slices = NULL;
     j->slice_count = 0;
-    if (j->from == j->to) {
+    if (j->from == j->to) { /* at once, as the run's news and its leaving are told */
         answer(j);
-        j->msg.on_arrive = on_answered;
-        loop_soon(j->from->loop, &j->msg);
+        j->on_joined(j);
         return;
     }
     j->msg.on_arrive = on_asked;

@@ -34,7 +34,8 @@ struct join {
                                   their references */
     uint32_t slice_count;
     uint64_t first_seq; /* of the first event that the slices hold, or that is to come */
-    bool has_ended;     /* run.finished is among them */
+    uint64_t last_seq;  /* of the last event that was told */
+    bool has_ended;     /* it is run.finished */
 };
 
 void join_start(struct join *j); /* on `from` */

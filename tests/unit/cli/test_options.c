@@ -1,6 +1,7 @@
 #include "cli/options.h"
 
 #include <check.h>
+#include <stdio.h>
 
 #include "cli/command.h"
 
@@ -28,11 +29,13 @@ static const struct command command = {
 
 static enum err parse(const char **words, struct options *o, struct error *error)
 {
+    static char text[4096]; /* argv is writable, and the views in `o` point into it */
     char *argv[80];
+    size_t at = 0;
     int argc = 0;
-    while (words[argc] != NULL) {
-        argv[argc] = strdup(words[argc]); /* argv is writable; the views in `o` point into it */
-        argc++;
+    for (; words[argc] != NULL; argc++) {
+        argv[argc] = text + at;
+        at += (size_t)snprintf(text + at, sizeof text - at, "%s", words[argc]) + 1;
     }
     return options_parse(&command, argc, argv, o, error);
 }

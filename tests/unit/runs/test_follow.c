@@ -102,6 +102,28 @@ START_TEST(whoever_has_all_of_an_ended_run_is_told_so)
 }
 END_TEST
 
+/* Its question is answered in the turn in which the run leaves: the answer must not overtake that.
+ */
+START_TEST(a_reader_that_comes_as_the_run_leaves_is_not_forgotten)
+{
+    struct reader reader;
+    struct rig_options options = rig_options_default();
+    options.loops = 1;
+    rig_start(&rig, &options);
+    id = rig_run(&rig, 0, STORY, PLAIN, &created);
+    store_fake_hold(rig.fake);
+    rig_advance(&rig, 1000); /* its end waits for its commit */
+    ck_assert_ptr_nonnull(rig_live(&rig, &id));
+    rig_read(&rig, 0, &id, 1000, true, &reader);
+    store_fake_let_go(rig.fake);
+    rig_settle(&rig);
+    ck_assert(follow_is_over(reader.follow));
+    ck_assert_uint_eq(reader.out.len, 0);
+    rig_close(&reader);
+    finish();
+}
+END_TEST
+
 START_TEST(a_seq_beyond_what_was_told_is_waited_for)
 {
     struct reader reader;
@@ -336,6 +358,7 @@ Suite *suite_runs_follow(void)
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, every_reader_gets_what_lies_behind_its_seq_and_nothing_twice, 0, 22);
     tcase_add_loop_test(t, whoever_has_all_of_an_ended_run_is_told_so, 0, 4);
+    tcase_add_test(t, a_reader_that_comes_as_the_run_leaves_is_not_forgotten);
     tcase_add_loop_test(t, a_seq_beyond_what_was_told_is_waited_for, 0, 2);
     tcase_add_loop_test(t, nobody_reads_a_run_that_is_not_there_or_not_his, 0, 2);
     tcase_add_loop_test(t, a_reader_that_lags_behind_reader_bytes_gets_all_of_it, 0, 4);
