@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "providers/anthropic.h"
 
-enum { ARGUMENTS_MAX = 16777216 };
+enum { STRINGS_MAX = 33554432 }; /* of one message, unescaped */
 
 /* While a conversation is written. */
 struct writer {
@@ -72,7 +72,7 @@ static void add_media(struct writer *w, const char *type, struct json url)
 {
     struct arena arena;
     struct str s;
-    arena_init(&arena, 2 * ARGUMENTS_MAX);
+    arena_init(&arena, STRINGS_MAX);
     if (!json_is(url, JSON_STRING))
         fail(w, ERR_BAD_REQUEST, "an image or a file of a message has no URL");
     else if (!json_string(url, &arena, &s))
@@ -155,7 +155,7 @@ static void add_arguments(struct writer *w, struct json arguments)
 {
     struct arena arena;
     struct str text = STR("");
-    arena_init(&arena, 2 * ARGUMENTS_MAX);
+    arena_init(&arena, STRINGS_MAX);
     if (json_is(arguments, JSON_OBJECT))
         buf_add_str(w->b, json_raw(arguments));
     else if (json_is(arguments, JSON_STRING) && !json_string(arguments, &arena, &text))

@@ -3,6 +3,8 @@
 #include "providers/http.h"
 #include "providers/request.h"
 
+enum { URL_STRINGS_MAX = 32768 }; /* bytes, of the URLs of one answer */
+
 /* --- the state -------------------------------------------------------------------------------- */
 
 /* A word is compared as text; true, 3 and null as they are written. */
@@ -116,7 +118,7 @@ enum err http_poll_add_handle(struct buf *b, const struct provider *p, struct js
 {
     struct arena arena;
     struct json_doc doc;
-    arena_init(&arena, 4 * REQUEST_URL_MAX);
+    arena_init(&arena, URL_STRINGS_MAX);
     json_doc_init(&doc);
     bool has_before = before.len > 0 && json_parse(&doc, before, NULL) == OK;
     enum err e =
@@ -133,7 +135,7 @@ static enum err write_url(struct buf *b, const struct provider *p, struct json u
 {
     struct arena arena;
     struct str s;
-    arena_init(&arena, 4 * REQUEST_URL_MAX);
+    arena_init(&arena, URL_STRINGS_MAX);
     bool fine = json_string(url, &arena, &s);
     if (fine && is_path(s))
         buf_add_str(b, origin_of(p->options.base_url));
