@@ -132,11 +132,16 @@ build/fuzz/%: tests/fuzz/%.c $(FUZZED) $(wildcard base/*.h model/*.h net/sse_*.h
 	  -o $@ $< $(FUZZED) -lm
 
 .PHONY: fuzz
-fuzz: $(FUZZERS) ## run each libFuzzer target for FUZZ_SECONDS (60)
-	$(Q)set -e; for f in $(FUZZERS); do n=$$(basename $$f); mkdir -p build/fuzz/corpus/$$n; \
-	  echo "  RUN   $$n"; $$f -max_total_time=$(FUZZ_SECONDS) -verbosity=0 -print_final_stats=1 \
-	  -artifact_prefix=build/fuzz/$$n- build/fuzz/corpus/$$n tests/fuzz/seeds/$$n 2>&1 | tail -n 8; \
-	  ls build/fuzz/$$n-* >/dev/null 2>&1 && exit 1 || true; done
+fuzz: $(FUZZERS:build/fuzz/%=run-%) ## run each libFuzzer target for FUZZ_SECONDS (60)
+
+.SECONDARY: $(FUZZERS)
+run-fuzz_%: build/fuzz/fuzz_%
+	@mkdir -p build/fuzz/corpus/$*
+	@echo "  RUN   fuzz_$*"
+	$(Q)$< -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=1024 -verbosity=0 -print_final_stats=1 \
+	  -artifact_prefix=build/fuzz/crash-$*- build/fuzz/corpus/$* tests/fuzz/seeds/fuzz_$* > build/fuzz/$*.log 2>&1 \
+	  || { tail -n 40 build/fuzz/$*.log; exit 1; }
+	$(Q)grep -a number_of_executed_units build/fuzz/$*.log
 
 # --- gates ------------------------------------------------------------------------------------------------------------
 

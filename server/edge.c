@@ -37,10 +37,19 @@ static void run(struct edge *e)
             e->needs_run || (MHD_get_timeout(e->daemon, &timeout_ms) == MHD_YES && timeout_ms == 0);
     }
     e->is_running = false;
-    if (more && !e->again_is_posted) {
-        e->again_is_posted = true;
-        loop_soon(e->loop, &e->again);
-    }
+    if (more)
+        edge_run_later(e);
+}
+
+/* As a message, so that what the daemon brings is handled before the turn's end is: the store gets
+ * it with this turn. */
+void edge_run_later(struct edge *e)
+{
+    e->needs_run = true;
+    if (e->is_running || e->again_is_posted)
+        return;
+    e->again_is_posted = true;
+    loop_soon(e->loop, &e->again);
 }
 
 static void on_again(struct loop_msg *msg)
@@ -55,18 +64,6 @@ static void on_daemon_io(void *owner, int fd, unsigned events)
 {
     (void)fd, (void)events;
     run(owner);
-}
-
-static void on_turn_end(struct loop_hook *hook)
-{
-    struct edge *e = CONTAINER_OF(hook, struct edge, hook);
-    if (e->needs_run && e->daemon != NULL)
-        run(e);
-}
-
-void edge_run_later(struct edge *e)
-{
-    e->needs_run = true;
 }
 
 static void on_daemon_log(void *ctx, const char *format, va_list args)
@@ -330,8 +327,6 @@ enum err edge_create(struct loop *loop, struct shard *shard, struct api *api,
         return rc;
     }
     loop_watch_set(e->watch, LOOP_READ);
-    e->hook.on_turn_end = on_turn_end;
-    loop_hook_add(loop, &e->hook);
     *ret_edge = e;
     return OK;
 }
@@ -353,7 +348,6 @@ void edge_close(struct edge *e)
     for (int i = 0; i < RUNS_AT_ONCE; i++)
         MHD_run(e->daemon);
     loop_watch_close(e->watch);
-    loop_hook_remove(&e->hook);
     MHD_stop_daemon(e->daemon);
     e->daemon = NULL;
 }

@@ -75,7 +75,6 @@ struct edge {
     struct http_limits limits;
     struct MHD_Daemon *daemon;
     struct loop_watch *watch; /* of the daemon's epoll descriptor */
-    struct loop_hook hook;
     struct loop_msg again, drain, hurry;
     bool needs_run, is_running, again_is_posted;
     struct list conns;

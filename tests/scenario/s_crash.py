@@ -49,7 +49,7 @@ class Load:
         self.stop = threading.Event()
         self.surprises = []
         self.threads = [threading.Thread(target=self.client, args=(i, random.Random(f"{seed}/{i}")), daemon=True)
-                        for i in range(6)]
+                        for i in range(4)]
 
     def start(self):
         for t in self.threads:
@@ -65,7 +65,7 @@ class Load:
 
     def client(self, number, rng):
         n = 0
-        while not self.stop.is_set() and n < 80:
+        while not self.stop.is_set() and n < 40:
             n += 1
             agent = rng.choice(list(AGENTS))
             body = {"agent": agent, **AGENTS[agent], "metadata": {"round": self.name, "mark": f"{number}.{n}"}}

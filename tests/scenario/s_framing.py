@@ -10,6 +10,7 @@ import time
 from lib.bodies import hanging
 from lib.check import Failure, check, check_eq, check_in, eventually
 from lib.http1 import ConnectionGone, TooSlow
+from lib.env import time_limit
 from lib.slow import scaled
 
 BODY = b'{"agent":"echo","metadata":{"mark":"body"}}'
@@ -316,6 +317,16 @@ def test_many_drippers_do_not_disturb_an_honest_client(env):
     for d in drippers:
         d.wait_closed(scaled(20))
         d.close()
+
+
+@time_limit(40)
+def test_pipelined_creates_are_stored_without_waiting_for_a_timer(env):
+    """Each was stored only when some timer woke the loop, up to 250 ms later: 400 of them took minutes."""
+    server = env.server()
+    with server.connect() as c:
+        c.methods.extend(["POST"] * 400)
+        c.send(post(LENGTH) * 400)
+        check_eq({c.response().status for _ in range(400)}, {202}, "statuses")
 
 
 def test_an_idle_connection_is_closed_after_its_time(env):
