@@ -15,9 +15,11 @@
 #include "server/edge_internal.h"
 
 enum {
-    POOL_FACTOR = 3,  /* the daemon's memory per connection, in header_bytes: so that our refusals
-                         come before its */
-    RUNS_AT_ONCE = 8, /* of the daemon, before others on the loop get their turn */
+    /* The daemon's memory for a connection is what its largest header needs and this: its own
+     * records, the answer's header, and room for a header that is too large, which we refuse. Not
+     * more: it clears all of it after each request. */
+    POOL_BEYOND_HEADER = 16384,
+    RUNS_AT_ONCE = 8,     /* of the daemon, before others on the loop get their turn */
     WATCH_AFTER_MS = 200, /* a wait that lasts longer is watched for a client that leaves */
     SWEEP_MS = 250,
     LOOK_MS = 500, /* how often a connection is looked at that owes the rest of a request */
@@ -293,11 +295,11 @@ static struct MHD_Daemon *start_daemon(struct edge *e)
         MHD_USE_NO_LISTEN_SOCKET | MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
     return MHD_start_daemon(
         flags, 0, NULL, NULL, exchange_on_request, e, MHD_OPTION_EXTERNAL_LOGGER, on_daemon_log,
-        NULL, MHD_OPTION_CONNECTION_MEMORY_LIMIT, POOL_FACTOR * (size_t)e->limits.header_bytes,
-        MHD_OPTION_CONNECTION_LIMIT, 1000000u, MHD_OPTION_CONNECTION_TIMEOUT, 0u,
-        MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_URI_LOG_CALLBACK, exchange_on_uri, e,
-        MHD_OPTION_NOTIFY_COMPLETED, exchange_on_completed, e, MHD_OPTION_NOTIFY_CONNECTION,
-        on_connection, e, MHD_OPTION_END);
+        NULL, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        e->limits.header_bytes + (size_t)POOL_BEYOND_HEADER, MHD_OPTION_CONNECTION_LIMIT, 1000000u,
+        MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_STRICT_FOR_CLIENT, 0,
+        MHD_OPTION_URI_LOG_CALLBACK, exchange_on_uri, e, MHD_OPTION_NOTIFY_COMPLETED,
+        exchange_on_completed, e, MHD_OPTION_NOTIFY_CONNECTION, on_connection, e, MHD_OPTION_END);
 }
 
 enum err edge_create(struct loop *loop, struct shard *shard, struct api *api,
