@@ -23,7 +23,7 @@ static enum err read_types(const struct query *q, event_set *ret, struct error *
     while (list.at != NULL) {
         enum event_type t;
         struct str name = str_cut(&list, ',');
-        if (!event_type_parse(name, &t))
+        if (!event_type_parse(name, &t) || (event_set_of(t) & EVENT_SET_RUN) == 0)
             return error_set(e, ERR_INVALID_QUERY,
                              "\"types\": there are no events of type \"%.*s\"", STR_ARG(name));
         *ret |= event_set_of(t);

@@ -35,20 +35,40 @@ bool event_type_parse(struct str name, enum event_type *ret_type)
     return false;
 }
 
-void event_begin(struct buf *b, const struct event_head *head)
+/* Up to the stamp's quote. */
+static void begin_of_run(struct buf *b, const struct event_head *head)
 {
     buf_add_lit(b, "{\"seq\":");
     buf_add_u64(b, head->seq);
     buf_add_lit(b, ",\"type\":\"");
     buf_add_str(b, rows[head->type].name);
     buf_add_lit(b, "\",\"run_id\":\"run_");
-    char *at = buf_reserve(b, ID_TEXT + CLOCK_TEXT + 16);
+    char *at = buf_reserve(b, ID_TEXT);
     if (at == NULL)
         return;
     id_format(head->run, at);
-    memcpy(at + ID_TEXT, "\",\"at\":\"", 8);
-    clock_format(head->at_ms, at + ID_TEXT + 8);
-    buf_added(b, ID_TEXT + 8 + CLOCK_TEXT);
+    buf_added(b, ID_TEXT);
+    buf_add_lit(b, "\",\"at\":\"");
+}
+
+static void begin_of_none(struct buf *b, const struct event_head *head)
+{
+    buf_add_lit(b, "{\"seq\":null,\"type\":\"");
+    buf_add_str(b, rows[head->type].name);
+    buf_add_lit(b, "\",\"run_id\":null,\"at\":\"");
+}
+
+void event_begin(struct buf *b, const struct event_head *head)
+{
+    if (head->run != NULL)
+        begin_of_run(b, head);
+    else
+        begin_of_none(b, head);
+    char *at = buf_reserve(b, CLOCK_TEXT);
+    if (at == NULL)
+        return;
+    clock_format(head->at_ms, at);
+    buf_added(b, CLOCK_TEXT);
     if (head->task.at != NULL) {
         buf_add_lit(b, "\",\"task\":\"");
         buf_add_str(b, head->task); /* digits and slashes */
@@ -80,7 +100,10 @@ bool event_next_line(struct str *lines, struct event_line *ret_line)
     line.at += before_seq.len;
     line.len -= before_seq.len;
     struct str seq = str_cut(&line, ',');
-    if (!str_to_u64(seq, &ret_line->seq) || !str_starts(line, before_type))
+    bool is_of_none = str_eq(seq, STR("null"));
+    if (is_of_none)
+        ret_line->seq = 0;
+    if ((!is_of_none && !str_to_u64(seq, &ret_line->seq)) || !str_starts(line, before_type))
         return false;
     line.at += before_type.len;
     line.len -= before_type.len;

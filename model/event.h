@@ -5,7 +5,8 @@
  * The line is made once and is what the store keeps and what every reader gets, byte for byte. A
  * line is
  * {"seq":5,"type":"output.delta","run_id":"run_..","at":"..","task":"0/2","attempt":1,"data":{..}}
- * and a newline; `task` and `attempt` are null where an event has none. */
+ * and a newline; `task` and `attempt` are null where an event has none. Events of no run (a
+ * circuit's) have null for `seq` and `run_id` too and are told on the bus only. */
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -39,7 +40,10 @@ enum event_kind { EVENT_FACT, EVENT_NEWS };
     X(EVENT_ATTEMPT_RESTARTED, "attempt.restarted", EVENT_NEWS)                                    \
     X(EVENT_OUTPUT_DELTA, "output.delta", EVENT_NEWS)                                              \
     X(EVENT_STREAM_GAP, "stream.gap", EVENT_FACT)                                                  \
-    X(EVENT_RUN_FINISHED, "run.finished", EVENT_FACT)
+    X(EVENT_RUN_FINISHED, "run.finished", EVENT_FACT)                                              \
+    X(EVENT_CIRCUIT_OPEN, "circuit.open", EVENT_FACT)                                              \
+    X(EVENT_CIRCUIT_HALF_OPEN, "circuit.half_open", EVENT_FACT)                                    \
+    X(EVENT_CIRCUIT_CLOSED, "circuit.closed", EVENT_FACT)
 
 enum event_type {
 #define EVENT_ROW(symbol, name, kind) symbol,
@@ -53,12 +57,12 @@ enum event_kind event_type_kind(enum event_type t);
 bool event_type_parse(struct str name, enum event_type *ret_type);
 
 struct event_head {
-    uint64_t seq;
+    uint64_t seq; /* 0: an event of no run, JSON null */
     enum event_type type;
-    const struct id *run;
-    int64_t at_ms;    /* wall */
-    struct str task;  /* path; NULL: an event of the run, JSON null */
-    uint32_t attempt; /* from 1; 0: null */
+    const struct id *run; /* NULL: likewise */
+    int64_t at_ms;        /* wall */
+    struct str task;      /* path; NULL: an event of the run, JSON null */
+    uint32_t attempt;     /* from 1; 0: null */
 };
 
 /* Writes everything up to the data, whose JSON the caller appends; event_end closes the line. */
@@ -67,7 +71,7 @@ void event_end(struct buf *b);
 
 /* A line taken apart again, as far as framing needs it. Only for lines that event_begin wrote. */
 struct event_line {
-    uint64_t seq;
+    uint64_t seq; /* 0: an event of no run */
     struct str type;
     struct str json; /* the line without its newline */
 };
@@ -79,6 +83,7 @@ bool event_next_line(struct str *lines, struct event_line *ret_line);
 /* Sets of event types, for `?types=`. */
 typedef uint32_t event_set;
 #define EVENT_SET_ALL ((event_set)((1u << EVENT_TYPE_COUNT) - 1))
+#define EVENT_SET_RUN ((event_set)((1u << (EVENT_RUN_FINISHED + 1)) - 1)) /* a run's own */
 static inline event_set event_set_of(enum event_type t)
 {
     return (event_set)1u << t;

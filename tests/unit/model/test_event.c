@@ -62,12 +62,12 @@ END_TEST
 START_TEST(names_are_those_of_the_api_and_lead_back)
 {
     static const char *const names[] = {
-        "run.queued",      "run.running",       "run.waiting",    "run.cancelling",
-        "task.running",    "task.retrying",     "task.blocked",   "task.succeeded",
-        "task.failed",     "task.cancelled",    "task.timed_out", "task.skipped",
-        "attempt.started", "attempt.succeeded", "attempt.failed", "attempt.cancelled",
-        "attempt.lost",    "attempt.restarted", "output.delta",   "stream.gap",
-        "run.finished"};
+        "run.queued",      "run.running",       "run.waiting",       "run.cancelling",
+        "task.running",    "task.retrying",     "task.blocked",      "task.succeeded",
+        "task.failed",     "task.cancelled",    "task.timed_out",    "task.skipped",
+        "attempt.started", "attempt.succeeded", "attempt.failed",    "attempt.cancelled",
+        "attempt.lost",    "attempt.restarted", "output.delta",      "stream.gap",
+        "run.finished",    "circuit.open",      "circuit.half_open", "circuit.closed"};
     ck_assert_uint_eq(sizeof names / sizeof names[0], EVENT_TYPE_COUNT);
     event_set all = 0;
     for (int i = 0; i < EVENT_TYPE_COUNT; i++) {
@@ -77,6 +77,9 @@ START_TEST(names_are_those_of_the_api_and_lead_back)
         all |= event_set_of((enum event_type)i);
     }
     ck_assert_uint_eq(all, EVENT_SET_ALL);
+    ck_assert_uint_eq(all & ~EVENT_SET_RUN, event_set_of(EVENT_CIRCUIT_OPEN) |
+                                                event_set_of(EVENT_CIRCUIT_HALF_OPEN) |
+                                                event_set_of(EVENT_CIRCUIT_CLOSED));
     enum event_type t;
     ck_assert(!event_type_parse(STR("heartbeat"), &t) && !event_type_parse(STR("run."), &t) &&
               !event_type_parse(STR(""), &t));
@@ -94,6 +97,20 @@ START_TEST(facts_and_news_are_told_apart)
                        t == EVENT_TASK_BLOCKED;
         ck_assert_msg(event_type_kind(t) == (is_news ? EVENT_NEWS : EVENT_FACT), "%s", name.at);
     }
+}
+END_TEST
+
+START_TEST(an_event_of_no_run_has_neither_seq_nor_run)
+{
+    struct event_head h = {.type = EVENT_CIRCUIT_OPEN, .at_ms = 0};
+    struct event_line line;
+    write_event(&h, "{}");
+    struct str rest = buf_str(&b);
+    ck_assert(str_eq(rest, STR("{\"seq\":null,\"type\":\"circuit.open\",\"run_id\":null,"
+                               "\"at\":\"1970-01-01T00:00:00.000Z\",\"task\":null,"
+                               "\"attempt\":null,\"data\":{}}\n")));
+    ck_assert(event_next_line(&rest, &line));
+    ck_assert(line.seq == 0 && str_eq(line.type, STR("circuit.open")));
 }
 END_TEST
 
@@ -207,6 +224,7 @@ Suite *suite_model_event(void)
     tcase_add_test(t, a_line_has_the_apis_form);
     tcase_add_test(t, names_are_those_of_the_api_and_lead_back);
     tcase_add_test(t, facts_and_news_are_told_apart);
+    tcase_add_test(t, an_event_of_no_run_has_neither_seq_nor_run);
     tcase_add_test(t, lines_are_taken_off_one_by_one);
     tcase_add_test(t, a_damaged_line_is_none_and_is_taken_off);
     tcase_add_test(t, a_line_cut_anywhere_is_none);
