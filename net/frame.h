@@ -14,10 +14,15 @@ void frame_begin(struct buf *b, enum frame_format f);
 /* `json` is on one line. */
 void frame_event(struct buf *b, enum frame_format f, uint64_t seq, struct str type,
                  struct str json);
+/* The same of an event whose id is a text. */
+void frame_named_event(struct buf *b, enum frame_format f, struct str id, struct str type,
+                       struct str json);
 
 /* Breaks a silence. */
 void frame_heartbeat(struct buf *b, enum frame_format f);
 
 /* Says that the stream ends before its run, why, and from where to go on. */
 void frame_stream_end(struct buf *b, enum frame_format f, const char *reason, uint64_t after);
+void frame_named_stream_end(struct buf *b, enum frame_format f, const char *reason,
+                            struct str after);
 #endif

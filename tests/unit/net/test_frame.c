@@ -46,6 +46,17 @@ START_TEST(an_event_is_its_json_in_a_frame)
 }
 END_TEST
 
+START_TEST(an_event_may_be_named_by_a_text)
+{
+    frame_named_event(&b, FRAME_SSE, STR("12-3"), STR("circuit.open"), json);
+    assert_bytes("id: 12-3\nevent: circuit.open\ndata: {\"seq\":5}\n\n");
+    frame_named_event(&b, FRAME_NDJSON, STR("12-3"), STR("circuit.open"), json);
+    assert_bytes("{\"seq\":5}\n");
+    frame_named_stream_end(&b, FRAME_NDJSON, "drain", STR("12-3"));
+    assert_bytes("{\"type\":\"stream.end\",\"data\":{\"reason\":\"drain\",\"after\":\"12-3\"}}\n");
+}
+END_TEST
+
 START_TEST(silence_is_broken_by_a_heartbeat)
 {
     frame_heartbeat(&b, FRAME_SSE);
@@ -83,6 +94,7 @@ Suite *suite_net_frame(void)
     tcase_add_checked_fixture(t, set_up, tear_down);
     tcase_add_test(t, an_sse_stream_begins_with_its_retry_time);
     tcase_add_test(t, an_event_is_its_json_in_a_frame);
+    tcase_add_test(t, an_event_may_be_named_by_a_text);
     tcase_add_test(t, silence_is_broken_by_a_heartbeat);
     tcase_add_test(t, an_early_end_says_why_and_from_where_to_go_on);
     tcase_add_test(t, frames_follow_each_other_without_a_gap);
