@@ -70,6 +70,7 @@ static void start(struct store *store, struct store_op *op)
     switch (op->kind) {
     case STORE_GET:
     case STORE_EVENTS:
+    case STORE_BUS:
     case STORE_LIST:
     case STORE_LANES:
     case STORE_NOTES: op_queue_push(&s->reads, op); return;
@@ -147,14 +148,19 @@ static const struct store_ops sqlite_ops = {
 
 /* --- opening ---------------------------------------------------------------------------------- */
 
-static enum err read_next_key(struct sqlite_store *s, struct error *ret_error)
+/* The keys that runs and segments get next. */
+static enum err read_next_keys(struct sqlite_store *s, struct error *ret_error)
 {
-    sqlite3_stmt *st = db_prepare(s->db, "SELECT ifnull(max(key), 0) + 1 FROM run");
+    sqlite3_stmt *st =
+        db_prepare(s->db, "SELECT (SELECT ifnull(max(key), 0) + 1 FROM run),"
+                          " max(next_segment, (SELECT ifnull(max(key), 0) + 1 FROM segment),"
+                          " (SELECT ifnull(max(key), 0) + 1 FROM bulletin)) FROM gateway");
     if (st == NULL || sqlite3_step(st) != SQLITE_ROW) {
         sqlite3_finalize(st);
         return error_set(ret_error, ERR_IO, "%s", sqlite3_errmsg(s->db));
     }
     s->next_key = sqlite3_column_int64(st, 0);
+    s->next_segment = sqlite3_column_int64(st, 1);
     sqlite3_finalize(st);
     return OK;
 }
@@ -171,7 +177,7 @@ static enum err open_database(struct sqlite_store *s, struct error *ret_error)
     if (e == OK)
         e = schema_next_epoch(s->db, &s->base.epoch, &error);
     if (e == OK)
-        e = read_next_key(s, &error);
+        e = read_next_keys(s, &error);
     return e == OK ? OK : error_set(ret_error, e, "%s: %s", s->path, error.message);
 }
 
@@ -205,6 +211,7 @@ enum err sqlite_store_open(const struct sqlite_options *options, struct store **
     op_queue_init(&s->writes);
     op_queue_init(&s->reads);
     pthread_mutex_init(&s->watch_lock, NULL);
+    list_init(&s->bus_watches);
     enum err e = map_init(&s->watches);
     if (e != OK || s->path == NULL)
         e = error_set(ret_error, ERR_NOMEM, "out of memory");

@@ -22,11 +22,10 @@ static const struct {
     STATEMENT(read_epoch, "SELECT epoch FROM gateway"),
     STATEMENT(insert_run, rows_insert_sql),
     STATEMENT(update_run, rows_update_sql),
-    /* A segment that is sent again after an unknown commit begins where the first one did and holds
-       at least as much. */
     STATEMENT(insert_segment,
-              "INSERT INTO segment (run, first, last, lines) VALUES (?1, ?2, ?3, ?4)"
-              " ON CONFLICT (run, first) DO UPDATE SET last = ?3, lines = ?4"),
+              "INSERT INTO segment (key, run, first, last, lines) VALUES (?5, ?1, ?2, ?3, ?4)"
+              " ON CONFLICT (run, first) DO NOTHING"),
+    STATEMENT(find_segment, "SELECT last FROM segment WHERE run=?1 AND first=?2"),
     STATEMENT(insert_label, "INSERT OR IGNORE INTO label VALUES (?1, ?2, ?3, ?4, ?5)"),
     STATEMENT(find_idem,
               "SELECT id, idem_digest FROM run WHERE tenant=?1 AND idem_scope=?2 AND idem_key=?3"),
@@ -38,6 +37,7 @@ static const struct {
     STATEMENT(set_note,
               "INSERT INTO note VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET text=?2"),
     STATEMENT(drop_note, "DELETE FROM note WHERE name=?1"),
+    STATEMENT(insert_bulletin, "INSERT INTO bulletin VALUES (?1, ?2, ?3)"),
     STATEMENT(next_dead,
               "SELECT min(owner) FROM run WHERE state < 10 AND owner > ?1 AND owner < ?2"),
     STATEMENT(claim,
@@ -50,6 +50,11 @@ static const struct {
     STATEMENT(give, "UPDATE run SET owner=?3 WHERE key=?1 AND owner=?2 AND state < 10"),
     STATEMENT(flip, "UPDATE gateway SET epoch=-epoch"),
     STATEMENT(next_wake, "SELECT min(wake_at) FROM run WHERE state < 10 AND owner=0 AND lane=?1"),
+    STATEMENT(keep_next_segment, "UPDATE gateway SET next_segment=?1 WHERE next_segment < ?1"),
+    /* As long as an older event is there. */
+    STATEMENT(retain_bulletins,
+              "DELETE FROM bulletin WHERE key IN (SELECT key FROM bulletin WHERE key <"
+              " (SELECT min(key) FROM segment) ORDER BY key LIMIT ?1)"),
     STATEMENT(
         retain_scan,
         "SELECT key, state, created_at, finished_at FROM run WHERE key > ?1 ORDER BY key LIMIT ?2"),
@@ -147,14 +152,50 @@ static bool apply_save(struct sqlite_store *s, struct store_change *c)
     return true;
 }
 
-static bool apply_segment(struct sqlite_store *s, uint64_t ref, const struct store_segment *seg)
+static bool insert_segment(struct sqlite_store *s, uint64_t ref, const struct store_segment *seg,
+                           bool *ret_exists)
 {
     sqlite3_stmt *st = s->st.insert_segment;
     db_bind_int(st, 1, (int64_t)ref);
     db_bind_int(st, 2, (int64_t)seg->first_seq);
     db_bind_int(st, 3, (int64_t)seg->last_seq);
     db_bind_text(st, 4, seg->lines);
-    return db_run(st);
+    db_bind_int(st, 5, s->next_segment);
+    if (!db_run(st))
+        return false;
+    *ret_exists = sqlite3_changes(s->db) == 0;
+    s->next_segment += !*ret_exists;
+    return true;
+}
+
+static bool find_last(struct sqlite_store *s, uint64_t ref, uint64_t first, uint64_t *ret_last)
+{
+    sqlite3_stmt *st = s->st.find_segment;
+    db_bind_int(st, 1, (int64_t)ref);
+    db_bind_int(st, 2, (int64_t)first);
+    int rc = sqlite3_step(st);
+    *ret_last = rc == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(st, 0) : 0;
+    db_reset(st);
+    return rc == SQLITE_ROW;
+}
+
+/* One that is sent again after an unknown commit may be there, and may have been read on the bus:
+ * it stays as it is, and what it lacks becomes a segment of its own. */
+static bool apply_segment(struct sqlite_store *s, uint64_t ref, const struct store_segment *seg)
+{
+    struct store_segment rest = *seg;
+    bool exists = true;
+    uint64_t last;
+    while (rest.first_seq <= rest.last_seq) {
+        if (!insert_segment(s, ref, &rest, &exists))
+            return false;
+        if (!exists)
+            return true;
+        if (!find_last(s, ref, rest.first_seq, &last))
+            return false;
+        rest = store_segment_after(&rest, last);
+    }
+    return true;
 }
 
 static bool apply_change(struct sqlite_store *s, struct store_change *c)
@@ -364,10 +405,12 @@ static bool apply_command(struct sqlite_store *s, struct store_command *c)
     return db_run(s->st.set_command);
 }
 
+/* The keys of its segments go with it, and must not come again for others. */
 bool apply_delete_run(struct sqlite_store *s, int64_t key)
 {
     db_bind_int(s->st.delete_run, 1, key);
-    return db_run(s->st.delete_run);
+    db_bind_int(s->st.keep_next_segment, 1, s->next_segment);
+    return db_run(s->st.delete_run) && db_run(s->st.keep_next_segment);
 }
 
 bool apply_doubt(struct sqlite_store *s, const struct doubt *d)
@@ -390,6 +433,15 @@ static bool apply_delete(struct sqlite_store *s, struct store_delete *d)
     return d->op.result != STORE_OK || apply_delete_run(s, key);
 }
 
+static bool apply_bulletin(struct sqlite_store *s, const struct store_note *n)
+{
+    sqlite3_stmt *st = s->st.insert_bulletin;
+    db_bind_int(st, 1, s->next_segment++);
+    db_bind_text(st, 2, n->event_tenant);
+    db_bind_text(st, 3, n->event);
+    return db_run(st);
+}
+
 static bool apply_note(struct sqlite_store *s, struct store_note *n)
 {
     bool keeps = n->text.at != NULL;
@@ -398,7 +450,7 @@ static bool apply_note(struct sqlite_store *s, struct store_note *n)
     if (keeps)
         db_bind_text(st, 2, n->text);
     n->op.result = STORE_OK;
-    return db_run(st);
+    return db_run(st) && (n->event.at == NULL || apply_bulletin(s, n));
 }
 
 bool apply_op(struct sqlite_store *s, struct store_op *op)
@@ -411,6 +463,7 @@ bool apply_op(struct sqlite_store *s, struct store_op *op)
     case STORE_NOTE: return apply_note(s, CONTAINER_OF(op, struct store_note, op));
     case STORE_GET:
     case STORE_EVENTS:
+    case STORE_BUS:
     case STORE_LIST:
     case STORE_LANES:
     case STORE_NOTES: break; /* the readers' */

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/list.h"
 #include "base/map.h"
 #include "store/sqlite.h"
 #include "store/sqlite_db.h"
@@ -24,11 +25,11 @@ void op_queue_stop(struct op_queue *q);
 /* The writing statements; all prepared, or none while the database is closed after a failure. */
 struct write_statements {
     sqlite3_stmt *begin, *commit, *rollback, *read_epoch, *flip;
-    sqlite3_stmt *insert_run, *update_run, *insert_segment, *insert_label;
+    sqlite3_stmt *insert_run, *update_run, *insert_segment, *find_segment, *insert_label;
     sqlite3_stmt *find_idem, *find_state, *set_command, *delete_run;
-    sqlite3_stmt *set_note, *drop_note;
+    sqlite3_stmt *set_note, *drop_note, *insert_bulletin;
     sqlite3_stmt *next_dead, *claim, *claim_one, *own, *give, *next_wake;
-    sqlite3_stmt *retain_scan;
+    sqlite3_stmt *keep_next_segment, *retain_scan, *retain_bulletins;
 };
 
 /* A row that a commit of unknown outcome may have written, though its operation was given back as
@@ -58,6 +59,7 @@ struct sqlite_store {
     sqlite3 *db;
     struct write_statements st;
     int64_t next_key;
+    int64_t next_segment; /* key, likewise of bulletins */
     int wal_pages;
     int wal_patience; /* pages from which readers are waited for next */
     struct doubt
@@ -73,6 +75,7 @@ struct sqlite_store {
 
     pthread_mutex_t watch_lock; /* watches are added by loops and looked up by the writer */
     struct map watches;
+    struct list bus_watches;
     atomic_uint watch_count;
 };
 
@@ -92,6 +95,15 @@ void *reader_main(void *arg);
 
 /* sqlite_list.c: the newest runs that match, on a reader's connection. */
 void read_list(sqlite3 *db, struct store_list *list);
+
+/* sqlite_bus.c: what a reader's connection needs for the bus; db_close finalises it. */
+struct bus_statements {
+    sqlite3_stmt *of_tenant, *of_run, *end;
+};
+bool bus_prepare(sqlite3 *db, struct bus_statements *ret_st);
+
+/* `run_key` is that of the run asked for, where one is; 0: it is not there. */
+void read_bus(const struct bus_statements *st, struct store_bus *b, int64_t run_key);
 
 /* sqlite_watch.c: tells those who watch one of the runs that these operations wrote. */
 void watch_tell(struct sqlite_store *s, struct store_op *ops);

@@ -7,6 +7,7 @@ struct reader {
     struct sqlite_store *store;
     sqlite3 *db;
     sqlite3_stmt *get, *get_any, *find, *events, *lanes, *notes;
+    struct bus_statements bus;
 };
 
 static void close_reader(struct reader *r)
@@ -41,7 +42,8 @@ static bool open_reader(struct reader *r)
         db_prepare(r->db, "SELECT lane, count(*) FILTER (WHERE state = 0 AND owner <> ?1) FROM run"
                           " WHERE state < 10 GROUP BY lane");
     r->notes = db_prepare(r->db, "SELECT name, text FROM note WHERE substr(name, 1, ?2) = ?1");
-    if (r->get && r->get_any && r->find && r->events && r->lanes && r->notes)
+    if (r->get && r->get_any && r->find && r->events && r->lanes && r->notes &&
+        bus_prepare(r->db, &r->bus))
         return true;
     close_reader(r);
     return false;
@@ -111,6 +113,16 @@ static void read_events(struct reader *r, struct store_events *e)
         e->op.result = STORE_UNAVAILABLE;
 }
 
+/* Only the bus of one run, where one is asked for. */
+static int64_t find_bus_run(struct reader *r, const struct store_bus *b)
+{
+    db_bind_text(r->find, 1, b->tenant);
+    db_bind_blob(r->find, 2, b->run.bytes, sizeof b->run.bytes);
+    int64_t key = sqlite3_step(r->find) == SQLITE_ROW ? sqlite3_column_int64(r->find, 0) : 0;
+    db_reset(r->find);
+    return key;
+}
+
 enum { MAX_LANES = 4096 };
 
 static void read_lanes(struct reader *r, struct store_lanes *l)
@@ -166,6 +178,11 @@ static void do_op(struct reader *r, struct store_op *op)
     switch (op->kind) {
     case STORE_GET: read_get(r, CONTAINER_OF(op, struct store_get, op)); break;
     case STORE_EVENTS: read_events(r, CONTAINER_OF(op, struct store_events, op)); break;
+    case STORE_BUS: {
+        struct store_bus *b = CONTAINER_OF(op, struct store_bus, op);
+        read_bus(&r->bus, b, b->has_run ? find_bus_run(r, b) : 0);
+        break;
+    }
     case STORE_LIST: read_list(r->db, CONTAINER_OF(op, struct store_list, op)); break;
     case STORE_LANES: read_lanes(r, CONTAINER_OF(op, struct store_lanes, op)); break;
     case STORE_NOTES: read_notes(r, CONTAINER_OF(op, struct store_notes, op)); break;

@@ -91,6 +91,9 @@ bool retain_step(struct sqlite_store *s, bool *ret_more)
     enum pace pace;
     if (!scan_rows(s, before_ms, &scan) || !delete_doomed(s, &scan, too_large, &pace))
         return false;
+    db_bind_int(s->st.retain_bulletins, 1, STEP_ROWS);
+    if (!db_run(s->st.retain_bulletins))
+        return false;
     *ret_more =
         pace == PACE_LATE || (pace == PACE_ON && scan.seen == STEP_ROWS && !scan.reached_young);
     if (!*ret_more)

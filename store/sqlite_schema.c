@@ -13,7 +13,7 @@ static const char *const migrations[] = {
      * it, 0: nobody. run_open holds the runs that have not ended: the claims read nothing else.
      * Ended runs other than the succeeded ones are few and are looked for. */
     "CREATE TABLE gateway (one INTEGER PRIMARY KEY CHECK (one = 1), epoch INTEGER NOT NULL) STRICT;"
-    "INSERT INTO gateway VALUES (1, 0);"
+    "INSERT INTO gateway (one, epoch) VALUES (1, 0);"
     "CREATE TABLE run ("
     "  key INTEGER PRIMARY KEY,"
     "  tenant TEXT NOT NULL,"
@@ -71,6 +71,16 @@ static const char *const migrations[] = {
     ") STRICT, WITHOUT ROWID;"
     "CREATE INDEX label_run ON label (run);"
     "CREATE TABLE note (name TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT, WITHOUT ROWID;",
+
+    /* 2: the bus. A bulletin is an event of no run; its key is one of the order in which the
+     * segments have theirs. gateway.next_segment is a floor for the next key, raised where segments
+     * are removed: a key is never given twice. */
+    "ALTER TABLE gateway ADD COLUMN next_segment INTEGER NOT NULL DEFAULT 1;"
+    "CREATE TABLE bulletin ("
+    "  key INTEGER PRIMARY KEY,"
+    "  tenant TEXT," /* NULL: everybody's */
+    "  line TEXT NOT NULL"
+    ") STRICT;",
 };
 
 enum { LATEST = sizeof migrations / sizeof migrations[0] };

@@ -29,6 +29,7 @@
 #include "base/map.h"
 #include "model/event.h"
 #include "model/run_record.h"
+#include "store/bus.h"
 
 struct store;
 
@@ -52,6 +53,7 @@ enum store_op_kind {
     STORE_NOTE,
     STORE_GET,
     STORE_EVENTS,
+    STORE_BUS,
     STORE_LIST,
     STORE_LANES,
     STORE_NOTES,
@@ -68,11 +70,16 @@ struct store_op {
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
-/* Consecutive events of a run, as lines. */
+/* Consecutive events of a run, as lines. One that is sent again after an unknown outcome begins
+ * where it did before and holds at least as much. */
 struct store_segment {
     uint64_t first_seq, last_seq;
     struct str lines;
 };
+
+/* What of a segment lies behind `seq`: for stores, which leave a segment that they have as it is.
+ */
+struct store_segment store_segment_after(const struct store_segment *s, uint64_t seq);
 
 /* Everything that happened to one run since its last change: one write of its row, and its events.
  */
@@ -145,10 +152,12 @@ struct store_delete {
 };
 
 /* Keeps a small text under a name, beside the runs: what the gateway knows of its providers. The
- * latest one stands. ok. */
+ * latest one stands. With it, in the same commit, goes an event of no run to the bus. ok. */
 struct store_note {
     struct store_op op;
-    struct str name, text; /* text NULL: forgets it */
+    struct str name, text;   /* text NULL: forgets it */
+    struct str event;        /* its line; NULL: there is none */
+    struct str event_tenant; /* who is told; NULL: everybody */
 };
 
 /* --- reading ---------------------------------------------------------------------------------- */
@@ -177,6 +186,25 @@ struct store_events {
     struct buf lines;       /* made and freed by the caller */
     uint64_t committed_seq; /* of the run's row */
     enum run_state state;   /* likewise */
+};
+
+/* What was committed behind a place on the bus, of a tenant's runs and of none, in the order of the
+ * commits (store/bus.h): whole segments until `max_bytes` are reached or a bounded stretch has been
+ * looked through. ok, also where there is nothing. */
+struct store_bus {
+    struct store_op op;
+    struct str tenant;
+    event_set types;
+    bool has_run; /* only this one's */
+    struct id run;
+    struct str agent; /* only runs of this one; NULL: all, and what is of no run */
+    struct bus_cursor after;
+    bool at_end; /* reads nothing: `next` is where the bus ends now */
+    size_t max_bytes;
+
+    struct buf lines;       /* made and freed by the caller: bus lines */
+    struct bus_cursor next; /* where to go on */
+    bool more;              /* there may be more at once; false: all was read that was committed */
 };
 
 struct store_filter {
@@ -231,15 +259,17 @@ struct store_notes {
 
 /* --- the store -------------------------------------------------------------------------------- */
 
-/* Somebody who wants to know when a run was written: `on_change` is called on `loop` after each
- * commit that touched it. A hint: several commits may be told once. */
+/* Somebody who wants to know when a run was written, or when anything came to the bus: `on_change`
+ * is called on `loop` after each commit that did. A hint: several commits may be told once. */
 struct store_watch {
     struct map_node node; /* private, with all below */
+    struct list link;
     struct store *store;
     struct loop_msg msg;
     bool posted;
     bool closing;
-    struct id id; /* set by the caller, with all below */
+    bool is_of_bus; /* set by the caller, with all below */
+    struct id id;   /* where it is not */
     struct loop *loop;
     void (*on_change)(struct store_watch *w);
     void (*on_closed)(struct store_watch *w); /* the watch is its owner's again */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "tests/support/store_calls.h"
+#include "tests/support/store_contract_internal.h"
 
 static const struct contract_subject *subject;
 static struct store *store;
@@ -37,6 +38,34 @@ static void heal(void)
     subject->heal();
     while (!store_is_available(store))
         calls_turn(loop);
+}
+
+/* --- for the cases in other files --------------------------------------------------------------
+ */
+
+struct store *contract_store(void)
+{
+    return store;
+}
+
+struct loop *contract_loop(void)
+{
+    return loop;
+}
+
+void contract_reopen(void)
+{
+    reopen();
+}
+
+void contract_fail_commit(bool is_done)
+{
+    subject->fail_commit(is_done);
+}
+
+void contract_heal(void)
+{
+    heal();
 }
 
 /* --- in short --------------------------------------------------------------------------------- */
@@ -1621,5 +1650,6 @@ void contract_add(Suite *suite, const char *name, void (*set_up)(void), void (*t
     tcase_add_test(t, a_gateway_whose_database_was_taken_over_writes_nothing_more);
     tcase_add_test(t, each_opening_is_a_new_lease);
     tcase_add_test(t, what_was_stored_is_there_after_reopening);
+    contract_add_bus(t);
     suite_add_tcase(suite, t);
 }

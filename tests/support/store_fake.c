@@ -10,7 +10,14 @@
 
 struct segment {
     struct segment *next;
+    uint64_t key;            /* on the bus */
     struct store_segment is; /* `lines` are its own */
+};
+
+struct bulletin {
+    struct bulletin *next;
+    uint64_t key;
+    struct str tenant, line; /* its own */
 };
 
 struct row {
@@ -46,7 +53,8 @@ struct store_fake {
     const struct clock_fake *clock;
     struct row *rows;
     struct kept *notes;
-    uint64_t next_key;
+    struct bulletin *bulletins; /* by key */
+    uint64_t next_key, next_segment;
     uint64_t epoch; /* the database's */
     bool is_open;
     struct doubt *doubts;
@@ -249,19 +257,20 @@ static struct row *save(struct store_fake *f, struct store_change *c)
     return r;
 }
 
-static void put_segment(struct row *r, const struct store_segment *s)
+static void put_segment(struct store_fake *f, struct row *r, const struct store_segment *s)
 {
+    struct store_segment rest = *s;
     struct segment **at = &r->segments;
-    while (*at != NULL && (*at)->is.first_seq < s->first_seq)
+    while (*at != NULL && (*at)->is.first_seq <= rest.first_seq) {
+        if ((*at)->is.first_seq == rest.first_seq)
+            rest = store_segment_after(&rest, (*at)->is.last_seq);
         at = &(*at)->next;
-    if (*at != NULL && (*at)->is.first_seq == s->first_seq) {
-        disown(&(*at)->is.lines);
-        (*at)->is = *s;
-        own(&(*at)->is.lines);
-        return;
     }
+    if (rest.first_seq > rest.last_seq)
+        return;
     struct segment *new = must_alloc(sizeof *new);
-    new->is = *s;
+    new->key = f->next_segment++;
+    new->is = rest;
     own(&new->is.lines);
     new->next = *at;
     *at = new;
@@ -274,7 +283,7 @@ static void do_batch(struct store_fake *f, struct store_batch *b)
         c->result = STORE_OK;
         struct row *r = c->accept ? accept(f, c) : save(f, c);
         for (uint32_t s = 0; r != NULL && s < c->segment_count; s++)
-            put_segment(r, &c->segments[s]);
+            put_segment(f, r, &c->segments[s]);
     }
 }
 
@@ -552,8 +561,30 @@ static void drop_note(struct store_fake *f, struct str name)
     }
 }
 
+static void add_bulletin(struct store_fake *f, const struct store_note *n)
+{
+    struct bulletin *new = must_alloc(sizeof *new), **at = &f->bulletins;
+    *new = (struct bulletin){.key = f->next_segment++, .tenant = n->event_tenant, .line = n->event};
+    own(&new->tenant);
+    own(&new->line);
+    while (*at != NULL)
+        at = &(*at)->next;
+    *at = new;
+}
+
+static void drop_bulletin(struct store_fake *f)
+{
+    struct bulletin *first = f->bulletins;
+    f->bulletins = first->next;
+    disown(&first->tenant);
+    disown(&first->line);
+    free(first);
+}
+
 static void do_note(struct store_fake *f, struct store_note *n)
 {
+    if (n->event.at != NULL)
+        add_bulletin(f, n);
     drop_note(f, n->name);
     if (n->text.at == NULL)
         return;
@@ -578,6 +609,54 @@ static void do_notes(struct store_fake *f, struct store_notes *n)
     }
     if (n->notes == NULL)
         n->op.result = STORE_UNAVAILABLE;
+}
+
+/* --- the bus ---------------------------------------------------------------------------------- */
+
+/* What stands under a key; the lines are NULL where they are not wanted. */
+struct entry {
+    uint64_t key; /* 0: there is none */
+    struct str lines;
+};
+
+static bool is_on_bus(const struct row *r, const struct store_bus *b)
+{
+    return str_eq(r->run.tenant, b->tenant) && is_wanted(r->run.agent, b->agent) &&
+           (!b->has_run || id_eq(&r->run.id, &b->run));
+}
+
+/* The entry with the smallest key from `from` on. */
+static struct entry next_entry(struct store_fake *f, const struct store_bus *b, uint64_t from)
+{
+    struct entry best = {0, STR_NONE};
+    for (struct row *r = f->rows; r != NULL; r = r->next) {
+        for (struct segment *s = r->segments; s != NULL; s = s->next) {
+            if (s->key >= from && (best.key == 0 || s->key < best.key))
+                best = (struct entry){s->key, is_on_bus(r, b) ? s->is.lines : STR_NONE};
+        }
+    }
+    for (struct bulletin *l = f->bulletins; l != NULL; l = l->next) {
+        bool wanted = !b->has_run && b->agent.at == NULL && is_wanted(b->tenant, l->tenant);
+        if (l->key >= from && (best.key == 0 || l->key < best.key))
+            best = (struct entry){l->key, wanted ? l->line : STR_NONE};
+    }
+    return best;
+}
+
+static void do_bus(struct store_fake *f, struct store_bus *b)
+{
+    b->next = b->at_end ? (struct bus_cursor){.key = f->next_segment} : b->after;
+    b->more = false;
+    while (!b->at_end && !b->more) {
+        struct entry e = next_entry(f, b, b->next.key > 0 ? b->next.key : 1);
+        if (e.key == 0)
+            break;
+        bus_add_segment(&b->lines, &b->after, b->types, e.key, e.lines);
+        b->next = (struct bus_cursor){.key = e.key + 1};
+        b->more = b->lines.len >= b->max_bytes;
+    }
+    if (buf_ok(&b->lines) != OK)
+        b->op.result = STORE_UNAVAILABLE;
 }
 
 /* --- watches ---------------------------------------------------------------------------------- */
@@ -630,7 +709,18 @@ static void tell(struct store_fake *f, const struct id *id)
 {
     LIST_EACH (it, &f->watches) {
         struct store_watch *w = CONTAINER_OF(it, struct watch_entry, link)->watch;
-        if (w->posted || !id_eq(&w->id, id))
+        if (w->posted || w->is_of_bus || !id_eq(&w->id, id))
+            continue;
+        w->posted = true;
+        loop_post(w->loop, &w->msg);
+    }
+}
+
+static void tell_bus(struct store_fake *f)
+{
+    LIST_EACH (it, &f->watches) {
+        struct store_watch *w = CONTAINER_OF(it, struct watch_entry, link)->watch;
+        if (w->posted || !w->is_of_bus)
             continue;
         w->posted = true;
         loop_post(w->loop, &w->msg);
@@ -643,6 +733,7 @@ static void tell_op(struct store_fake *f, struct store_op *op)
         struct store_batch *b = CONTAINER_OF(op, struct store_batch, op);
         for (uint32_t i = 0; i < b->count; i++)
             tell(f, &b->changes[i].run->id);
+        tell_bus(f);
     } else if (op->kind == STORE_CLAIM) {
         struct store_claim *c = CONTAINER_OF(op, struct store_claim, op);
         for (uint32_t i = 0; i < c->count; i++)
@@ -651,6 +742,8 @@ static void tell_op(struct store_fake *f, struct store_op *op)
         tell(f, &CONTAINER_OF(op, struct store_command, op)->id);
     } else if (op->kind == STORE_DELETE) {
         tell(f, &CONTAINER_OF(op, struct store_delete, op)->id);
+    } else if (op->kind == STORE_NOTE) {
+        tell_bus(f);
     }
 }
 
@@ -668,6 +761,7 @@ static void apply(struct store_fake *f, struct store_op *op)
     case STORE_NOTES: do_notes(f, CONTAINER_OF(op, struct store_notes, op)); break;
     case STORE_GET: do_get(f, CONTAINER_OF(op, struct store_get, op)); break;
     case STORE_EVENTS: do_events(f, CONTAINER_OF(op, struct store_events, op)); break;
+    case STORE_BUS: do_bus(f, CONTAINER_OF(op, struct store_bus, op)); break;
     case STORE_LIST: do_list(f, CONTAINER_OF(op, struct store_list, op)); break;
     case STORE_LANES: do_lanes(f, CONTAINER_OF(op, struct store_lanes, op)); break;
     }
@@ -905,7 +999,7 @@ struct store_fake *store_fake_create(const struct clock_fake *clock)
     struct store_fake *f = must_alloc(sizeof *f);
     f->base.ops = &ops;
     f->clock = clock;
-    f->next_key = 1;
+    f->next_key = f->next_segment = 1;
     f->queue_bytes = 67108864;
     pthread_mutex_init(&f->lock, NULL);
     list_init(&f->watches);
@@ -921,6 +1015,8 @@ void store_fake_destroy(struct store_fake *f)
         erase(f, f->rows->key);
     while (f->notes != NULL)
         drop_note(f, f->notes->name);
+    while (f->bulletins != NULL)
+        drop_bulletin(f);
     settle_doubts(f);
     pthread_mutex_destroy(&f->lock);
     free(f);

@@ -28,7 +28,7 @@ static void must_refuse(const char *hint)
 START_TEST(a_database_is_made_where_there_is_none)
 {
     store_close(sqlite_rig_open());
-    ck_assert_int_eq(sqlite_rig_sql("PRAGMA user_version"), 1);
+    ck_assert_int_eq(sqlite_rig_sql("PRAGMA user_version"), 2);
     ck_assert_int_eq(sqlite_rig_sql("PRAGMA application_id"), 0x534C5549);
     ck_assert_int_eq(
         sqlite_rig_sql("SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name IN"
@@ -42,17 +42,17 @@ START_TEST(a_database_is_made_of_an_empty_file)
 {
     close(open(sqlite_rig_path(), O_WRONLY | O_CREAT, 0600));
     store_close(sqlite_rig_open());
-    ck_assert_int_eq(sqlite_rig_sql("PRAGMA user_version"), 1);
+    ck_assert_int_eq(sqlite_rig_sql("PRAGMA user_version"), 2);
 }
 END_TEST
 
 START_TEST(a_database_of_a_newer_version_is_refused_and_left_alone)
 {
     store_close(sqlite_rig_open());
-    sqlite_rig_sql("PRAGMA user_version = 2");
-    must_refuse("version 2");
+    sqlite_rig_sql("PRAGMA user_version = 3");
+    must_refuse("version 3");
     ck_assert_int_eq(sqlite_rig_sql("SELECT epoch FROM gateway"), 1);
-    ck_assert_int_eq(sqlite_rig_sql("PRAGMA user_version"), 2);
+    ck_assert_int_eq(sqlite_rig_sql("PRAGMA user_version"), 3);
 }
 END_TEST
 
