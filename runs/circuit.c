@@ -12,11 +12,9 @@ enum { NOTE_BYTES = 1024 };
 /* --- one change, on its way to the store ------------------------------------------------------ */
 
 struct change {
-    struct loop_msg msg;
-    struct engine *engine;
     struct gate *gate;
     struct store_note note;
-    struct buf name, text;
+    struct buf name, text, event;
 };
 
 static void destroy(struct change *c)
@@ -24,6 +22,7 @@ static void destroy(struct change *c)
     gate_unref(c->gate);
     buf_fini(&c->name);
     buf_fini(&c->text);
+    buf_fini(&c->event);
     mem_free(c);
 }
 
@@ -44,49 +43,90 @@ static void add_number(struct buf *b, const char *name, uint64_t n)
     buf_add_u64(b, n);
 }
 
-static void write_state(struct buf *b, const struct breaker_saved *s, int64_t wall_ms)
+/* What a start takes up again: the state now, which may be newer than the change. */
+static void write_state(struct buf *b, struct gate *g, int64_t wall_ms)
 {
+    struct breaker_saved s = gate_save(g);
     buf_add_lit(b, "{\"state\":");
-    json_add_string(b, str_of(breaker_state_name(s->state)));
-    add_number(b, "failures", s->failures);
-    add_number(b, "openings", s->openings);
-    add_number(b, "open_left_ms", s->open_left_ms);
+    json_add_string(b, str_of(breaker_state_name(s.state)));
+    add_number(b, "failures", s.failures);
+    add_number(b, "openings", s.openings);
+    add_number(b, "open_left_ms", s.open_left_ms);
     add_number(b, "at_ms", (uint64_t)wall_ms);
     buf_add_char(b, '}');
 }
 
-/* On the first loop. What is noted is the state now, which may be newer than the change. */
-static void on_change_arrived(struct loop_msg *msg)
+static const enum event_type type_of[] = {
+    [BREAKER_CLOSED] = EVENT_CIRCUIT_CLOSED,
+    [BREAKER_OPEN] = EVENT_CIRCUIT_OPEN,
+    [BREAKER_HALF_OPEN] = EVENT_CIRCUIT_HALF_OPEN,
+};
+
+/* What the bus tells: the change itself. */
+static void write_event(struct buf *b, struct gate *g, struct breaker_change change,
+                        int64_t wall_ms)
 {
-    struct change *c = CONTAINER_OF(msg, struct change, msg);
-    struct shard *s = &c->engine->shards[0];
-    struct breaker_saved saved = gate_save(c->gate);
+    struct event_head head = {.type = type_of[change.to], .at_ms = wall_ms};
+    event_begin(b, &head);
+    buf_add_lit(b, "{\"provider\":");
+    json_add_string(b, str_of(gate_name(g)));
+    buf_addf(b, ",\"old_state\":\"%s\",\"new_state\":\"%s\"}", breaker_state_name(change.from),
+             breaker_state_name(change.to));
+    event_end(b);
+}
+
+static void note_change(struct shard *s, struct gate *g, struct breaker_change change)
+{
+    int64_t wall_ms = loop_wall_ms(s->loop);
+    struct change *c = mem_zalloc(sizeof *c);
+    if (c == NULL)
+        return;
+    c->gate = gate_ref(g);
     buf_init(&c->name, NOTE_BYTES);
     buf_init(&c->text, NOTE_BYTES);
+    buf_init(&c->event, NOTE_BYTES);
     buf_add_lit(&c->name, PREFIX);
-    buf_add_str(&c->name, str_of(gate_name(c->gate)));
-    write_state(&c->text, &saved, loop_wall_ms(s->loop));
-    if (buf_ok(&c->name) != OK || buf_ok(&c->text) != OK) {
+    buf_add_str(&c->name, str_of(gate_name(g)));
+    write_state(&c->text, g, wall_ms);
+    write_event(&c->event, g, change, wall_ms);
+    if (buf_ok(&c->name) != OK || buf_ok(&c->text) != OK || buf_ok(&c->event) != OK) {
         destroy(c);
         return;
     }
     c->note = (struct store_note){.op = {.kind = STORE_NOTE, .loop = s->loop, .on_done = on_noted},
                                   .name = buf_str(&c->name),
-                                  .text = buf_str(&c->text)};
+                                  .text = buf_str(&c->text),
+                                  .event = buf_str(&c->event)};
     store_start(s->store, &c->note.op);
 }
 
-static void on_change(struct gate *g, struct breaker_change change, void *ctx)
+/* --- a gate's word that it has changed -------------------------------------------------------- */
+
+struct hint {
+    struct loop_msg msg;
+    struct engine *engine;
+    struct gate *gate;
+};
+
+/* On the first loop. Takes all there is: another hint may have been overtaken, or lost. */
+static void on_hint_arrived(struct loop_msg *msg)
+{
+    struct hint *h = CONTAINER_OF(msg, struct hint, msg);
+    struct breaker_change change;
+    while (gate_take_change(h->gate, &change))
+        note_change(&h->engine->shards[0], h->gate, change);
+    gate_unref(h->gate);
+    mem_free(h);
+}
+
+static void on_change(struct gate *g, void *ctx)
 {
     struct engine *e = ctx;
-    struct change *c = mem_zalloc(sizeof *c);
-    (void)change;
-    if (c == NULL)
+    struct hint *h = mem_alloc(sizeof *h);
+    if (h == NULL)
         return;
-    c->msg.on_arrive = on_change_arrived;
-    c->engine = e;
-    c->gate = gate_ref(g);
-    loop_post(e->shards[0].loop, &c->msg);
+    *h = (struct hint){.msg.on_arrive = on_hint_arrived, .engine = e, .gate = gate_ref(g)};
+    loop_post(e->shards[0].loop, &h->msg);
 }
 
 void circuits_watch(struct engine *e, struct catalog *catalog)

@@ -1,10 +1,12 @@
 #ifndef SLUICE_RUNS_CIRCUIT_H
 #define SLUICE_RUNS_CIRCUIT_H
-/* What the gateway knows of its providers' circuits beyond its own life: each change of a breaker's
- * state is noted in the store, and a start takes the notes up again.
+/* What becomes of the changes of providers' circuits: each is noted in the store, where a start
+ * takes the state up again, and in the same commit told on the bus, to every tenant, as
+ * circuit.open, circuit.half_open or circuit.closed with {provider, old_state, new_state}.
  *
  * A change may happen on any loop; notes are written from the first one, in the order of the
- * changes. One that the store does not take is lost: the next change makes up for it. */
+ * changes. One that the store does not take is lost: the next change makes up for it, and its
+ * old_state shows the hole. */
 #include "runs/catalog.h"
 
 struct engine;

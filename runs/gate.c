@@ -14,8 +14,10 @@ struct gate {
     atomic_int_fast64_t backlog;
     void (*on_room)(void *ctx);
     void *on_room_ctx;
-    void (*on_change)(struct gate *g, struct breaker_change change, void *ctx);
+    void (*on_change)(struct gate *g, void *ctx);
     void *on_change_ctx;
+    struct breaker_change changes[GATE_CHANGES]; /* a ring of those that nobody has taken */
+    uint32_t change_at, change_count;
 
     /* the home loop's timer, and the message that asks it to look at it anew */
     struct loop_timer timer;
@@ -32,7 +34,7 @@ struct outcome {
     void *on_room_ctx;
     struct breaker_change changes[2];
     int change_count;
-    void (*on_change)(struct gate *g, struct breaker_change change, void *ctx);
+    void (*on_change)(struct gate *g, void *ctx);
     void *on_change_ctx;
 };
 
@@ -88,10 +90,22 @@ struct gate *gate_unref(struct gate *g)
 
 /* --- under the lock, and right after it ------------------------------------------------------- */
 
-static void note_change(const struct gate *g, struct outcome *o, struct breaker_change change)
+static void keep_change(struct gate *g, struct breaker_change change)
+{
+    if (g->on_change == NULL)
+        return;
+    if (g->change_count == GATE_CHANGES) {
+        g->change_at = (g->change_at + 1) % GATE_CHANGES;
+        g->change_count--;
+    }
+    g->changes[(g->change_at + g->change_count++) % GATE_CHANGES] = change;
+}
+
+static void note_change(struct gate *g, struct outcome *o, struct breaker_change change)
 {
     if (!breaker_has_changed(change) || o->change_count == 2)
         return;
+    keep_change(g, change);
     o->changes[o->change_count++] = change;
     o->on_change = g->on_change;
     o->on_change_ctx = g->on_change_ctx;
@@ -151,7 +165,7 @@ static void carry_out(struct gate *g, struct outcome *o)
     for (int i = 0; i < o->change_count; i++) {
         log_change(g, &o->changes[i]);
         if (o->on_change != NULL)
-            o->on_change(g, o->changes[i], o->on_change_ctx);
+            o->on_change(g, o->on_change_ctx);
     }
     post_verdicts(o->verdicts);
     if (o->rearm)
@@ -348,14 +362,25 @@ void gate_on_room(struct gate *g, void (*on_room)(void *ctx), void *ctx)
     pthread_mutex_unlock(&g->lock);
 }
 
-void gate_on_change(struct gate *g,
-                    void (*on_change)(struct gate *g, struct breaker_change change, void *ctx),
-                    void *ctx)
+void gate_on_change(struct gate *g, void (*on_change)(struct gate *g, void *ctx), void *ctx)
 {
     pthread_mutex_lock(&g->lock);
     g->on_change = on_change;
     g->on_change_ctx = ctx;
     pthread_mutex_unlock(&g->lock);
+}
+
+bool gate_take_change(struct gate *g, struct breaker_change *ret_change)
+{
+    pthread_mutex_lock(&g->lock);
+    bool found = g->change_count > 0;
+    if (found) {
+        *ret_change = g->changes[g->change_at];
+        g->change_at = (g->change_at + 1) % GATE_CHANGES;
+        g->change_count--;
+    }
+    pthread_mutex_unlock(&g->lock);
+    return found;
 }
 
 struct breaker_saved gate_save(struct gate *g)

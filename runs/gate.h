@@ -77,10 +77,12 @@ uint64_t gate_waiting(struct gate *g);
 /* Is the provider's queue, in memory and in the store together, at its limit? */
 bool gate_is_full(struct gate *g);
 
-/* Called after each change of the breaker's state: from any thread, with no lock held. */
-void gate_on_change(struct gate *g,
-                    void (*on_change)(struct gate *g, struct breaker_change change, void *ctx),
-                    void *ctx);
+/* Called after each change of the breaker's state: from any thread, with no lock held. Two threads
+ * may come in another order than their changes did: those are taken, each once and in order, with
+ * gate_take_change. Of more than GATE_CHANGES that nobody takes the oldest are forgotten. */
+enum { GATE_CHANGES = 32 };
+void gate_on_change(struct gate *g, void (*on_change)(struct gate *g, void *ctx), void *ctx);
+bool gate_take_change(struct gate *g, struct breaker_change *ret_change);
 
 /* What outlives the process (resilience/breaker.h). Restored before the first call. */
 struct breaker_saved gate_save(struct gate *g);

@@ -18,6 +18,7 @@ enum err shard_init(struct shard *s, struct engine *engine, uint32_t index, stru
     buf_init(&s->event, SIZE_MAX / 2);
     list_init(&s->publishing);
     list_init(&s->withdrawals);
+    listeners_init(&s->listeners, s);
     if (map_init(&s->runs) != OK || map_init(&s->mirrors) != OK)
         return ERR_NOMEM;
     outbox_init(&s->outbox,
@@ -30,6 +31,7 @@ enum err shard_init(struct shard *s, struct engine *engine, uint32_t index, stru
 void shard_fini(struct shard *s)
 {
     loop_hook_remove(&s->publish_hook);
+    listeners_fini(&s->listeners);
     outbox_fini(&s->outbox);
     withdraw_drop_all(s);
     catalog_unref(s->catalog);

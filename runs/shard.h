@@ -10,6 +10,7 @@
 #include "base/rng.h"
 #include "model/series.h"
 #include "runs/catalog.h"
+#include "runs/listen.h"
 #include "runs/outbox.h"
 #include "runs/run.h"
 #include "store/store.h"
@@ -50,6 +51,7 @@ struct shard {
     struct list publishing;  /* runs whose feeds may have something to publish: run.publish_link */
     struct loop_hook publish_hook;
     struct map mirrors; /* runs that somebody on this loop follows: runs/mirror.h */
+    struct listeners listeners;
 
     atomic_uint live;            /* runs here */
     atomic_uint_fast64_t memory; /* bytes that they hold */

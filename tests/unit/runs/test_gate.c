@@ -73,6 +73,36 @@ static void finish(int n)
     rig_stop(&rig);
 }
 
+/* --- changes ---------------------------------------------------------------------------------- */
+
+static unsigned hints;
+
+static void on_change(struct gate *g, void *ctx)
+{
+    (void)g, (void)ctx;
+    hints++;
+}
+
+/* Closed to open by a failure, back by hand. */
+START_TEST(changes_are_taken_once_and_in_their_order)
+{
+    struct rig_options o = fragile();
+    struct breaker_change c;
+    rig_start(&rig, &o);
+    gate_on_change(gate(), on_change, NULL);
+    hints = 0;
+    open_breaker();
+    gate_reset(gate());
+    ck_assert_uint_eq(hints, 2);
+    ck_assert(gate_take_change(gate(), &c));
+    ck_assert(c.from == BREAKER_CLOSED && c.to == BREAKER_OPEN);
+    ck_assert(gate_take_change(gate(), &c));
+    ck_assert(c.from == BREAKER_OPEN && c.to == BREAKER_CLOSED);
+    ck_assert(!gate_take_change(gate(), &c));
+    finish(1);
+}
+END_TEST
+
 /* --- the breaker ------------------------------------------------------------------------------ */
 
 /* It waited, blocked, until its deadline, and ended as timed out. */
@@ -207,6 +237,7 @@ Suite *suite_runs_gate(void)
 {
     Suite *s = suite_create("runs/gate");
     TCase *t = tcase_create("breaker");
+    tcase_add_test(t, changes_are_taken_once_and_in_their_order);
     tcase_add_loop_test(t, a_call_whose_deadline_comes_before_the_breaker_can_close_fails_at_once,
                         0, 2);
     tcase_add_test(t, a_call_with_time_waits_for_the_breaker_and_one_becomes_the_probe);
