@@ -190,14 +190,23 @@ static bool authenticate(struct api_request *r)
     return e == OK;
 }
 
+static const struct {
+    enum offered offered;
+    const char *told; /* to who accepts none of it; NULL: everybody does */
+} offers[] = {
+    [ANSWERS_JSON] = {OFFERS_JSON, "application/json can be served"},
+    [ANSWERS_STREAM] = {OFFERS_JSON_AND_STREAMS, "application/json, text/event-stream and "
+                                                 "application/x-ndjson can be served"},
+    [ANSWERS_EVENTS] = {OFFERS_STREAMS, "text/event-stream and application/x-ndjson can be served"},
+    [ANSWERS_TEXT] = {OFFERS_JSON, NULL},
+};
+
 static bool negotiate(struct api_request *r)
 {
-    r->accepts = headers_accept(&r->headers, r->route->answer == ANSWERS_STREAM);
-    if (r->accepts == ACCEPTS_NOTHING && r->route->answer != ANSWERS_TEXT) {
-        api_fail(r, ERR_NOT_ACCEPTABLE,
-                 r->route->answer == ANSWERS_STREAM
-                     ? "application/json, text/event-stream and application/x-ndjson can be served"
-                     : "application/json can be served");
+    r->accepts = headers_accept(&r->headers, offers[r->route->answer].offered);
+    const char *told = offers[r->route->answer].told;
+    if (r->accepts == ACCEPTS_NOTHING && told != NULL) {
+        api_fail(r, ERR_NOT_ACCEPTABLE, told);
         return false;
     }
     if (r->route->takes_body && !headers_body_is_json(&r->headers)) {

@@ -92,7 +92,18 @@ static unsigned quality_of(struct str accept, struct str type, struct str type_s
     return q;
 }
 
-enum accepted headers_accept(const struct headers *h, bool streams)
+/* Is it offered, for a range that names it so well? */
+static bool is_offered(enum accepted a, enum offered offered, unsigned specificity_of_range)
+{
+    switch (offered) {
+    case OFFERS_JSON: return a == ACCEPTS_JSON;
+    case OFFERS_JSON_AND_STREAMS: return a == ACCEPTS_JSON || specificity_of_range == 3;
+    case OFFERS_STREAMS: return a != ACCEPTS_JSON;
+    }
+    return false;
+}
+
+enum accepted headers_accept(const struct headers *h, enum offered offered)
 {
     static const struct {
         struct str type, star;
@@ -105,11 +116,10 @@ enum accepted headers_accept(const struct headers *h, bool streams)
     enum accepted best = ACCEPTS_NOTHING;
     unsigned best_q = 0, best_s = 0;
     if (h->accept.len == 0)
-        return ACCEPTS_JSON;
-    for (size_t i = 0; i < (streams ? 3 : 1); i++) {
+        return offered == OFFERS_STREAMS ? ACCEPTS_SSE : ACCEPTS_JSON;
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
         unsigned s, q = quality_of(h->accept, types[i].type, types[i].star, &s);
-        /* A stream has to be asked for by its name: a browser's or curl's catch-all gets JSON. */
-        if (s == 0 || q == 0 || (types[i].is != ACCEPTS_JSON && s < 3))
+        if (s == 0 || q == 0 || !is_offered(types[i].is, offered, s))
             continue;
         if (q > best_q || (q == best_q && s > best_s)) {
             best = types[i].is;

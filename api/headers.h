@@ -19,9 +19,13 @@ bool headers_note(struct headers *h, struct str name, struct str value);
  * care. */
 enum accepted { ACCEPTS_NOTHING, ACCEPTS_JSON, ACCEPTS_SSE, ACCEPTS_NDJSON };
 
-/* The best of JSON and, where `streams`, the two stream formats (RFC 9110, 12.5.1). No header:
- * JSON. */
-enum accepted headers_accept(const struct headers *h, bool streams);
+/* What a route can serve. */
+enum offered { OFFERS_JSON, OFFERS_JSON_AND_STREAMS, OFFERS_STREAMS };
+
+/* The best of what is offered (RFC 9110, 12.5.1). Where there is JSON, a stream has to be asked for
+ * by its name: a browser's or curl's catch-all, or no header, gets JSON; where there is none, SSE.
+ */
+enum accepted headers_accept(const struct headers *h, enum offered offered);
 
 /* The seconds of `Prefer: wait=N` (RFC 7240), in ms; 0 where there is none that makes sense. */
 uint64_t headers_wait_ms(const struct headers *h);

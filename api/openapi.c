@@ -61,8 +61,9 @@ static struct json_tree *response_of(const char *description, struct json_tree *
 static struct json_tree *responses_of(const struct route *r)
 {
     struct json_tree *responses = json_tree_object();
-    struct json_tree *content = content_of("application/json", NULL);
-    if (r->answer == ANSWERS_STREAM) {
+    bool is_json = r->answer != ANSWERS_EVENTS;
+    struct json_tree *content = is_json ? content_of("application/json", NULL) : json_tree_object();
+    if (r->answer == ANSWERS_STREAM || r->answer == ANSWERS_EVENTS) {
         json_tree_add(content, "text/event-stream", json_tree_object());
         json_tree_add(content, "application/x-ndjson", json_tree_object());
     }

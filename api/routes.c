@@ -4,6 +4,7 @@ static const char *const list_query[] = {
     "state",         "agent",          "workflow", "name",   "metadata.",
     "created_after", "created_before", "limit",    "cursor", NULL};
 static const char *const events_query[] = {"after", "types", "limit", "follow", NULL};
+static const char *const bus_query[] = {"after", "types", "run", "agent", NULL};
 
 const struct route routes[] = {
     {"POST", "/v1/runs", SCOPE_RUN, true, ANSWERS_STREAM, NULL, handle_runs_create, "Create a run"},
@@ -42,6 +43,8 @@ const struct route routes[] = {
      "A provider: breaker, slots, limits, latency"},
     {"POST", "/v1/providers/{name}/breaker/reset", SCOPE_ADMIN, true, ANSWERS_JSON, NULL,
      handle_provider_reset, "Close a provider's breaker"},
+    {"GET", "/v1/events", SCOPE_READ, false, ANSWERS_EVENTS, bus_query, handle_events,
+     "The events of all runs and circuits, as they are committed"},
     {"GET", "/livez", SCOPE_OPEN, false, ANSWERS_TEXT, NULL, handle_livez,
      "Can the process answer?"},
     {"GET", "/readyz", SCOPE_OPEN, false, ANSWERS_TEXT, NULL, handle_readyz,

@@ -7,6 +7,7 @@
 enum route_answer {
     ANSWERS_JSON,   /* JSON only */
     ANSWERS_STREAM, /* JSON, SSE or NDJSON, as the client wants */
+    ANSWERS_EVENTS, /* SSE or NDJSON */
     ANSWERS_TEXT,   /* whatever the client accepts */
 };
 
@@ -43,6 +44,7 @@ void handle_run_output(struct api_request *r);
 void handle_run_delete(struct api_request *r);
 void handle_run_cancel(struct api_request *r);
 void handle_run_events(struct api_request *r);
+void handle_events(struct api_request *r);
 void handle_run_tasks(struct api_request *r);
 void handle_run_task(struct api_request *r);
 void handle_agents_list(struct api_request *r);

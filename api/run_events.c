@@ -1,5 +1,6 @@
 /* GET /v1/runs/ID/events: a page of events as JSON, or a stream that replays and follows (API §3).
  */
+#include "api/event_types.h"
 #include "api/routes.h"
 #include "api/run_stream.h"
 #include "base/mem.h"
@@ -11,25 +12,6 @@ struct wanted {
     event_set types;
     bool follow;
 };
-
-/* "a,b": a set of event types. */
-static enum err read_types(const struct query *q, event_set *ret, struct error *e)
-{
-    struct str list = query_get(q, "types");
-    *ret = EVENT_SET_ALL;
-    if (list.at == NULL)
-        return OK;
-    *ret = 0;
-    while (list.at != NULL) {
-        enum event_type t;
-        struct str name = str_cut(&list, ',');
-        if (!event_type_parse(name, &t) || (event_set_of(t) & EVENT_SET_RUN) == 0)
-            return error_set(e, ERR_INVALID_QUERY,
-                             "\"types\": there are no events of type \"%.*s\"", STR_ARG(name));
-        *ret |= event_set_of(t);
-    }
-    return OK;
-}
 
 /* `after` from the query; for a stream, Last-Event-ID beats it. */
 static enum err read_after(struct api_request *r, uint64_t *ret, struct error *e)
@@ -50,7 +32,7 @@ static enum err read_wanted(struct api_request *r, struct wanted *w, struct erro
     if (rc == OK)
         rc = query_bool(&r->query, "follow", r->accepts != ACCEPTS_JSON, &w->follow, e);
     if (rc == OK)
-        rc = read_types(&r->query, &w->types, e);
+        rc = query_event_types(&r->query, EVENT_SET_RUN, EVENT_SET_ALL, &w->types, e);
     if (rc == OK && r->accepts == ACCEPTS_JSON && w->follow)
         rc = error_set(e, ERR_INVALID_QUERY,
                        "\"follow\": JSON is a page; ask for a stream with Accept");
@@ -190,7 +172,7 @@ void handle_run_events(struct api_request *r)
         send_page(r, &w);
         return;
     }
-    if (!run_stream_admit(r))
+    if (!streams_admit(r))
         return;
     struct api_reply head;
     struct run_stream_options o = {.id = r->run_id,

@@ -10,14 +10,6 @@ struct run_stream {
     struct api_reply head;
 };
 
-bool run_stream_admit(struct api_request *r)
-{
-    if (atomic_load_explicit(&r->api->streams, memory_order_relaxed) < r->api->limits.streams)
-        return true;
-    api_fail(r, ERR_OVERLOADED, "as many streams are open as may be");
-    return false;
-}
-
 /* --- a creator that went away ----------------------------------------------------------------- */
 
 static void on_cancelled(struct run_stop *s)
@@ -75,7 +67,7 @@ static void cut(struct api_request *r, struct buf *out, const char *reason)
 static void on_end(struct api_request *r, bool gone)
 {
     struct run_stream *s = r->state;
-    atomic_fetch_sub_explicit(&r->api->streams, 1, memory_order_relaxed);
+    streams_leave(r);
     if (gone && s->options.cancel_on_gone && !follow_is_over(s->follow))
         run_cancel_for_gone(r, &s->options.id);
     destroy(s);
@@ -121,13 +113,8 @@ static void on_opened(struct follow *f, void *ctx)
         api_send(r, &empty);
         return;
     }
-    reply_header(&s->head, "Cache-Control", "no-cache, no-transform");
-    reply_header(&s->head, "X-Accel-Buffering", "no");
-    api_count(r, 200);
-    query_fini(&r->query);
     r->state = s;
-    atomic_fetch_add_explicit(&r->api->streams, 1, memory_order_relaxed);
-    r->transport->stream(r, s->options.format == FRAME_SSE ? &sse : &ndjson, &s->head);
+    streams_begin(r, s->options.format == FRAME_SSE ? &sse : &ndjson, &s->head);
 }
 
 static void on_gone_early(struct api_request *r)
@@ -156,7 +143,6 @@ void run_stream_start(struct api_request *r, const struct run_stream_options *op
         s->r = r;
         s->options = *options;
         s->head = *head;
-        s->head.status = 200;
     }
     if (s == NULL || follow_open(r->shard, &o, &s->follow) != OK) {
         mem_free(s);

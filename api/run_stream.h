@@ -1,7 +1,7 @@
 #ifndef SLUICE_API_RUN_STREAM_H
 #define SLUICE_API_RUN_STREAM_H
 /* A run's events as the answer to a request: used by creates and by GET .../events. */
-#include "api/api.h"
+#include "api/streams.h"
 #include "runs/follow.h"
 
 struct run_stream_options {
@@ -20,12 +20,4 @@ void run_stream_start(struct api_request *r, const struct run_stream_options *op
 
 /* Cancels a run because its creator went away; nobody waits for the outcome. */
 void run_cancel_for_gone(struct api_request *r, const struct id *run);
-
-/* Is there room for one more stream? False: it was answered with 503. */
-bool run_stream_admit(struct api_request *r);
-
-static inline enum frame_format frame_format_of(enum accepted a)
-{
-    return a == ACCEPTS_SSE ? FRAME_SSE : FRAME_NDJSON;
-}
 #endif

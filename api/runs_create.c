@@ -367,7 +367,7 @@ static void create(struct api_request *r, const struct run_target *target, uint6
     if (!read_headers(c, &depth))
         return;
     choose_way(c, default_wait_ms);
-    if (c->way == STREAMS && !run_stream_admit(r)) {
+    if (c->way == STREAMS && !streams_admit(r)) {
         destroy(c);
         return;
     }

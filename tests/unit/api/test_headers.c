@@ -85,8 +85,33 @@ START_TEST(the_best_of_what_can_be_served_is_served)
 {
     if (accepts[_i].accept != NULL)
         ck_assert(note("accept", accepts[_i].accept));
-    ck_assert_msg(headers_accept(&h, true) == accepts[_i].streams, "%s", accepts[_i].accept);
-    ck_assert_msg(headers_accept(&h, false) == accepts[_i].page, "%s", accepts[_i].accept);
+    ck_assert_msg(headers_accept(&h, OFFERS_JSON_AND_STREAMS) == accepts[_i].streams, "%s",
+                  accepts[_i].accept);
+    ck_assert_msg(headers_accept(&h, OFFERS_JSON) == accepts[_i].page, "%s", accepts[_i].accept);
+}
+END_TEST
+
+START_TEST(where_there_is_no_json_any_stream_will_do)
+{
+    static const struct {
+        const char *accept;
+        enum accepted wanted;
+    } cases[] = {
+        {NULL, ACCEPTS_SSE},
+        {"*/*", ACCEPTS_SSE},
+        {"text/*", ACCEPTS_SSE},
+        {"application/*", ACCEPTS_NDJSON},
+        {"application/x-ndjson, */*;q=0.1", ACCEPTS_NDJSON},
+        {"application/json, text/event-stream;q=0.5", ACCEPTS_SSE},
+        {"application/json", ACCEPTS_NOTHING},
+        {"text/event-stream;q=0", ACCEPTS_NOTHING},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct headers of_case = {.accept = STR_NONE};
+        if (cases[i].accept != NULL)
+            ck_assert(headers_note(&of_case, STR("accept"), str_of(cases[i].accept)));
+        ck_assert_msg(headers_accept(&of_case, OFFERS_STREAMS) == cases[i].wanted, "%zu", i);
+    }
 }
 END_TEST
 
@@ -173,6 +198,7 @@ Suite *suite_api_headers(void)
     tcase_add_loop_test(t, what_must_be_there_once_is_refused_when_it_comes_twice, 0,
                         COUNT(repeats));
     tcase_add_loop_test(t, the_best_of_what_can_be_served_is_served, 0, COUNT(accepts));
+    tcase_add_test(t, where_there_is_no_json_any_stream_will_do);
     tcase_add_loop_test(t, a_wait_that_makes_sense_is_taken, 0, COUNT(prefers));
     tcase_add_test(t, without_a_preference_there_is_no_wait);
     tcase_add_loop_test(t, only_json_is_taken_and_only_as_it_is, 0, COUNT(bodies));

@@ -34,6 +34,7 @@ static const struct {
     {"POST", "/v1/agents/a/runs", "/v1/agents/{name}/runs", NULL, "a", NULL},
     {"POST", "/v1/providers/p/breaker/reset", "/v1/providers/{name}/breaker/reset", NULL, "p",
      NULL},
+    {"GET", "/v1/events", "/v1/events", NULL, NULL, NULL},
     {"GET", "/livez", "/livez", NULL, NULL, NULL},
 };
 
