@@ -32,8 +32,8 @@ START_TEST(a_database_is_made_where_there_is_none)
     ck_assert_int_eq(sqlite_rig_sql("PRAGMA application_id"), 0x534C5549);
     ck_assert_int_eq(
         sqlite_rig_sql("SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name IN"
-                       " ('gateway', 'run', 'segment', 'label')"),
-        4);
+                       " ('gateway', 'run', 'segment', 'label', 'bulletin')"),
+        5);
     ck_assert_int_eq(sqlite_rig_sql("PRAGMA quick_check"), 0); /* "ok" is no number */
 }
 END_TEST
@@ -43,6 +43,19 @@ START_TEST(a_database_is_made_of_an_empty_file)
     close(open(sqlite_rig_path(), O_WRONLY | O_CREAT, 0600));
     store_close(sqlite_rig_open());
     ck_assert_int_eq(sqlite_rig_sql("PRAGMA user_version"), 2);
+}
+END_TEST
+
+/* The bus came with version 2: what was stored before is on it, and the keys go on behind. */
+START_TEST(a_database_of_version_1_gets_its_bus)
+{
+    store_close(sqlite_rig_open());
+    sqlite_rig_sql("DROP TABLE bulletin; ALTER TABLE gateway DROP COLUMN next_segment;"
+                   " PRAGMA user_version = 1");
+    store_close(sqlite_rig_open());
+    ck_assert_int_eq(sqlite_rig_sql("PRAGMA user_version"), 2);
+    ck_assert_int_eq(sqlite_rig_sql("SELECT next_segment FROM gateway"), 1);
+    ck_assert_int_eq(sqlite_rig_sql("SELECT count(*) FROM bulletin"), 0);
 }
 END_TEST
 
@@ -124,6 +137,7 @@ Suite *suite_store_sqlite_schema(void)
     tcase_add_checked_fixture(t, set_up, sqlite_rig_remove);
     tcase_add_test(t, a_database_is_made_where_there_is_none);
     tcase_add_test(t, a_database_is_made_of_an_empty_file);
+    tcase_add_test(t, a_database_of_version_1_gets_its_bus);
     tcase_add_test(t, a_database_of_a_newer_version_is_refused_and_left_alone);
     tcase_add_loop_test(t, another_programs_database_is_refused_and_left_alone, 0, 6);
     tcase_add_test(t, what_the_writer_relies_on_is_set);
