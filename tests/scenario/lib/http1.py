@@ -447,8 +447,9 @@ class Stream:
             event = Event(m.group(3), self.at, m.group(1) and m.group(1).decode(), m.group(2).decode())
             if event.sse_type != event.type:
                 raise Failure(f"event: {event.sse_type} but type {event.type}", event.raw)
-            if event.seq is not None and event.sse_id is not None and str(event.seq) != event.sse_id:
-                raise Failure(f"id: {event.sse_id} but seq {event.seq}", event.raw)
+            own_id = event.json.get("id", event.seq)  # the bus names its events by cursors of its own
+            if own_id is not None and event.sse_id is not None and str(own_id) != event.sse_id:
+                raise Failure(f"id: {event.sse_id} but {own_id} in its data", event.raw)
             return event
 
     def until(self, *types):
