@@ -59,7 +59,7 @@ struct store_fake {
     bool is_open;
     struct doubt *doubts;
     bool is_away, is_full, fails, fails_done;
-    bool holds, holds_reads;
+    bool holds, holds_reads, fails_reads;
     struct queue writes, reads;
     uint64_t queue_bytes, queued_bytes;
     unsigned open_ops, commits;
@@ -905,7 +905,10 @@ static void read_all(struct store_fake *f, struct store_op *ops)
     while (ops != NULL) {
         struct store_op *op = ops;
         ops = op->next;
-        apply(f, op);
+        if (f->fails_reads)
+            op->result = STORE_UNAVAILABLE;
+        else
+            apply(f, op);
         give_back(f, op);
     }
 }
@@ -1116,6 +1119,13 @@ void store_fake_let_reads_go(struct store_fake *f)
     pthread_mutex_lock(&f->lock);
     f->holds_reads = false;
     read_all(f, take_all(&f->reads));
+    pthread_mutex_unlock(&f->lock);
+}
+
+void store_fake_fail_reads(struct store_fake *f, bool fails)
+{
+    pthread_mutex_lock(&f->lock);
+    f->fails_reads = fails;
     pthread_mutex_unlock(&f->lock);
 }
 

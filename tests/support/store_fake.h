@@ -42,6 +42,7 @@ void store_fake_let_go(struct store_fake *f);
 void store_fake_let_one_go(struct store_fake *f);
 void store_fake_hold_reads(struct store_fake *f);
 void store_fake_let_reads_go(struct store_fake *f);
+void store_fake_fail_reads(struct store_fake *f, bool fails); /* from now on they are unavailable */
 
 /* What a test may count: commits that were made, rows that are there, writes and reads that wait.
  */

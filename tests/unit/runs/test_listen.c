@@ -62,9 +62,8 @@ static void pull(struct ear *e)
 static void on_opened(struct listen *l, void *ctx)
 {
     struct ear *e = ctx;
-    ck_assert_int_eq(l->opened, OK);
     e->opened++;
-    if (!e->is_deaf)
+    if (!e->is_deaf && l->opened == OK)
         pull(e);
 }
 
@@ -110,7 +109,7 @@ static struct buf all(void)
 
 static void must_have_heard(const struct ear *e, const struct buf *wanted)
 {
-    ck_assert_uint_eq(e->opened, 1);
+    ck_assert(e->opened == 1 && e->listen->opened == OK);
     ck_assert_uint_eq(e->out.len, wanted->len);
     ck_assert_int_eq(memcmp(e->out.data, wanted->data, wanted->len), 0);
 }
@@ -254,6 +253,38 @@ START_TEST(nothing_is_read_for_a_reader_that_does_not_pull)
 }
 END_TEST
 
+/* --- a store that is away --------------------------------------------------------------------- */
+
+START_TEST(whoever_listens_waits_for_the_store_and_goes_on)
+{
+    struct ear ears[3], newcomer;
+    start(false);
+    for (int i = 0; i < 3; i++)
+        open_ear(&ears[i], 0, (struct listen_options){.has_run = false}, false);
+    rig_settle(&rig);
+    store_fake_fail_reads(rig.fake, true);
+    run(0, STORY);
+    rig_advance(&rig, 2000);
+    for (int i = 0; i < 3; i++)
+        ck_assert_uint_eq(ears[i].out.len, 0);
+    store_fake_fail_reads(rig.fake, false);
+    rig_advance(&rig, 2000);
+    struct buf wanted = all();
+    for (int i = 0; i < 3; i++) {
+        must_have_heard(&ears[i], &wanted);
+        close_ear(&ears[i]);
+    }
+    buf_fini(&wanted);
+    store_fake_fail_reads(rig.fake, true);
+    open_ear(&newcomer, 0, (struct listen_options){.has_run = false}, false);
+    rig_settle(&rig);
+    ck_assert(newcomer.opened == 1 && newcomer.listen->opened == ERR_STORAGE_UNAVAILABLE);
+    close_ear(&newcomer);
+    store_fake_fail_reads(rig.fake, false);
+    finish(1);
+}
+END_TEST
+
 /* --- leaving ---------------------------------------------------------------------------------- */
 
 START_TEST(a_reader_may_leave_while_it_is_read_for)
@@ -301,6 +332,7 @@ Suite *suite_runs_listen(void)
     tcase_add_loop_test(t, a_circuits_changes_are_heard_in_their_order, 0, 2);
     tcase_add_test(t, of_one_loops_readers_one_reads_at_a_time);
     tcase_add_test(t, nothing_is_read_for_a_reader_that_does_not_pull);
+    tcase_add_test(t, whoever_listens_waits_for_the_store_and_goes_on);
     tcase_add_test(t, a_reader_may_leave_while_it_is_read_for);
     tcase_add_loop_test(t, one_that_comes_as_the_last_one_leaves_hears_everything, 0, 2);
     suite_add_tcase(s, t);
