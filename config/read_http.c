@@ -1,5 +1,8 @@
 /* What only providers of the kind `http` have: pointers, a request's template, and short lists. */
 #include "config/reader.h"
+#include "providers/http_form.h"
+
+enum { FORM_TEXT_MAX = 1048576, FORM_MAX = 16777216 };
 
 static void *field_of(const struct schema_row *row, void *base)
 {
@@ -20,38 +23,31 @@ void read_pointer(struct reader *r, const struct schema_row *row, struct json v,
 
 /* --- the template of a request ---------------------------------------------------------------- */
 
-static bool is_member(struct json name)
+/* Would it make a request? Said here, where each mistake has a place in the file. */
+static bool is_form(struct reader *r, struct json v, const struct doc_path *at)
 {
-    static const char *const names[] = {"method", "path", "query", "headers", "body"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (json_string_is(name, str_of(names[i])))
-            return true;
-    }
-    return false;
-}
-
-static bool are_members_fine(struct reader *r, struct json v, const struct doc_path *at)
-{
-    uint32_t before = reader_faults(r);
-    for (struct json_member m = json_first_member(v); json_exists(m.value);
-         m = json_next_member(v, m)) {
-        if (!is_member(m.name))
-            reader_fault(r, m.name, at, "has the members method, path, query, headers and body");
-    }
-    return reader_faults(r) == before;
+    struct problem problem;
+    struct arena scratch;
+    struct http_form form;
+    problem_init(&problem);
+    arena_init(&scratch, FORM_MAX);
+    struct check c = {.problem = &problem, .arena = &scratch};
+    bool fine = http_form_read(&c, v, at, HTTP_FORM_TEMPLATE, &form);
+    reader_problem(r, json_root(v.doc), &problem);
+    r->no_memory |= c.no_memory;
+    arena_fini(&scratch);
+    return fine;
 }
 
 void read_template(struct reader *r, const struct schema_row *row, struct json v,
                    const struct doc_path *at, void *base)
 {
-    if (!json_is(v, JSON_OBJECT)) {
+    if (!json_is(v, JSON_OBJECT))
         reader_fault(r, v, at, "must be an object");
-        return;
-    }
-    if (!are_members_fine(r, v, at))
+    if (!json_is(v, JSON_OBJECT) || !is_form(r, v, at))
         return;
     struct buf text;
-    buf_init(&text, 1048576);
+    buf_init(&text, FORM_TEXT_MAX);
     json_add_compact(&text, v);
     struct str s = buf_ok(&text) == OK ? arena_str(&r->config->arena, buf_str(&text)) : STR_NONE;
     buf_fini(&text);

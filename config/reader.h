@@ -30,6 +30,10 @@ void reader_section(struct reader *r, const char *section, struct json object,
 void reader_fault(struct reader *r, struct json v, const struct doc_path *path, const char *format,
                   ...) PRINTF_LIKE(4, 5);
 
+/* The same for all that a checker found; its pointers begin at `root`, the whole file
+ * (config/read_problem.c). */
+void reader_problem(struct reader *r, struct json root, const struct problem *problem);
+
 /* How many there are so far: whether something was found in between. */
 uint32_t reader_faults(const struct reader *r);
 

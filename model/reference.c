@@ -191,10 +191,25 @@ static bool read_fixed(struct reader *r, struct str rest, enum reference_source 
     return take_lit(r, rest) || refuse(r, "refers to nothing that there is");
 }
 
+/* One of the words that the scope has, and where it leads. */
+static bool read_word(struct reader *r, struct str root)
+{
+    struct reference *f = &r->ret->reference;
+    const char *const *words = r->scope->words;
+    f->source = REFERENCE_WORD;
+    for (f->step = 0; words[f->step] != NULL; f->step++) {
+        if (str_eq(root, str_of(words[f->step])))
+            return read_path(r);
+    }
+    return refuse(r, "refers to nothing that there is");
+}
+
 static bool read_value(struct reader *r)
 {
     struct reference *f = &r->ret->reference;
     struct str root = take_name(r);
+    if (r->scope->words != NULL)
+        return read_word(r, root);
     if (str_eq(root, STR("steps")))
         return read_step(r);
     if (str_eq(root, STR("run")))

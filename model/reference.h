@@ -1,6 +1,7 @@
 #ifndef SLUICE_MODEL_REFERENCE_H
 #define SLUICE_MODEL_REFERENCE_H
-/* A reference in a task tree: what stands between {{ and }} (API §4).
+/* A reference: what stands between {{ and }}, in a task tree (API §4) or wherever else a template
+ * is filled in.
  *
  *     {{input.a.b[0]}} {{prev}} {{steps.NAME.output.x}} .error .state {{item}} {{index}} {{run.id}}
  *     {{task.path}}, each with a default, {{input.lang | "en"}}; and {{"{{"}}, which is text.
@@ -21,6 +22,7 @@ enum reference_source {
     REFERENCE_INDEX,     /* its place, from 0 */
     REFERENCE_RUN_ID,    /* "run_..." */
     REFERENCE_TASK_PATH, /* of the task that the string belongs to */
+    REFERENCE_WORD,      /* one of the scope's own words */
 };
 
 struct reference {
@@ -28,7 +30,7 @@ struct reference {
     uint32_t up;         /* of a step: so many parents above the task of the string is the sequence
                             or dag that holds it. Of item and index: the task that was made for the
                             element; 0 is the task of the string itself */
-    uint32_t step;       /* its place among that one's children */
+    uint32_t step;       /* its place among that one's children; of a word: among the words */
     struct str path;     /* ".a.b[0]" into the value; empty: all of it */
     struct str fallback; /* JSON, compact; NULL: none */
     struct str text;     /* as written, for messages */
@@ -39,8 +41,10 @@ enum reference_root { ROOT_STEP, ROOT_PREV, ROOT_ELEMENT };
 
 /* Where a string stands. `resolve` fills up and step (`name` is given for ROOT_STEP) and answers
  * NULL, or says why there is no such thing there. `left` is how many references the tree may have
- * still. */
+ * still. Outside of a task tree there are `words` instead (NULL-terminated), which are what a
+ * reference may begin with: a REFERENCE_WORD and a path into its value; `resolve` is not asked. */
 struct reference_scope {
+    const char *const *words; /* NULL: those of a task tree */
     void *ctx;
     const char *(*resolve)(void *ctx, enum reference_root root, struct str name,
                            struct reference *ret);

@@ -8,20 +8,27 @@ static bool serves(struct str model)
     return model.len > 0;
 }
 
-/* A template that is wrong for every call is a mistake of the configuration. */
-static enum err check_request(const struct provider *p, struct error *error)
+static const char input_alone[] = "{\"method\":\"POST\",\"body\":\"{{input}}\"}";
+
+/* What every call is made from that brings no request of its own. */
+static enum err read_form(struct provider *p, struct error *ret_error)
 {
+    struct problem problem;
     struct json_doc doc;
-    struct str request = p->options.http.request;
-    if (request.at == NULL)
-        return OK;
+    struct check c = {.problem = &problem, .arena = &p->arena};
+    struct doc_path at = {.up = NULL};
+    struct str text =
+        p->options.http.request.at != NULL ? p->options.http.request : str_of(input_alone);
+    struct http_form *form = arena_zalloc(&p->arena, sizeof *form);
+    problem_init(&problem);
     json_doc_init(&doc);
-    enum err e = json_parse(&doc, request, NULL);
-    struct json path = e == OK ? json_get_lit(json_root(&doc), "path") : JSON_NONE;
-    if (e == OK && json_exists(path) && !json_is(path, JSON_STRING))
-        e = error_set(error, ERR_CONFIG, "request.path must be a string");
-    else if (e != OK)
-        error_set(error, e, "request cannot be read");
+    enum err e = form != NULL ? json_parse(&doc, text, NULL) : ERR_NOMEM;
+    if (e != OK)
+        error_set(ret_error, e, "request cannot be read");
+    else if (!http_form_read(&c, json_root(&doc), &at, HTTP_FORM_TEMPLATE, form))
+        e = error_set(ret_error, c.no_memory ? ERR_NOMEM : ERR_CONFIG, "request%s %s",
+                      problem.fields[0].pointer, problem.fields[0].detail);
+    p->form = form;
     json_doc_fini(&doc);
     return e;
 }
@@ -31,7 +38,7 @@ static enum err prepare(struct provider *p, struct error *ret_error)
     if (p->options.base_url.at == NULL)
         return error_set(ret_error, ERR_CONFIG, "base_url must be there");
     enum err e = request_prepare(p, STR_NONE, STR(""), STR("Bearer "), ret_error);
-    return e == OK ? check_request(p, ret_error) : e;
+    return e == OK ? read_form(p, ret_error) : e;
 }
 
 static bool accepts(const struct provider *p, int status)

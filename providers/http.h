@@ -6,6 +6,7 @@
  * An answer is JSON (its value is the document, narrowed by a pointer), text, or a stream of events
  * or lines, each of which is a delta. Where the provider polls, a JSON answer may say that the work
  * goes on, and where; that is a handle: {"url":..,"cancel_url":..}. */
+#include "providers/http_form.h"
 #include "providers/intake.h"
 #include "providers/outlet.h"
 

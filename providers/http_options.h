@@ -33,8 +33,8 @@ struct http_poll {
 };
 
 struct http_options {
-    struct str request; /* JSON object {method, path, query, headers, body}: a template (see
-                           providers/template.h) of those that bring none of their own; NULL: the
+    struct str request; /* JSON object {method, path, query, headers, body}, the form
+                           (providers/http_form.h) of those that bring none of their own; NULL: the
                            input is POSTed to base_url */
     struct str result;  /* pointer to the value within a JSON answer; NULL: all of it */
     uint32_t response;  /* enum http_response */

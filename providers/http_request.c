@@ -1,14 +1,11 @@
-/* The request of a call: the task's own, or the provider's template filled in.
+/* The request of a call: the task's own, or the provider's form filled in.
  *
  * URL, headers and body are written into one buffer, which outlives the request; views are taken of
  * it once it does not grow any more. */
-#include "providers/fill.h"
 #include "providers/http.h"
 #include "providers/request.h"
 
-enum { MAX_OWN_HEADERS = 16, TEMPLATE_TEXT_MAX = 67108864 };
-
-static const char default_request[] = "{\"method\":\"POST\",\"body\":\"{{input}}\"}";
+enum { DATA_MAX = 67108864 /* bytes of a task's own request, unescaped */ };
 
 /* Where a piece stands in the buffer. */
 struct piece {
@@ -18,12 +15,13 @@ struct piece {
 struct writer {
     const struct provider *p;
     struct buf *b;
-    struct json scope; /* JSON_NONE: the request is data, nothing is filled in */
+    const struct http_form *form;
+    const struct template_values *values; /* NULL: the form is data */
     struct error *error;
     struct piece url, body;
     struct {
         struct piece name, value;
-    } headers[MAX_OWN_HEADERS];
+    } headers[HTTP_FORM_HEADERS];
     uint32_t header_count;
     bool is_text; /* the body goes out as it is, not as JSON */
 };
@@ -38,38 +36,35 @@ static struct str view(const struct writer *w, struct piece piece)
     return (struct str){w->b->data + piece.at, piece.len};
 }
 
-/* Data is copied, a template filled in. */
-static enum err add_text(struct writer *w, struct buf *out, struct json v, bool encode)
+static enum err add(struct writer *w, const struct template *t)
 {
-    struct arena arena;
-    struct str s = json_raw(v);
-    if (json_exists(w->scope))
-        return fill_text(out, v, w->scope, encode, w->error);
-    arena_init(&arena, TEMPLATE_TEXT_MAX);
-    bool fine = !json_is(v, JSON_STRING) || json_string(v, &arena, &s);
-    if (fine)
-        buf_add_str(out, s);
-    arena_fini(&arena);
-    return fine ? OK : error_set(w->error, ERR_NOMEM, "out of memory");
+    return template_write(t, w->values, w->b, w->error);
 }
 
-/* The same as one part of a query, percent-encoded as a whole. */
-static enum err add_encoded(struct writer *w, struct json v)
+/* --- what references lead to ------------------------------------------------------------------ */
+
+/* Each value is read when the first reference asks for it. */
+struct values {
+    const struct call *call;
+    struct json_doc input, params;
+    struct buf params_text; /* of agent and run together */
+    bool has_input, has_params;
+};
+
+static void values_init(struct values *v, const struct call *call)
 {
-    struct buf text;
-    buf_init(&text, REQUEST_URL_MAX);
-    enum err e = add_text(w, &text, v, false);
-    if (e == OK && buf_ok(&text) == ERR_LIMIT)
-        e = refuse(w, "a part of the query is too long");
-    else if (e == OK)
-        e = buf_ok(&text);
-    if (e == OK)
-        http_add_encoded(w->b, buf_str(&text));
-    buf_fini(&text);
-    return e;
+    *v = (struct values){.call = call};
+    json_doc_init(&v->input);
+    json_doc_init(&v->params);
+    buf_init(&v->params_text, SIZE_MAX / 2);
 }
 
-/* --- the scope of a template ------------------------------------------------------------------ */
+static void values_fini(struct values *v)
+{
+    json_doc_fini(&v->input);
+    json_doc_fini(&v->params);
+    buf_fini(&v->params_text);
+}
 
 static void add_param(void *ctx, struct json_member m)
 {
@@ -80,20 +75,54 @@ static void add_param(void *ctx, struct json_member m)
     buf_add_str(b, json_raw(m.value));
 }
 
-/* {"input":..,"model":..,"instructions":..,"params":{..}} */
-static enum err add_scope(struct buf *b, const struct call *call)
+static enum err read_params(struct values *v)
 {
-    buf_add_lit(b, "{\"input\":");
-    buf_add_str(b, call->input);
-    buf_add_lit(b, ",\"model\":");
-    json_add_string(b, call->model);
-    buf_add_lit(b, ",\"instructions\":");
-    json_add_string(b, call->instructions);
-    buf_add_lit(b, ",\"params\":{");
-    if (!call_each_param(call, add_param, b))
+    buf_add_char(&v->params_text, '{');
+    if (!call_each_param(v->call, add_param, &v->params_text))
         return ERR_NOMEM;
-    buf_add_lit(b, "}}");
-    return buf_ok(b);
+    buf_add_char(&v->params_text, '}');
+    enum err e = buf_ok(&v->params_text);
+    return e == OK ? json_parse(&v->params, buf_str(&v->params_text), NULL) : e;
+}
+
+static enum err get_json(struct json_doc *doc, struct template_value *ret)
+{
+    *ret = (struct template_value){.kind = VALUE_JSON, .json = json_root(doc)};
+    return OK;
+}
+
+static enum err get_input(struct values *v, struct template_value *ret)
+{
+    enum err e = v->has_input ? OK : json_parse(&v->input, v->call->input, NULL);
+    v->has_input |= e == OK;
+    return e == OK ? get_json(&v->input, ret) : e;
+}
+
+static enum err get_params(struct values *v, struct template_value *ret)
+{
+    enum err e = v->has_params ? OK : read_params(v);
+    v->has_params |= e == OK;
+    return e == OK ? get_json(&v->params, ret) : e;
+}
+
+/* Text has no members. */
+static enum err get_text(const struct reference *r, struct str text, struct template_value *ret)
+{
+    if (r->path.len == 0)
+        *ret = (struct template_value){.kind = VALUE_TEXT, .text = text};
+    return OK;
+}
+
+static enum err get_value(void *ctx, const struct reference *r, struct template_value *ret)
+{
+    struct values *v = ctx;
+    switch ((enum http_word)r->step) {
+    case HTTP_WORD_INPUT: return get_input(v, ret);
+    case HTTP_WORD_MODEL: return get_text(r, v->call->model, ret);
+    case HTTP_WORD_INSTRUCTIONS: return get_text(r, v->call->instructions, ret);
+    case HTTP_WORD_PARAMS: return get_params(v, ret);
+    }
+    return OK;
 }
 
 /* --- the URL ---------------------------------------------------------------------------------- */
@@ -129,26 +158,17 @@ static bool is_good_path(struct str path)
     return true;
 }
 
-static enum err add_query_pair(struct writer *w, struct json_member m, char separator)
+static enum err add_query(struct writer *w, bool *has_query)
 {
-    buf_add_char(w->b, separator);
-    enum err e = add_encoded(w, m.name);
-    buf_add_char(w->b, '=');
-    return e == OK ? add_encoded(w, m.value) : e;
-}
-
-static enum err add_query(struct writer *w, struct json query, bool *has_query)
-{
-    for (struct json_member m = json_first_member(query); json_exists(m.value);
-         m = json_next_member(query, m)) {
-        if (json_is(m.value, JSON_NULL))
-            continue;
-        enum err e = add_query_pair(w, m, *has_query ? '&' : '?');
-        if (e != OK)
-            return e;
+    enum err e = OK;
+    for (uint32_t i = 0; e == OK && i < w->form->query_count; i++) {
+        buf_add_char(w->b, *has_query ? '&' : '?');
         *has_query = true;
+        http_add_encoded(w->b, w->form->query[i].name);
+        buf_add_char(w->b, '=');
+        e = add(w, &w->form->query[i].value);
     }
-    return OK;
+    return e;
 }
 
 static struct str base_of(const struct provider *p)
@@ -159,20 +179,19 @@ static struct str base_of(const struct provider *p)
     return base;
 }
 
-static enum err add_url(struct writer *w, struct json request)
+static enum err add_url(struct writer *w)
 {
-    struct json path = json_get_lit(request, "path");
     w->url.at = w->b->len;
     buf_add_str(w->b, base_of(w->p));
     size_t path_at = w->b->len;
-    enum err e = json_exists(path) ? add_text(w, w->b, path, true) : OK;
-    if (e != OK || buf_ok(w->b) != OK)
+    enum err e = add(w, &w->form->path);
+    if (e != OK)
         return e;
     struct str written = {w->b->data + path_at, w->b->len - path_at};
     if (!is_good_path(written))
         return refuse(w, "the path of the request is not valid");
     bool has_query = memchr(written.at, '?', written.len) != NULL;
-    e = add_query(w, json_get_lit(request, "query"), &has_query);
+    e = add_query(w, &has_query);
     request_add_query(w->b, w->p, has_query ? '&' : '?');
     w->url.len = w->b->len - w->url.at;
     buf_add_char(w->b, '\0');
@@ -184,35 +203,18 @@ static enum err add_url(struct writer *w, struct json request)
 
 /* --- headers ---------------------------------------------------------------------------------- */
 
-/* What frames a message is curl's business, not a caller's. */
-static bool is_framing(struct str name)
+static enum err add_header(struct writer *w, const struct http_pair *pair)
 {
-    static const char *const names[] = {"host",       "content-length",     "transfer-encoding",
-                                        "connection", "keep-alive",         "upgrade",
-                                        "expect",     "accept-encoding",    "te",
-                                        "trailer",    "proxy-authorization"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (str_eq_nocase(name, str_of(names[i])))
-            return true;
-    }
-    return false;
-}
-
-static enum err add_header(struct writer *w, struct json_member m)
-{
-    if (w->header_count == MAX_OWN_HEADERS)
-        return refuse(w, "the request has too many headers");
     struct piece name = {w->b->len, 0}, value;
-    enum err e = add_text(w, w->b, m.name, false);
+    buf_add_str(w->b, pair->name);
     name.len = w->b->len - name.at;
     value = (struct piece){w->b->len, 0};
-    if (e == OK)
-        e = add_text(w, w->b, m.value, false);
-    value.len = w->b->len - value.at;
-    if (e != OK || buf_ok(w->b) != OK)
+    enum err e = add(w, &pair->value);
+    if (e != OK)
         return e;
+    value.len = w->b->len - value.at;
     struct str n = view(w, name), v = view(w, value);
-    if (!http_name_is_valid(n) || !http_value_is_valid(v) || is_framing(n))
+    if (!http_form_may_set(n) || !http_value_is_valid(v))
         return refuse(w, "a header of the request is not valid");
     w->is_text |= str_eq_nocase(n, STR("content-type")) && memmem(v.at, v.len, "json", 4) == NULL;
     w->headers[w->header_count].name = name;
@@ -220,54 +222,35 @@ static enum err add_header(struct writer *w, struct json_member m)
     return OK;
 }
 
-static enum err add_headers(struct writer *w, struct json headers)
+static enum err add_headers(struct writer *w)
 {
-    for (struct json_member m = json_first_member(headers); json_exists(m.value);
-         m = json_next_member(headers, m)) {
-        enum err e = add_header(w, m);
-        if (e != OK)
-            return e;
-    }
-    return OK;
+    enum err e = OK;
+    for (uint32_t i = 0; e == OK && i < w->form->header_count; i++)
+        e = add_header(w, &w->form->headers[i]);
+    return e;
 }
 
 /* --- the whole -------------------------------------------------------------------------------- */
 
-static enum err add_body(struct writer *w, struct json body)
+static enum err add_body(struct writer *w)
 {
-    enum err e = OK;
+    const struct http_form *f = w->form;
+    if (!f->has_body)
+        return OK;
     w->body.at = w->b->len;
-    if (w->is_text && json_is(body, JSON_STRING))
-        e = add_text(w, w->b, body, false);
-    else if (json_exists(w->scope))
-        e = fill_value(w->b, body, w->scope, w->error);
-    else
-        json_add_compact(w->b, body);
+    enum err e = add(w, w->is_text && f->has_plain ? &f->plain : &f->body);
     w->body.len = w->b->len - w->body.at;
     return e;
 }
 
-static const char *method_of(struct json request)
+static enum err write_all(struct writer *w)
 {
-    static const char *const methods[] = {"GET", "POST", "PUT", "PATCH", "DELETE"};
-    struct json method = json_get_lit(request, "method");
-    bool has_body = json_exists(json_get_lit(request, "body"));
-    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
-        if (json_string_is(method, str_of(methods[i])))
-            return methods[i];
-    }
-    return json_exists(method) ? NULL : has_body ? "POST" : "GET";
-}
-
-static enum err write_all(struct writer *w, struct json request)
-{
-    struct json body = json_get_lit(request, "body");
-    enum err e = add_url(w, request);
+    enum err e = add_url(w);
     if (e == OK)
-        e = add_headers(w, json_get_lit(request, "headers"));
-    if (e == OK && json_exists(body) && !json_is(body, JSON_NULL))
-        e = add_body(w, body);
-    if (e == OK && buf_ok(w->b) != OK)
+        e = add_headers(w);
+    if (e == OK)
+        e = add_body(w);
+    if (e == ERR_LIMIT || (e == OK && buf_ok(w->b) != OK))
         return error_set(w->error, ERR_LIMIT_EXCEEDED, "the request is too large");
     return e;
 }
@@ -299,49 +282,60 @@ static enum err fill_request(const struct writer *w, uint32_t key, struct http_r
     return e;
 }
 
-static enum err write_request(struct writer *w, struct json request, uint32_t key,
-                              struct http_request *ret)
+static enum err write_request(struct writer *w, uint32_t key, struct http_request *ret)
 {
-    ret->method = method_of(request);
+    ret->method = w->form->method;
     if (ret->method == NULL)
         return refuse(w, "the method of the request is none of GET, POST, PUT, PATCH, DELETE");
-    enum err e = write_all(w, request);
+    enum err e = write_all(w);
     return e == OK ? fill_request(w, key, ret) : e;
 }
 
-/* The scope is a text of its own: references walk it as one document. */
-static enum err build_from_template(struct writer *w, const struct call *call, uint32_t key,
-                                    struct json_doc *scratch, struct http_request *ret)
+static enum err build_from_form(struct writer *w, const struct call *call, uint32_t key,
+                                struct json_doc *scratch, struct http_request *ret)
 {
-    struct str template = w->p->options.http.request;
-    struct json_doc doc;
-    struct buf scope;
-    json_doc_init(&doc);
-    buf_init(&scope, w->b->max);
-    enum err e = add_scope(&scope, call);
-    if (e == OK)
-        e = json_parse(scratch, buf_str(&scope), NULL);
-    if (e == OK)
-        e = json_parse(&doc, template.at != NULL ? template : str_of(default_request), NULL);
-    if (e != OK) {
-        error_set(w->error, e, "the request cannot be built");
-    } else {
-        w->scope = json_root(scratch);
-        e = write_request(w, json_root(&doc), key, ret);
-    }
-    json_doc_fini(&doc);
-    buf_fini(&scope);
-    return e == ERR_INVALID_JSON ? ERR_BAD_REQUEST : e;
+    struct values values;
+    values_init(&values, call);
+    w->form = w->p->form;
+    w->values = &(struct template_values){.ctx = &values, .get = get_value, .scratch = scratch};
+    enum err e = write_request(w, key, ret);
+    values_fini(&values);
+    return e;
+}
+
+static enum err refuse_form(const struct writer *w, const struct check *c)
+{
+    if (c->no_memory)
+        return error_set(w->error, ERR_NOMEM, "out of memory");
+    return error_set(w->error, ERR_BAD_REQUEST, "the request %s", c->problem->fields[0].detail);
+}
+
+static enum err build_from_data(struct writer *w, struct json request, uint32_t key,
+                                struct http_request *ret)
+{
+    struct problem problem;
+    struct arena arena;
+    struct check c = {.problem = &problem, .arena = &arena};
+    struct doc_path at = {.up = NULL};
+    struct http_form form;
+    problem_init(&problem);
+    arena_init(&arena, DATA_MAX);
+    w->form = &form;
+    enum err e = http_form_read(&c, request, &at, HTTP_FORM_DATA, &form)
+                     ? write_request(w, key, ret)
+                     : refuse_form(w, &c);
+    arena_fini(&arena);
+    return e;
 }
 
 enum err http_kind_build(const struct provider *p, const struct call *call, uint32_t key,
                          struct buf *body, struct json_doc *scratch,
                          struct http_request *ret_request, struct error *ret_error)
 {
-    struct writer w = {.p = p, .b = body, .scope = JSON_NONE, .error = ret_error};
+    struct writer w = {.p = p, .b = body, .error = ret_error};
     if (call->request.at == NULL)
-        return build_from_template(&w, call, key, scratch, ret_request);
+        return build_from_form(&w, call, key, scratch, ret_request);
     if (json_parse(scratch, call->request, NULL) != OK)
         return error_set(ret_error, ERR_BAD_REQUEST, "the request cannot be built");
-    return write_request(&w, json_root(scratch), key, ret_request);
+    return build_from_data(&w, json_root(scratch), key, ret_request);
 }

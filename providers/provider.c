@@ -2,6 +2,8 @@
 
 #include "base/mem.h"
 
+enum { ARENA_MAX = 16777216 /* bytes of one provider: options, and its request, taken apart */ };
+
 static const struct provider_kind *const kinds[] = {&provider_openai, &provider_anthropic,
                                                     &provider_http, &provider_sim, NULL};
 
@@ -91,7 +93,7 @@ enum err provider_create(const struct provider_options *options, struct provider
         return error_set(ret_error, ERR_NOMEM, "out of memory");
     p->kind = kind;
     p->options = *options;
-    arena_init(&p->arena, 1048576);
+    arena_init(&p->arena, ARENA_MAX);
     e = own_strings(p) ? kind->prepare(p, ret_error)
                        : error_set(ret_error, ERR_NOMEM, "out of memory");
     if (e != OK) {

@@ -21,6 +21,7 @@
 enum { PROVIDER_MAX_KEYS = 32, PROVIDER_MAX_EXTRAS = 16 };
 
 struct provider_kind;
+struct http_form;
 
 struct provider_options {
     struct str name;
@@ -47,6 +48,7 @@ struct provider {
     struct provider_options options;
     const char *url;                    /* of the call; made by the adapter */
     struct str auth[PROVIDER_MAX_KEYS]; /* the value of the header that carries each key */
+    const struct http_form *form;       /* of the kind "http"; made by its adapter */
 };
 
 /* A call, neutral. Views are borrowed for the time of the attempt. */

@@ -63,6 +63,7 @@ static void check_reference(const struct task_spec *t, const struct reference *r
     case REFERENCE_INPUT:
     case REFERENCE_RUN_ID:
     case REFERENCE_TASK_PATH: break;
+    case REFERENCE_WORD: REQUIRE(false);
     }
 }
 
@@ -87,6 +88,7 @@ static enum err get(void *ctx, const struct reference *r, struct template_value 
     case REFERENCE_TASK_PATH:
         *ret = (struct template_value){.kind = VALUE_TEXT, .text = STR("te\"xt")};
         break;
+    case REFERENCE_WORD: break;
     }
     return OK;
 }

@@ -77,6 +77,9 @@ static enum err get(void *ctx, const struct reference *r, struct template_value 
     case REFERENCE_TASK_PATH:
         *ret = (struct template_value){.kind = VALUE_TEXT, .text = STR("0/2")};
         break;
+    case REFERENCE_WORD:
+        *ret = (struct template_value){.kind = VALUE_INTEGER, .integer = r->step};
+        break;
     }
     return OK;
 }
@@ -452,6 +455,24 @@ START_TEST(a_value_that_is_too_deep_to_be_read_is_a_template_error)
 }
 END_TEST
 
+START_TEST(a_scope_may_have_words_of_its_own)
+{
+    static const char *const words[] = {"input", "city", NULL};
+    struct check c = {.problem = &problem, .arena = &arena};
+    struct reference_scope scope = {.words = words, .left = 10};
+    struct doc_path root = {.up = NULL};
+    struct template t;
+    problem_init(&problem);
+    ck_assert(template_read_text(&c, STR("{{input.a}}/{{city[1].b | 2}}"), &root, TEMPLATE_TEXT,
+                                 &scope, &t));
+    ck_assert_int_eq(t.parts[0].reference->source, REFERENCE_WORD);
+    ck_assert(str_eq(t.parts[2].reference->path, STR("[1].b")));
+    assert_becomes(&t, "words", "0/1");
+    ck_assert(!template_read_text(&c, STR("{{run.id}}"), &root, TEMPLATE_TEXT, &scope, &t));
+    ck_assert_int_eq(problem.fields[0].code, FIELD_BAD_REFERENCE);
+}
+END_TEST
+
 static enum err read_and_write(void *arg)
 {
     static const char json[] =
@@ -514,6 +535,7 @@ Suite *suite_model_template(void)
     tcase_add_test(t, a_path_is_as_deep_as_json_and_no_deeper);
     tcase_add_test(t, it_grows_no_larger_than_the_buffer_may);
     tcase_add_test(t, a_value_that_is_too_deep_to_be_read_is_a_template_error);
+    tcase_add_test(t, a_scope_may_have_words_of_its_own);
     tcase_add_test(t, without_memory_there_is_no_finding);
     suite_add_tcase(s, t);
     return s;

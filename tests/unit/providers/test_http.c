@@ -101,27 +101,71 @@ START_TEST(what_is_filled_in_is_not_looked_at_again)
 }
 END_TEST
 
-START_TEST(references_that_cannot_be_resolved_are_said)
+START_TEST(references_that_lead_nowhere_are_said)
 {
     static const struct {
         const char *template, *said;
     } rows[] = {
-        {"{\"body\":\"{{input.a}}\"}", "template_error: {{input.a}} points at nothing"},
-        {"{\"body\":\"x{{nobody}}\"}", "template_error: {{nobody}} points at nothing"},
-        {"{\"body\":\"{{}}\"}", "template_error: {{}} points at nothing"},
-        {"{\"body\":\"{{input\"}", "template_error: {{input has no end"},
-        {"{\"body\":\"{{input.a | nonsense}}\"}",
-         "template_error: {{input.a | nonsense}} is not valid"},
-        {"{\"path\":\"/{{input.a[x]}}\"}", "template_error: {{input.a[x]}} points at nothing"},
+        {"{\"body\":\"{{input.a}}\"}", "template_error: {{input.a}} has no value"},
+        {"{\"body\":\"{{params.a}}\"}", "template_error: {{params.a}} has no value"},
+        {"{\"path\":\"/{{model.a}}\"}", "template_error: {{model.a}} has no value"},
+        {"{\"path\":\"/{{input[0]}}\"}", "template_error: {{input[0]}} has no value"},
+        {"{\"headers\":{\"A\":\"{{instructions}}\"}}",
+         "template_error: {{instructions}} has a line break, which a header must not have"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        char *text;
         options.http.request = str_of(rows[i].template);
         again();
-        text = transcript_build(&(struct transcript_call){.input = "{}"}, 0);
-        ck_assert_msg(strncmp(text, rows[i].said, strlen("template_error: {{")) == 0, "%s", text);
+        char *text =
+            transcript_build(&(struct transcript_call){.input = "{}", .instructions = "a\nb"}, 0);
+        ck_assert_str_eq(text, rows[i].said);
         free(text);
     }
+}
+END_TEST
+
+START_TEST(templates_that_no_call_could_fill_are_refused_at_once)
+{
+    static const struct {
+        const char *template, *said;
+    } rows[] = {
+        {"{\"body\":\"x{{nobody}}\"}", "request/body refers to nothing that there is"},
+        {"{\"body\":[\"{{}}\"]}", "request/body/0 refers to nothing that there is"},
+        {"{\"body\":\"{{input\"}", "request/body a reference ends with }}"},
+        {"{\"body\":\"{{input.a | nonsense}}\"}",
+         "request/body what stands in the braces is not valid JSON where it should be"},
+        {"{\"path\":\"/{{input.a[x]}}\"}",
+         "request/path an index is digits in brackets, without a leading zero"},
+        {"{\"path\":7}", "request/path must be a string"},
+        {"{\"method\":\"TRACE\"}", "request/method must be one of GET, POST, PUT, PATCH, DELETE"},
+        {"{\"headers\":{\"Host\":\"x\"}}",
+         "request/headers/Host is no header that a request may set"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct provider *p = NULL;
+        struct error error = {.message = ""};
+        options.http.request = str_of(rows[i].template);
+        ck_assert_int_eq(provider_create(&options, &p, &error), ERR_CONFIG);
+        ck_assert_ptr_null(p);
+        ck_assert_str_eq(error.message, rows[i].said);
+    }
+}
+END_TEST
+
+START_TEST(a_body_that_is_not_json_is_filled_in_as_text)
+{
+    static const char template[] = "{\"method\":\"POST\",\"headers\":{\"Content-Type\":"
+                                   "\"{{params.type}}\",\"X-None\":null},\"body\":\"a={{input}}\"}";
+    const struct transcript_call text = {.input = "\"x\\\"y\"",
+                                         .run_params = "{\"type\":\"text/plain\"}"};
+    template_gives(template, &text,
+                   "POST http://x/v1\nAuthorization: Bearer key-one\nContent-Type: "
+                   "text/plain\n\na=x\"y");
+    const struct transcript_call json = {.input = "\"x\\\"y\"",
+                                         .run_params = "{\"type\":\"application/json\"}"};
+    template_gives(template, &json,
+                   "POST http://x/v1\nAuthorization: Bearer key-one\nContent-Type: "
+                   "application/json\n\n\"a=x\\\"y\"");
 }
 END_TEST
 
@@ -481,7 +525,9 @@ Suite *suite_providers_http(void)
     tcase_add_test(t, a_tasks_request_is_data);
     tcase_add_test(t, a_template_is_filled_in);
     tcase_add_test(t, what_is_filled_in_is_not_looked_at_again);
-    tcase_add_test(t, references_that_cannot_be_resolved_are_said);
+    tcase_add_test(t, references_that_lead_nowhere_are_said);
+    tcase_add_test(t, templates_that_no_call_could_fill_are_refused_at_once);
+    tcase_add_test(t, a_body_that_is_not_json_is_filled_in_as_text);
     tcase_add_test(t, requests_that_would_leave_the_provider_are_refused);
     tcase_add_test(t, a_filled_in_path_cannot_climb);
     tcase_add_test(t, what_is_configured_wins);
