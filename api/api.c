@@ -17,9 +17,6 @@ enum err api_init(struct api *api)
 void api_fini(struct api *api)
 {
     mem_free((char *)(uintptr_t)api->openapi.at);
-    for (uint32_t i = 0; i < api->auth.count; i++)
-        pthread_mutex_destroy(&api->auth.keys[i].lock);
-    mem_free(api->auth.keys);
 }
 
 /* --- answers ---------------------------------------------------------------------------------- */
@@ -183,8 +180,10 @@ static bool identify(struct api_request *r)
 
 static bool authenticate(struct api_request *r)
 {
-    enum err e = auth_check(&r->api->auth, &r->headers, r->route->scope, &r->key);
-    r->tenant = r->key != NULL ? r->key->name : STR("");
+    const struct api_key *key;
+    enum err e = auth_check(&api_rules(r)->auth, &r->headers, r->route->scope, &key);
+    r->owner = key != NULL ? key->tenant : NULL;
+    r->tenant = key != NULL ? key->tenant->name : STR("");
     if (e != OK)
         api_fail(r, e, NULL);
     return e == OK;

@@ -8,8 +8,8 @@
  * same loop. Until it has, the transport tells it when the client goes away; the handler then drops
  * what it holds, and must not answer any more.
  *
- * One `struct api` serves all loops: it is read-only but for what has its own lock. A request
- * belongs to its loop. */
+ * One `struct api` serves all loops: it is read-only but for what has its own lock, and for the
+ * rules, which a loop replaces between two events. A request belongs to its loop. */
 #include "api/auth.h"
 #include "api/headers.h"
 #include "api/query.h"
@@ -22,7 +22,7 @@ struct api_request;
 struct api_stream;
 struct route;
 
-enum { API_MAX_HEADERS = 8, API_REQUEST_ID = 128 };
+enum { API_MAX_HEADERS = 8, API_REQUEST_ID = 128, API_PROVIDER_LABELS = 512 };
 
 struct api_reply {
     int status;
@@ -59,18 +59,23 @@ struct api_transport {
 };
 
 struct api_limits {
-    uint64_t body_bytes;
     uint64_t default_wait_ms, max_wait_ms;
     uint32_t streams;
 };
 
-struct api {
-    struct engine *engine;
+/* What a reload replaces, as a whole. Immutable. */
+struct api_rules {
     struct auth auth;
     struct api_limits limits;
+};
+
+struct api {
+    struct engine *engine;
+    const struct api_rules *rules[MAX_LOOPS]; /* in force; each belongs to its loop */
     struct str base_path;
     struct metrics *metrics;
-    atomic_uint streams; /* open ones */
+    uint32_t provider_labels; /* of the metrics, at most API_PROVIDER_LABELS */
+    atomic_uint streams;      /* open ones */
     atomic_bool is_draining;
     struct str openapi; /* the page, made once */
 };
@@ -93,8 +98,8 @@ struct api_request {
     const struct route *route;
     struct api_params params;
     struct query query;
-    const struct api_key *key; /* NULL: none is needed */
-    struct str tenant;
+    struct tenant *owner; /* NULL: no key is needed */
+    struct str tenant;    /* its name, which stays when the request has gone */
     char request_id[API_REQUEST_ID + 1];
     bool is_head;
     uint64_t started_ms; /* monotonic: it was complete */
@@ -114,6 +119,12 @@ void api_fini(struct api *api);
 
 /* The whole request is here. */
 void api_handle(struct api_request *r);
+
+/* What holds for this request at this moment: never kept for a later turn of the loop. */
+static inline const struct api_rules *api_rules(const struct api_request *r)
+{
+    return r->api->rules[r->shard->index];
+}
 
 /* --- for handlers ----------------------------------------------------------------------------- */
 

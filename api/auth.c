@@ -1,5 +1,67 @@
 #include "api/auth.h"
 
+#include "base/mem.h"
+
+/* --- tenants ---------------------------------------------------------------------------------- */
+
+static struct tenant *make_tenant(struct str name)
+{
+    struct tenant *t = mem_zalloc(sizeof *t + name.len);
+    if (t == NULL)
+        return NULL;
+    char *own = (char *)(t + 1);
+    memcpy(own, name.at, name.len);
+    t->name = (struct str){own, name.len};
+    pthread_mutex_init(&t->lock, NULL); /* fails for no default attributes */
+    return t;
+}
+
+enum err tenants_get(struct tenants *all, struct str name, struct tenant **ret_tenant)
+{
+    struct tenant *t = all->first;
+    while (t != NULL && !str_eq(t->name, name))
+        t = t->next;
+    if (t == NULL) {
+        t = make_tenant(name);
+        if (t == NULL)
+            return ERR_NOMEM;
+        t->next = all->first;
+        all->first = t;
+    }
+    *ret_tenant = t;
+    return OK;
+}
+
+void tenants_fini(struct tenants *all)
+{
+    struct tenant *next;
+    for (struct tenant *t = all->first; t != NULL; t = next) {
+        next = t->next;
+        pthread_mutex_destroy(&t->lock);
+        mem_free(t);
+    }
+    all->first = NULL;
+}
+
+static void configure(struct tenant *t, const struct token_bucket_policy *policy, uint64_t now_ms)
+{
+    pthread_mutex_lock(&t->lock);
+    if (t->is_limited)
+        token_bucket_configure(&t->creates, policy, now_ms);
+    else
+        token_bucket_init(&t->creates, policy, now_ms);
+    t->is_limited = policy->rate > 0;
+    pthread_mutex_unlock(&t->lock);
+}
+
+void auth_configure(const struct auth *auth, uint64_t now_ms)
+{
+    for (uint32_t i = 0; i < auth->count; i++)
+        configure(auth->keys[i].tenant, &auth->keys[i].requests, now_ms);
+}
+
+/* --- keys ------------------------------------------------------------------------------------- */
+
 /* The key as the client sent it: `Authorization: Bearer K` or `x-api-key: K`. */
 static struct str presented(const struct headers *h)
 {
@@ -23,7 +85,7 @@ static const struct api_key *find(const struct auth *auth, struct str key)
     return found;
 }
 
-enum err auth_check(struct auth *auth, const struct headers *h, enum scope needed,
+enum err auth_check(const struct auth *auth, const struct headers *h, enum scope needed,
                     const struct api_key **ret_key)
 {
     *ret_key = NULL;
@@ -37,15 +99,13 @@ enum err auth_check(struct auth *auth, const struct headers *h, enum scope neede
     return found->scope >= needed ? OK : ERR_FORBIDDEN;
 }
 
-enum err auth_take(const struct api_key *key, uint64_t n, uint64_t now_ms, uint64_t *ret_wait_ms)
+enum err auth_take(struct tenant *t, uint64_t n, uint64_t now_ms, uint64_t *ret_wait_ms)
 {
-    if (key == NULL || !key->is_limited)
+    if (t == NULL)
         return OK;
-    struct api_key *k = (struct api_key *)(uintptr_t)
-        key; /* const to everybody but for the bucket, which has a lock */
-    pthread_mutex_lock(&k->lock);
-    bool taken = token_bucket_take(&k->creates, n, now_ms);
-    *ret_wait_ms = taken ? 0 : token_bucket_wait_ms(&k->creates, n, now_ms);
-    pthread_mutex_unlock(&k->lock);
+    pthread_mutex_lock(&t->lock);
+    bool taken = !t->is_limited || token_bucket_take(&t->creates, n, now_ms);
+    *ret_wait_ms = taken ? 0 : token_bucket_wait_ms(&t->creates, n, now_ms);
+    pthread_mutex_unlock(&t->lock);
     return taken ? OK : ERR_RATE_LIMITED;
 }

@@ -39,16 +39,30 @@ static double open_fds(void)
     return n - 3; /* "." and "..", and the directory itself */
 }
 
-static void set_providers(struct metrics *m, const struct catalog *c)
+/* What is told of the providers that share a label: more than one where it is "other". */
+struct totals {
+    double borrowed, waiting, open;
+};
+
+static void add_totals(struct totals *t, struct upstream *u)
 {
-    for (uint32_t i = 0; i < c->upstream_count; i++) {
-        struct upstream *u = c->upstreams[i];
-        struct gate_status s;
-        gate_status(u->gate, &s);
-        metrics_set(m, SERIES_SLOTS_BORROWED, u->label, 0, s.limiter.borrowed);
-        metrics_set(m, SERIES_WAITING, u->label, 0,
-                    (double)(s.limiter.waiting + gate_backlog(u->gate)));
-        metrics_set(m, SERIES_BREAKER_OPEN, u->label, 0, s.limiter.state == BREAKER_CLOSED ? 0 : 1);
+    struct gate_status s;
+    gate_status(u->gate, &s);
+    t->borrowed += s.limiter.borrowed;
+    t->waiting += (double)(s.limiter.waiting + gate_backlog(u->gate));
+    t->open += s.limiter.state == BREAKER_CLOSED ? 0 : 1;
+}
+
+/* A label whose provider is not configured any more stands at 0. */
+static void set_providers(struct metrics *m, const struct catalog *c, uint32_t labels)
+{
+    struct totals totals[API_PROVIDER_LABELS] = {{.borrowed = 0}};
+    for (uint32_t i = 0; i < c->upstream_count; i++)
+        add_totals(&totals[c->upstreams[i]->label], c->upstreams[i]);
+    for (uint32_t i = 0; i < labels; i++) {
+        metrics_set(m, SERIES_SLOTS_BORROWED, i, 0, totals[i].borrowed);
+        metrics_set(m, SERIES_WAITING, i, 0, totals[i].waiting);
+        metrics_set(m, SERIES_BREAKER_OPEN, i, 0, totals[i].open);
     }
 }
 
@@ -65,7 +79,7 @@ void handle_metrics(struct api_request *r)
     metrics_set(m, SERIES_PROCESS_CPU, 0, 0, cpu_seconds());
     metrics_set(m, SERIES_PROCESS_MEMORY, 0, 0, resident_bytes());
     metrics_set(m, SERIES_PROCESS_FDS, 0, 0, open_fds());
-    set_providers(m, r->shard->catalog);
+    set_providers(m, r->shard->catalog, r->api->provider_labels);
     reply_init(&reply, 200);
     reply.content_type = "text/plain; version=0.0.4; charset=utf-8";
     metrics_write(m, &reply.body);

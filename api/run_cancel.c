@@ -153,8 +153,8 @@ void handle_run_cancel(struct api_request *r)
     }
     c->r = r;
     c->wait_ms = headers_wait_ms(&r->headers);
-    if (c->wait_ms > r->api->limits.max_wait_ms)
-        c->wait_ms = r->api->limits.max_wait_ms;
+    if (c->wait_ms > api_rules(r)->limits.max_wait_ms)
+        c->wait_ms = api_rules(r)->limits.max_wait_ms;
     r->state = c;
     r->on_gone = on_gone;
     c->stop.shard = r->shard;

@@ -91,8 +91,8 @@ static void start(struct api_request *r, bool may_wait,
     g->r = r;
     g->answer = answer;
     g->wait_ms = may_wait ? headers_wait_ms(&r->headers) : 0;
-    if (g->wait_ms > r->api->limits.max_wait_ms)
-        g->wait_ms = r->api->limits.max_wait_ms;
+    if (g->wait_ms > api_rules(r)->limits.max_wait_ms)
+        g->wait_ms = api_rules(r)->limits.max_wait_ms;
     r->state = g;
     r->on_gone = on_gone;
     if (g->wait_ms == 0) {

@@ -275,7 +275,7 @@ static bool read_headers(struct create *c, unsigned *ret_depth)
 
 static void choose_way(struct create *c, uint64_t default_wait_ms)
 {
-    const struct api_limits *limits = &c->r->api->limits;
+    const struct api_limits *limits = &api_rules(c->r)->limits;
     if (c->wait_ms == 0)
         c->wait_ms = default_wait_ms;
     if (c->wait_ms > limits->max_wait_ms)
@@ -318,7 +318,7 @@ static bool within_rate(struct create *c)
 {
     uint64_t wait_ms;
     struct api_request *r = c->r;
-    if (auth_take(r->key, 1, clock_mono_ms(NULL), &wait_ms) == OK)
+    if (auth_take(r->owner, 1, clock_mono_ms(NULL), &wait_ms) == OK)
         return true;
     struct problem p;
     problem_init(&p);
@@ -408,7 +408,7 @@ void handle_agent_run(struct api_request *r)
     if (!find_agent(r, &target))
         return;
     target.takes_task_text = true;
-    create(r, &target, r->api->limits.default_wait_ms);
+    create(r, &target, api_rules(r)->limits.default_wait_ms);
 }
 
 void handle_workflow_runs_create(struct api_request *r)

@@ -2,7 +2,7 @@
 
 bool streams_admit(struct api_request *r)
 {
-    if (atomic_load_explicit(&r->api->streams, memory_order_relaxed) < r->api->limits.streams)
+    if (atomic_load_explicit(&r->api->streams, memory_order_relaxed) < api_rules(r)->limits.streams)
         return true;
     api_fail(r, ERR_OVERLOADED, "as many streams are open as may be");
     return false;

@@ -30,20 +30,29 @@ enum {
     CACHE_LINE = 64,
 };
 
+/* One label, with copies of its values. */
+struct label_set {
+    const char *name;
+    struct str *values;
+    size_t count;
+};
+
 /* Where a family's cells are, and what its labels can say. */
 struct layout {
     const struct metric_family *family;
-    const struct metric_labels *labels[METRICS_MAX_LABELS]; /* NULL: none */
+    const struct label_set *labels[METRICS_MAX_LABELS]; /* NULL: none */
     size_t first;
     size_t width; /* cells of one series */
 };
 
 struct metrics {
-    pthread_mutex_t lock; /* guards `shards` and `closed`: opening, closing, telling */
+    pthread_mutex_t lock; /* guards `shards`, `closed` and the names of values: opening, closing,
+                             naming, telling */
     struct list shards;
     uint64_t *closed;          /* what closed shards have counted */
     _Atomic(double) *computed; /* by metrics_set */
     struct layout *layouts;
+    struct label_set *sets;
     size_t family_count;
     size_t cell_count;
     struct arena names;
@@ -59,14 +68,15 @@ struct metrics_shard {
 
 /* --- life ------------------------------------------------------------------------------------- */
 
-static bool copy_labels(struct arena *a, const struct metric_labels *set,
-                        struct metric_labels *copy)
+static bool copy_labels(struct arena *a, const struct metric_labels *set, struct label_set *copy)
 {
     struct str *values = arena_zalloc(a, set->count * sizeof *values);
-    *copy = (struct metric_labels){set->name, values, set->count};
+    *copy = (struct label_set){set->name, values, set->count};
     if (values == NULL)
         return false;
     for (size_t i = 0; i < set->count; i++) {
+        if (set->values[i].at == NULL)
+            continue;
         values[i] = arena_str(a, set->values[i]);
         if (values[i].at == NULL)
             return false;
@@ -79,8 +89,7 @@ static size_t values_of(const struct layout *l, size_t label)
     return l->labels[label] ? l->labels[label]->count : 1;
 }
 
-static enum err lay_out(struct metrics *m, const struct metric_family *family,
-                        const struct metric_labels *sets, size_t set_count)
+static enum err lay_out(struct metrics *m, const struct metric_family *family, size_t set_count)
 {
     struct layout *l = &m->layouts[m->family_count];
     size_t series = 1, cells;
@@ -89,7 +98,7 @@ static enum err lay_out(struct metrics *m, const struct metric_family *family,
     l->width = family->type == METRIC_HISTOGRAM ? HISTOGRAM_CELLS : 1;
     for (size_t i = 0; i < METRICS_MAX_LABELS; i++) {
         assert(family->labels[i] <= set_count);
-        l->labels[i] = family->labels[i] ? &sets[family->labels[i] - 1] : NULL;
+        l->labels[i] = family->labels[i] ? &m->sets[family->labels[i] - 1] : NULL;
         if (__builtin_mul_overflow(series, values_of(l, i), &series))
             return ERR_LIMIT;
     }
@@ -104,16 +113,16 @@ static enum err lay_out(struct metrics *m, const struct metric_family *family,
 static enum err fill(struct metrics *m, const struct metric_family *families, size_t family_count,
                      const struct metric_labels *sets, size_t set_count)
 {
-    struct metric_labels *copies = arena_zalloc(&m->names, set_count * sizeof *copies);
+    m->sets = arena_zalloc(&m->names, set_count * sizeof *m->sets);
     m->layouts = arena_zalloc(&m->names, family_count * sizeof *m->layouts);
-    if (copies == NULL || m->layouts == NULL)
+    if (m->sets == NULL || m->layouts == NULL)
         return ERR_NOMEM;
     for (size_t i = 0; i < set_count; i++) {
-        if (!copy_labels(&m->names, &sets[i], &copies[i]))
+        if (!copy_labels(&m->names, &sets[i], &m->sets[i]))
             return ERR_NOMEM;
     }
     for (size_t i = 0; i < family_count; i++) {
-        enum err e = lay_out(m, &families[i], copies, set_count);
+        enum err e = lay_out(m, &families[i], set_count);
         if (e != OK)
             return e;
     }
@@ -151,6 +160,17 @@ void metrics_destroy(struct metrics *m)
     arena_fini(&m->names);
     pthread_mutex_destroy(&m->lock);
     mem_free(m);
+}
+
+enum err metrics_name(struct metrics *m, unsigned set, size_t value, struct str name)
+{
+    struct label_set *l = &m->sets[set - 1];
+    assert(value < l->count && l->values[value].at == NULL);
+    pthread_mutex_lock(&m->lock);
+    l->values[value] = arena_str(&m->names, name);
+    enum err e = l->values[value].at != NULL ? OK : ERR_NOMEM;
+    pthread_mutex_unlock(&m->lock);
+    return e;
 }
 
 /* --- shards ----------------------------------------------------------------------------------- */
@@ -323,11 +343,24 @@ static void add_value(const struct metrics *m, const struct layout *l, size_t se
     buf_add_char(b, '\n');
 }
 
+/* Do all of its labels have names by now? */
+static bool is_named(const struct layout *l, size_t series)
+{
+    const size_t values[METRICS_MAX_LABELS] = {series / values_of(l, 1), series % values_of(l, 1)};
+    for (size_t i = 0; i < METRICS_MAX_LABELS; i++) {
+        if (l->labels[i] != NULL && l->labels[i]->values[values[i]].at == NULL)
+            return false;
+    }
+    return true;
+}
+
 static void add_family(const struct metrics *m, const struct layout *l, struct buf *b)
 {
     size_t series = values_of(l, 0) * values_of(l, 1);
     add_head(b, l->family);
     for (size_t i = 0; i < series; i++) {
+        if (!is_named(l, i))
+            continue;
         if (l->family->type == METRIC_HISTOGRAM)
             add_histogram(m, l, i, b);
         else

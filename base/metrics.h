@@ -3,7 +3,7 @@
 /* Counters, gauges and histograms that many threads feed, in Prometheus' text format 0.0.4.
  *
  * What can be measured is fixed at the start: a table of families, each with up to two label sets
- * whose values are all known, so the number of series never grows and each of them is told, also at
+ * whose values are all known, so the number of series is bounded and each of them is told, also at
  * 0. This folder knows no family: the table and its `enum` (the row numbers) belong to whoever
  * creates the metrics.
  *
@@ -29,7 +29,8 @@ enum {
 
 enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 
-/* One label and all that it can say. The values are copied by metrics_create. */
+/* One label and all that it can say. The values are copied by metrics_create. One that is NULL is
+ * kept free: its series are not told until metrics_name. */
 struct metric_labels {
     const char *name;
     const struct str *values;
@@ -58,6 +59,10 @@ void metrics_destroy(struct metrics *m);
  * fine. */
 enum err metrics_shard_open(struct metrics *m, struct metrics_shard **ret_shard) MUST_CHECK;
 void metrics_shard_close(struct metrics_shard *s);
+
+/* Gives a value that was kept free its name. `set` is the index of its label set + 1, as families
+ * have it. OK; ERR_NOMEM. Any thread. */
+enum err metrics_name(struct metrics *m, unsigned set, size_t value, struct str name) MUST_CHECK;
 
 /* --- feeding ---------------------------------------------------------------------------------- */
 

@@ -52,16 +52,6 @@ static void add_agents(struct parts *p, const struct config *c)
         p->agents[p->agent_count++] = agent_ref(c->agents[i]);
 }
 
-/* Once nothing can fail any more: calls that wait feel it at once. */
-static void configure_gates(const struct config *c, const struct catalog *old)
-{
-    for (uint32_t i = 0; i < c->provider_count; i++) {
-        struct gate *gate = gate_of(old, c->providers[i].provider.name);
-        if (gate != NULL)
-            gate_configure(gate, &c->providers[i].limiter);
-    }
-}
-
 enum err config_make_catalog(const struct config *c, const struct catalog *old, struct loop *home,
                              uint32_t loop_count, struct catalog **ret_catalog, struct buf *report)
 {
@@ -79,45 +69,25 @@ enum err config_make_catalog(const struct config *c, const struct catalog *old, 
         return e;
     }
     add_agents(&p, c);
-    e = catalog_create(p.upstreams, p.upstream_count, p.agents, p.agent_count, ret_catalog);
-    if (e == OK)
-        configure_gates(c, old);
-    return e;
+    return catalog_create(p.upstreams, p.upstream_count, p.agents, p.agent_count, ret_catalog);
 }
 
 /* --- keys ------------------------------------------------------------------------------------- */
 
-static size_t names_bytes(const struct config *c)
+enum err config_make_auth(const struct config *c, struct tenants *tenants, struct auth *ret_auth)
 {
-    size_t n = 0;
-    for (uint32_t i = 0; i < c->key_count; i++)
-        n += c->keys[i].name.len;
-    return n;
-}
-
-static void make_key(struct api_key *key, const struct config_key *from, char *name,
-                     uint64_t now_ms)
-{
-    memcpy(name, from->name.at, from->name.len);
-    key->name = (struct str){name, from->name.len};
-    memcpy(key->digest, from->digest, sizeof key->digest);
-    key->scope = from->scope;
-    key->is_limited = from->requests.rate > 0;
-    token_bucket_init(&key->creates, &from->requests, now_ms);
-    pthread_mutex_init(&key->lock, NULL); /* fails for no default attributes */
-}
-
-enum err config_make_auth(const struct config *c, struct auth *ret_auth)
-{
-    size_t keys_bytes = c->key_count * sizeof(struct api_key);
-    struct api_key *keys = mem_zalloc(keys_bytes + names_bytes(c));
-    if (keys == NULL)
-        return ERR_NOMEM;
-    char *name = (char *)keys + keys_bytes;
-    uint64_t now_ms = clock_mono_ms(NULL);
-    for (uint32_t i = 0; i < c->key_count; i++) {
-        make_key(&keys[i], &c->keys[i], name, now_ms);
-        name += c->keys[i].name.len;
+    struct api_key *keys = mem_zalloc(c->key_count * sizeof *keys);
+    enum err e = keys != NULL ? OK : ERR_NOMEM;
+    for (uint32_t i = 0; e == OK && i < c->key_count; i++) {
+        const struct config_key *from = &c->keys[i];
+        memcpy(keys[i].digest, from->digest, sizeof keys[i].digest);
+        keys[i].scope = from->scope;
+        keys[i].requests = from->requests;
+        e = tenants_get(tenants, from->name, &keys[i].tenant);
+    }
+    if (e != OK) {
+        mem_free(keys);
+        return e;
     }
     *ret_auth = (struct auth){.keys = keys, .count = c->key_count};
     return OK;

@@ -12,8 +12,7 @@
  * Life: config_load, any reads from any thread, config_destroy. Immutable, but for the reference
  * counts of its agents. It owns all that it points to; what others are given of it lives as long as
  * it does, unless said otherwise below. A reload loads a second one, and changes what is marked as
- * reloadable: what was taken from the first at the start (addresses, base_path) stays borrowed from
- * that one, which therefore stays.
+ * reloadable; what is not is kept from the first (config_keep_fixed), which therefore stays.
  *
  * Loading reads the file, files with secrets, and the environment, and blocks meanwhile. Bounds: a
  * file of 16 MiB, 64 MiB in memory beside the agents, and each list as its row says. */
@@ -26,7 +25,7 @@
 #include "store/sqlite.h"
 
 struct http_limits {
-    uint64_t body_bytes;   /* also api.body_bytes */
+    uint64_t body_bytes;
     uint32_t header_bytes; /* of a request, all headers and its first line together */
     uint32_t headers;
     uint32_t uri_bytes;
@@ -108,15 +107,16 @@ uint32_t config_loop_count(const struct config *c);
 /* --- for the modules -------------------------------------------------------------------------- */
 
 /* Providers and agents as the engine knows them. A provider that `old` (may be NULL) has too keeps
- * its gate, with the new numbers: what is out, what waits and what was learned stays. Nothing of
- * `old` changes unless all of it succeeds. On the thread of `home`, or before that runs. */
+ * its gate: what is out, what waits and what was learned stays; catalog_configure gives it the new
+ * numbers. Nothing of `old` changes. Any thread; `home` outlives the gates. */
 enum err config_make_catalog(const struct config *c, const struct catalog *old, struct loop *home,
                              uint32_t loop_count, struct catalog **ret_catalog,
                              struct buf *report) MUST_CHECK;
 
-/* The keys with full buckets. One block of memory, names included, that does not need the config
- * any more; api_fini frees it. OK; ERR_NOMEM. */
-enum err config_make_auth(const struct config *c, struct auth *ret_auth) MUST_CHECK;
+/* The keys, each with the tenant of its name; auth_configure gives those their numbers. One block
+ * of memory that does not need the config any more: mem_free. OK; ERR_NOMEM. */
+enum err config_make_auth(const struct config *c, struct tenants *tenants,
+                          struct auth *ret_auth) MUST_CHECK;
 
 /* --- for people ------------------------------------------------------------------------------- */
 
@@ -127,6 +127,10 @@ enum err config_print(const struct config *c, struct buf *out) MUST_CHECK;
 /* The keys that a reload from `running` to `next` would have to change but cannot, because they are
  * read at the start only: "listen, store.path". Appends nothing where there are none. */
 void config_list_fixed(const struct config *running, const struct config *next, struct buf *out);
+
+/* Gives `next` what `running` has of those: what it says then is what is in force. Borrowed, where
+ * it is more than a number, from the configuration that was loaded at the start. */
+void config_keep_fixed(const struct config *running, struct config *next);
 
 /* docs/configuration.md. */
 void config_write_docs(struct buf *out);

@@ -14,13 +14,15 @@ static const char introduction[] =
     "`examples/sluice.json`.\n"
     "\n"
     "An unknown key, a wrong type or a value out of range is an error, reported with line, column\n"
-    "and path, and the server does not start.\n"
+    "and path; the server does not start, or goes on as it was.\n"
     "\n"
     "- `sluice check FILE` reports what is wrong with a file.\n"
     "- `sluice serve --config FILE --print-config` prints the configuration in force, without its\n"
     "  secrets.\n"
     "\n"
-    "The file is read when the server starts. To change it, restart the server.\n"
+    "The file is read when the server starts, and again at SIGHUP\n"
+    "([operations.md](operations.md#reload)). A key with `no` under *reload* is read at the start\n"
+    "only.\n"
     "\n"
     "Durations are integers in milliseconds and end in `_ms`; sizes are integers in bytes and end\n"
     "in `_bytes`. NAME stands for a name that you choose: 1 to 64 of `A-Z a-z 0-9 _ -`. `[]` stands\n"
@@ -44,8 +46,8 @@ static const char agents_text[] =
     "- `description`: text for people.\n";
 
 static const char table_head[] = "\n"
-                                 "| key | type | default | allowed | meaning |\n"
-                                 "|---|---|---|---|---|\n";
+                                 "| key | type | default | allowed | reload | meaning |\n"
+                                 "|---|---|---|---|---|---|\n";
 
 static void add_code(struct buf *b, const char *text)
 {
@@ -100,6 +102,14 @@ static void add_range(struct buf *b, const struct schema_row *row)
                  row->max, unit);
 }
 
+/* A section has nothing to change itself: its members say. */
+static const char *reload_of(const struct schema_row *row)
+{
+    if (row->flags & SCHEMA_RELOADS)
+        return "yes";
+    return row->type == SCHEMA_OBJECT ? "" : "no";
+}
+
 static void add_row(struct buf *b, const struct schema_row *row)
 {
     buf_add_lit(b, "| ");
@@ -110,7 +120,7 @@ static void add_row(struct buf *b, const struct schema_row *row)
     add_default(b, row);
     buf_add_lit(b, " | ");
     add_range(b, row);
-    buf_addf(b, " | %s |\n", row->help);
+    buf_addf(b, " | %s | %s |\n", reload_of(row), row->help);
 }
 
 static bool is_below(const struct schema_row *row, const struct schema_row *top)

@@ -119,7 +119,6 @@ static void settle_limits(struct reader *r, struct json limits)
 /* Some limits are for two modules; the table fills those of the first. */
 static void share_limits(struct config *c)
 {
-    c->api.body_bytes = c->http.body_bytes;
     c->api.streams = c->http.streams;
     c->engine.reader_bytes = c->http.reader_bytes;
 }

@@ -384,3 +384,14 @@ void config_list_fixed(const struct config *running, const struct config *next, 
         is_first = false;
     }
 }
+
+/* The list of addresses has its length beside it; all else is in the row's own field. */
+void config_keep_fixed(const struct config *running, struct config *next)
+{
+    const struct schema_row *row;
+    for (size_t i = 0; (row = schema_at(i)) != NULL; i++) {
+        if (is_compared(row))
+            memcpy((char *)next + row->field.offset, field_of(row, running), row->field.size);
+    }
+    next->listen_count = running->listen_count;
+}

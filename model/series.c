@@ -117,3 +117,8 @@ enum err series_create(const struct str *routes, size_t route_count, const struc
     };
     return metrics_create(families, SERIES_COUNT, sets, sizeof sets / sizeof sets[0], ret_metrics);
 }
+
+enum err series_name_provider(struct metrics *m, size_t label, struct str name)
+{
+    return metrics_name(m, BY_PROVIDER, label, name);
+}

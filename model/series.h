@@ -38,10 +38,13 @@ enum series {
 enum outcome { OUTCOME_SUCCEEDED, OUTCOME_FAILED, OUTCOME_CANCELLED, OUTCOME_LOST, OUTCOME_COUNT };
 enum direction { DIRECTION_INPUT, DIRECTION_OUTPUT };
 
-/* `routes` and `providers` are the values of their labels; both may be longer than what is known
- * later, never shorter. */
+/* `routes` and `providers` are the values of their labels. A provider that is NULL is a place for
+ * one that comes with a reload: series_name_provider. */
 enum err series_create(const struct str *routes, size_t route_count, const struct str *providers,
                        size_t provider_count, struct metrics **ret_metrics) MUST_CHECK;
+
+/* OK; ERR_NOMEM. Any thread. */
+enum err series_name_provider(struct metrics *m, size_t label, struct str name) MUST_CHECK;
 
 /* The label of an HTTP status: its class. */
 static inline size_t series_class(int status)

@@ -23,17 +23,18 @@ static struct upstream *root_upstream(const struct accept *a, struct shard *shar
     return u;
 }
 
-static bool has_room(const struct engine *e)
+static bool has_room(const struct shard *s)
 {
-    return engine_live(e) < e->limits.live_runs && engine_memory(e) < e->limits.memory_bytes;
+    return engine_live(s->engine) < s->limits->live_runs &&
+           engine_memory(s->engine) < s->limits->memory_bytes;
 }
 
 /* Others wait in the store already, or so many in memory that it had better wait there: order is
  * kept either way. One whose creator stays on the line is let in, since its connection bounds it.
  */
-static bool must_queue(const struct accept *a, const struct engine *e)
+static bool must_queue(const struct accept *a, const struct shard *shard)
 {
-    if (!has_room(e))
+    if (!has_room(shard))
         return true;
     if (a->gate == NULL || a->waits || a->streams)
         return false;
@@ -54,9 +55,9 @@ static enum err admit(struct accept *a, struct shard *shard)
     a->lane = u != NULL ? upstream_name(u) : STR("");
     if (a->gate != NULL && gate_is_full(a->gate))
         return ERR_QUEUE_FULL;
-    a->is_queued = must_queue(a, e);
-    if (a->is_queued &&
-        atomic_load_explicit(&e->queued, memory_order_relaxed) >= (int64_t)e->limits.queue_runs)
+    a->is_queued = must_queue(a, shard);
+    if (a->is_queued && atomic_load_explicit(&e->queued, memory_order_relaxed) >=
+                            (int64_t)shard->limits->queue_runs)
         return ERR_OVERLOADED;
     return OK;
 }

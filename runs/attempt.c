@@ -21,7 +21,7 @@ enum {
 
 static struct shard *shard_of(const struct attempt *a)
 {
-    return a->task->run->shard;
+    return a->shard;
 }
 
 static const struct provider_kind *kind_of(const struct attempt *a)
@@ -43,7 +43,7 @@ static void destroy(struct loop_deferred *garbage)
     buf_fini(&a->body);
     buf_fini(&a->error_body);
     poll_fini(&a->poll);
-    upstream_unref(a->upstream);
+    shard_let_go(a->shard, a->upstream);
     mem_free(a);
 }
 
@@ -84,7 +84,9 @@ static struct attempt *new_attempt(struct task *t, struct upstream *u)
         return NULL;
     a->task = t;
     a->loop = t->run->shard->loop;
-    a->upstream = upstream_ref(u);
+    a->shard = t->run->shard;
+    a->upstream = u;
+    shard_hold(a->shard, u);
     list_init(&a->after_save);
     json_doc_init(&a->params_doc);
     answer_init(&a->answer, t->run->shard->limits->output_bytes);

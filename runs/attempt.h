@@ -24,6 +24,7 @@ struct task;
 
 struct attempt {
     struct task *task;
+    struct shard *shard; /* to which it belongs, also when its task is gone */
     struct upstream *upstream;
     struct loop *loop;
     struct loop_deferred garbage;

@@ -45,6 +45,12 @@ struct catalog *catalog_unref(struct catalog *c)
     return NULL;
 }
 
+void catalog_configure(const struct catalog *c)
+{
+    for (uint32_t i = 0; i < c->upstream_count; i++)
+        gate_configure(c->upstreams[i]->gate, &c->upstreams[i]->limiter);
+}
+
 struct upstream *catalog_upstream(const struct catalog *c, struct str name)
 {
     for (uint32_t i = 0; i < c->upstream_count; i++) {

@@ -21,6 +21,10 @@ enum err catalog_create(struct upstream **upstreams, uint32_t upstream_count, st
 struct catalog *catalog_ref(struct catalog *c);
 struct catalog *catalog_unref(struct catalog *c); /* NULL is fine; returns NULL */
 
+/* From now on it is in force: every gate gets the numbers of its provider, and who waits there
+ * feels them at once. Any thread. */
+void catalog_configure(const struct catalog *c);
+
 /* Borrowed; NULL if there is none. */
 struct upstream *catalog_upstream(const struct catalog *c, struct str name);
 struct agent *catalog_agent(const struct catalog *c, struct str name);

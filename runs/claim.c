@@ -33,6 +33,23 @@ static void on_room(void *ctx)
         loop_post(lane->claimer->engine->shards[0].loop, &lane->room);
 }
 
+/* The gate of its provider, as the catalog has it now. False: it is the same as before. */
+static bool find_gate(struct lane *lane)
+{
+    struct engine *e = lane->claimer->engine;
+    struct upstream *u = catalog_upstream(e->shards[0].catalog, str_of(lane->name));
+    struct gate *gate = u != NULL ? u->gate : NULL, *old = lane->gate;
+    if (gate == old)
+        return false;
+    lane->gate = gate != NULL ? gate_ref(gate) : NULL;
+    if (gate != NULL)
+        gate_on_room(gate, on_room, lane);
+    if (old != NULL)
+        gate_on_room(old, NULL, NULL);
+    gate_unref(old);
+    return true;
+}
+
 static struct lane *add_lane(struct claimer *c, struct str name)
 {
     struct engine *e = c->engine;
@@ -48,11 +65,7 @@ static struct lane *add_lane(struct claimer *c, struct str name)
     lane->room.on_arrive = on_room_arrived;
     loop_timer_init(&lane->timer, e->shards[0].loop, on_due);
     list_push_back(&c->lanes, &lane->link);
-    struct upstream *u = catalog_upstream(e->shards[0].catalog, name);
-    if (u != NULL) {
-        lane->gate = gate_ref(u->gate);
-        gate_on_room(lane->gate, on_room, lane);
-    }
+    IGNORE_RESULT(!find_gate(lane)); /* there may be none */
     return lane;
 }
 
@@ -109,11 +122,11 @@ static void claim_unref(struct claim *c)
 /* How many runs may be taken in now, of all lanes: none where memory is full. */
 static uint32_t room(const struct claimer *c)
 {
-    const struct engine *e = c->engine;
-    uint32_t live = engine_live(e) + coming(c);
-    if (live >= e->limits.live_runs || engine_memory(e) >= e->limits.memory_bytes)
+    const struct engine_limits *limits = c->engine->shards[0].limits;
+    uint32_t live = engine_live(c->engine) + coming(c);
+    if (live >= limits->live_runs || engine_memory(c->engine) >= limits->memory_bytes)
         return 0;
-    return e->limits.live_runs - live;
+    return limits->live_runs - live;
 }
 
 /* How many its provider can soon use. */
@@ -359,6 +372,15 @@ void claimer_start(struct claimer *c)
     c->lanes_op.op = (struct store_op){
         .kind = STORE_LANES, .loop = c->engine->shards[0].loop, .on_done = on_lanes};
     store_start(c->engine->store, &c->lanes_op.op);
+}
+
+void claimer_take_over(struct claimer *c)
+{
+    LIST_EACH (it, &c->lanes) {
+        struct lane *lane = CONTAINER_OF(it, struct lane, link);
+        lane->wants |= find_gate(lane); /* no one else may say any more that there is room */
+    }
+    serve(c);
 }
 
 void claimer_stop(struct claimer *c)

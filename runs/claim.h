@@ -43,6 +43,9 @@ void claimer_fini(struct claimer *c);
 void claimer_start(struct claimer *c);
 void claimer_stop(struct claimer *c);
 
+/* The first shard has another catalog and other limits. On the first loop. */
+void claimer_take_over(struct claimer *c);
+
 /* A run of that lane waits in the store, due at that wall time. Any thread. */
 void claim_note(struct engine *e, struct str lane, int64_t wake_at_ms);
 

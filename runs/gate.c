@@ -19,7 +19,8 @@ struct gate {
     struct breaker_change changes[GATE_CHANGES]; /* a ring of those that nobody has taken */
     uint32_t change_at, change_count;
 
-    /* the home loop's timer, and the message that asks it to look at it anew */
+    /* The home loop's timer, and the message that asks it to look at it anew. An armed timer and a
+     * message under way hold a reference each. */
     struct loop_timer timer;
     struct loop_msg rearm;
     bool rearm_posted;
@@ -80,7 +81,6 @@ struct gate *gate_unref(struct gate *g)
 {
     if (g == NULL || atomic_fetch_sub_explicit(&g->refs, 1, memory_order_acq_rel) != 1)
         return NULL;
-    loop_timer_stop(&g->timer);
     limiter_fini(&g->limiter);
     pthread_mutex_destroy(&g->lock);
     mem_free(g->name);
@@ -128,6 +128,8 @@ static void pump(struct gate *g, uint64_t now_ms, struct outcome *o)
     if (wake_ms != g->wake_ms) {
         g->wake_ms = wake_ms;
         o->rearm = !g->rearm_posted;
+        if (o->rearm)
+            gate_ref(g); /* the message's */
         g->rearm_posted = true;
     }
     bool room = atomic_load_explicit(&g->backlog, memory_order_relaxed) > 0 &&
@@ -176,6 +178,21 @@ static void carry_out(struct gate *g, struct outcome *o)
 
 /* --- the timer -------------------------------------------------------------------------------- */
 
+static void arm(struct gate *g, uint64_t at_ms)
+{
+    if (!loop_timer_is_armed(&g->timer))
+        gate_ref(g); /* the timer's */
+    loop_timer_start(&g->timer, at_ms);
+}
+
+static void disarm(struct gate *g)
+{
+    bool was_armed = loop_timer_is_armed(&g->timer);
+    loop_timer_stop(&g->timer);
+    if (was_armed)
+        gate_unref(g);
+}
+
 static void on_rearm(struct loop_msg *msg)
 {
     struct gate *g = CONTAINER_OF(msg, struct gate, rearm);
@@ -184,9 +201,10 @@ static void on_rearm(struct loop_msg *msg)
     uint64_t at_ms = g->wake_ms;
     pthread_mutex_unlock(&g->lock);
     if (at_ms == UINT64_MAX)
-        loop_timer_stop(&g->timer);
+        disarm(g);
     else
-        loop_timer_start(&g->timer, at_ms);
+        arm(g, at_ms);
+    gate_unref(g);
 }
 
 static void on_timer(struct loop_timer *timer)
@@ -198,6 +216,7 @@ static void on_timer(struct loop_timer *timer)
     pump(g, now_of(g), &o);
     pthread_mutex_unlock(&g->lock);
     carry_out(g, &o);
+    gate_unref(g); /* the timer's: it has fired */
 }
 
 /* --- waiters ---------------------------------------------------------------------------------- */
@@ -405,13 +424,16 @@ const char *gate_name(const struct gate *g)
 
 void gate_add_backlog(struct gate *g, int64_t runs)
 {
-    atomic_fetch_add_explicit(&g->backlog, runs, memory_order_relaxed);
+    int_fast64_t old = atomic_load_explicit(&g->backlog, memory_order_relaxed), next;
+    do {
+        next = old + runs > 0 ? old + runs : 0;
+    } while (!atomic_compare_exchange_weak_explicit(&g->backlog, &old, next, memory_order_relaxed,
+                                                    memory_order_relaxed));
 }
 
 uint64_t gate_backlog(const struct gate *g)
 {
-    int_fast64_t n = atomic_load_explicit(&g->backlog, memory_order_relaxed);
-    return n > 0 ? (uint64_t)n : 0;
+    return (uint64_t)atomic_load_explicit(&g->backlog, memory_order_relaxed);
 }
 
 uint64_t gate_waiting(struct gate *g)

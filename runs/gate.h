@@ -5,7 +5,8 @@
  * resilience/limiter.h decides; this gives it a lock, a clock and a way to wake waiters on their
  * own loops. The lock is held for a few instructions, never across a callback. The gate's home loop
  * holds the one timer at which the first in line can go. Reference counted: the catalogs that name
- * the provider share one gate, so a reload keeps what is known.
+ * the provider share one gate, so a reload keeps what is known. The last reference may go on any
+ * thread: while its timer is armed, which is only while somebody waits, the gate holds itself.
  *
  * Life of a waiter, embedded in an attempt and used on its own loop: gate_waiter_init; gate_ask; if
  * that said wait, on_verdict once; a granted one ends with gate_done, or with gate_cancel if it was
@@ -37,11 +38,12 @@ struct gate_waiter {
     bool cancelled;
 };
 
-/* `home` outlives the gate. */
+/* Any thread. `home` outlives the gate. */
 enum err gate_create(struct str name, const struct limiter_policy *policy, struct loop *home,
                      struct gate **ret_gate) MUST_CHECK;
 struct gate *gate_ref(struct gate *g);
 struct gate *gate_unref(struct gate *g); /* NULL is fine; returns NULL */
+/* New numbers; who waits feels them at once. Any thread. */
 void gate_configure(struct gate *g, const struct limiter_policy *policy);
 
 void gate_waiter_init(struct gate_waiter *w, struct loop *loop, uint64_t tenant,
@@ -65,7 +67,8 @@ enum retry_verdict gate_retry(struct gate *g, const struct retry_policy *policy,
                               const struct retry_failure *failure, uint64_t deadline_ms,
                               uint64_t now_ms, struct rng *rng, uint64_t *ret_at_ms);
 
-/* Runs of this provider that wait in the store for room in memory. Any thread. */
+/* Runs of this provider that wait in the store for room in memory. Any thread. Never below 0: what
+ * was counted before the provider was configured goes uncounted too. */
 void gate_add_backlog(struct gate *g, int64_t runs);
 uint64_t gate_backlog(const struct gate *g);
 /* Called, from any thread and with no lock held, when runs from the backlog could be taken in. */

@@ -1,6 +1,7 @@
 #include "runs/shard.h"
 
 #include "base/list.h"
+#include "base/mem.h"
 #include "runs/engine.h"
 #include "runs/mirror.h"
 #include "runs/withdraw.h"
@@ -19,6 +20,7 @@ enum err shard_init(struct shard *s, struct engine *engine, uint32_t index, stru
     list_init(&s->publishing);
     list_init(&s->withdrawals);
     listeners_init(&s->listeners, s);
+    list_init(&s->retired);
     if (map_init(&s->runs) != OK || map_init(&s->mirrors) != OK)
         return ERR_NOMEM;
     outbox_init(&s->outbox,
@@ -28,12 +30,21 @@ enum err shard_init(struct shard *s, struct engine *engine, uint32_t index, stru
     return OK;
 }
 
+static void drop_retired(struct takeover *t)
+{
+    list_remove(&t->link);
+    catalog_unref(t->catalog);
+    mem_free(t);
+}
+
 void shard_fini(struct shard *s)
 {
     loop_hook_remove(&s->publish_hook);
     listeners_fini(&s->listeners);
     outbox_fini(&s->outbox);
     withdraw_drop_all(s);
+    while (!list_is_empty(&s->retired))
+        drop_retired(CONTAINER_OF(s->retired.next, struct takeover, link));
     catalog_unref(s->catalog);
     map_fini(&s->runs);
     map_fini(&s->mirrors);
@@ -51,6 +62,70 @@ struct run *shard_find(const struct shard *s, const struct id *id)
     struct map_node *node = map_find(&s->runs, id_hash(id), id, is_same);
     return node != NULL ? CONTAINER_OF(node, struct run, by_id) : NULL;
 }
+
+/* --- providers that come and go --------------------------------------------------------------- */
+
+void shard_hold(struct shard *s, struct upstream *u)
+{
+    upstream_hold(u, s->index);
+}
+
+void shard_let_go(struct shard *s, struct upstream *u)
+{
+    upstream_let_go(u, s->index);
+    s->may_retire = !list_is_empty(&s->retired);
+}
+
+void shard_take_over(struct shard *s, struct takeover *t)
+{
+    struct catalog *old = s->catalog;
+    s->catalog = t->catalog;
+    s->limits = t->limits;
+    t->catalog = old;
+    list_push_back(&s->retired, &t->link);
+    s->may_retire = true;
+    if (s->index == 0)
+        claimer_take_over(&s->engine->claimer);
+}
+
+/* True: nobody here uses any of its providers. */
+static bool drop_pools(struct shard *s, const struct catalog *c)
+{
+    bool is_unused = true;
+    for (uint32_t i = 0; i < c->upstream_count; i++) {
+        if (upstream_is_held(c->upstreams[i], s->index))
+            is_unused = false;
+        else
+            upstream_drop_pool(c->upstreams[i], s->index);
+    }
+    return is_unused;
+}
+
+/* At the end of a turn: no pool is in the middle of anything. */
+static void retire(struct shard *s)
+{
+    s->may_retire = false;
+    LIST_EACH_SAFE (it, &s->retired) {
+        struct takeover *t = CONTAINER_OF(it, struct takeover, link);
+        if (drop_pools(s, t->catalog))
+            drop_retired(t);
+    }
+}
+
+static void drop_all_pools(struct shard *s, const struct catalog *c)
+{
+    for (uint32_t i = 0; i < c->upstream_count; i++)
+        upstream_drop_pool(c->upstreams[i], s->index);
+}
+
+void shard_drop_pools(struct shard *s)
+{
+    LIST_EACH (it, &s->retired)
+        drop_all_pools(s, CONTAINER_OF(it, struct takeover, link)->catalog);
+    drop_all_pools(s, s->catalog);
+}
+
+/* --- the end of a turn ------------------------------------------------------------------------ */
 
 void shard_publish_later(struct run *run)
 {
@@ -72,6 +147,8 @@ static void on_publish(struct loop_hook *hook)
         else
             mirror_publish(run);
     }
+    if (s->may_retire)
+        retire(s);
     if (s->is_parking && s->runs.count == 0 && outbox_is_empty(&s->outbox))
         atomic_store(&s->is_parked, true);
 }

@@ -30,14 +30,24 @@ struct engine_limits {
     struct spec_limits spec; /* (r) */
 };
 
+/* What a reload hands to a shard: one block of memory, taken over. */
+struct takeover {
+    struct catalog *catalog;            /* a reference */
+    const struct engine_limits *limits; /* in place until the next takeover */
+    struct list link;                   /* then the catalog that was replaced waits in it */
+};
+
 struct shard {
     struct engine *engine;
     uint32_t index;
     struct loop *loop;
     struct store *store;
-    const struct engine_limits *limits;
+    const struct engine_limits *limits; /* in force; another one after a takeover */
     struct str base_path;
-    struct catalog *catalog;
+    struct catalog *catalog; /* likewise */
+    struct list retired;     /* takeovers, with the catalogs that they have replaced, until nobody
+                                here uses a provider of theirs */
+    bool may_retire;         /* somebody has let go of one */
 
     struct id_source ids;
     struct rng rng;
@@ -77,6 +87,18 @@ static inline void shard_observe(struct shard *s, enum series series, size_t a, 
 
 /* The live run with that id, NULL if it is not here. */
 struct run *shard_find(const struct shard *s, const struct id *id);
+
+/* From now on this catalog and these limits: whole, between two events of the loop. What has begun
+ * goes on with what it holds; connections to providers as they were are closed once nobody here
+ * uses them. */
+void shard_take_over(struct shard *s, struct takeover *t);
+
+/* For who makes calls to a provider here, from its first to its last. */
+void shard_hold(struct shard *s, struct upstream *u);
+void shard_let_go(struct shard *s, struct upstream *u);
+
+/* Closes all connections to providers: when the loop is about to stop. */
+void shard_drop_pools(struct shard *s);
 
 /* Has something of this run's feed become ready for its readers? Looked at when the turn ends. */
 void shard_publish_later(struct run *run);

@@ -14,7 +14,7 @@ enum err upstream_create(const struct upstream_options *options, struct gate *ga
     if (u == NULL)
         return error_set(ret_error, ERR_NOMEM, "out of memory");
     atomic_init(&u->refs, 1);
-    pthread_mutex_init(&u->keys_lock, NULL); /* fails for no default attributes */
+    pthread_mutex_init(&u->lock, NULL); /* fails for no default attributes */
     key_ring_init(&u->keys, options->provider.api_key_count);
     enum err e = provider_create(&options->provider, &u->provider, ret_error);
     if (e == OK && gate == NULL)
@@ -25,6 +25,7 @@ enum err upstream_create(const struct upstream_options *options, struct gate *ga
     }
     if (gate != NULL)
         u->gate = gate_ref(gate);
+    u->limiter = options->limiter;
     u->retry = options->retry;
     u->timeouts = options->timeouts;
     u->fallback_wait_ms = options->fallback_wait_ms;
@@ -50,9 +51,21 @@ struct upstream *upstream_unref(struct upstream *u)
                NULL); /* a pool ends on its own loop, before the last reference goes */
     gate_unref(u->gate);
     provider_destroy(u->provider);
-    pthread_mutex_destroy(&u->keys_lock);
+    pthread_mutex_destroy(&u->lock);
     mem_free(u);
     return NULL;
+}
+
+void upstream_hold(struct upstream *u, uint32_t loop_index)
+{
+    upstream_ref(u);
+    u->users[loop_index]++;
+}
+
+void upstream_let_go(struct upstream *u, uint32_t loop_index)
+{
+    u->users[loop_index]--;
+    upstream_unref(u);
 }
 
 enum err upstream_pool(struct upstream *u, struct loop *loop, uint32_t loop_index,
@@ -71,16 +84,18 @@ enum err upstream_pool(struct upstream *u, struct loop *loop, uint32_t loop_inde
 
 void upstream_drop_pool(struct upstream *u, uint32_t loop_index)
 {
+    pthread_mutex_lock(&u->lock);
     struct transfer_pool *pool = u->pools[loop_index];
     u->pools[loop_index] = NULL;
+    pthread_mutex_unlock(&u->lock);
     transfer_pool_destroy(pool);
 }
 
 uint32_t upstream_take_key(struct upstream *u, uint64_t now_ms)
 {
-    pthread_mutex_lock(&u->keys_lock);
+    pthread_mutex_lock(&u->lock);
     uint32_t key = key_ring_take(&u->keys, now_ms);
-    pthread_mutex_unlock(&u->keys_lock);
+    pthread_mutex_unlock(&u->lock);
     return key;
 }
 
@@ -90,34 +105,36 @@ bool upstream_rest_key(struct upstream *u, const struct key_report *report, uint
                       (report->code == ERR_PROVIDER_RATE_LIMITED && report->is_final);
     if (!is_refused && report->code != ERR_PROVIDER_RATE_LIMITED)
         return false;
-    pthread_mutex_lock(&u->keys_lock);
+    pthread_mutex_lock(&u->lock);
     if (is_refused)
         key_ring_refused(&u->keys, report->key, now_ms);
     else
         key_ring_limited(&u->keys, report->key, report->hint_ms, now_ms);
     bool is_awake = key_ring_is_awake(&u->keys, now_ms);
-    pthread_mutex_unlock(&u->keys_lock);
+    pthread_mutex_unlock(&u->lock);
     return is_awake;
 }
 
-/* The counters are read while the pools are in use, and pools go only when every loop has stopped.
- */
-unsigned upstream_active(const struct upstream *u)
+/* Of all pools: none goes while its counters are read. */
+static unsigned sum_of_pools(struct upstream *u,
+                             uint32_t (*counter)(const struct transfer_pool *pool))
 {
     unsigned n = 0;
+    pthread_mutex_lock(&u->lock);
     for (uint32_t i = 0; i < MAX_LOOPS; i++) {
         struct transfer_pool *pool = u->pools[i];
-        n += pool != NULL ? transfer_pool_active(pool) : 0;
+        n += pool != NULL ? counter(pool) : 0;
     }
+    pthread_mutex_unlock(&u->lock);
     return n;
 }
 
-unsigned upstream_idle(const struct upstream *u)
+unsigned upstream_active(struct upstream *u)
 {
-    unsigned n = 0;
-    for (uint32_t i = 0; i < MAX_LOOPS; i++) {
-        struct transfer_pool *pool = u->pools[i];
-        n += pool != NULL ? transfer_pool_idle(pool) : 0;
-    }
-    return n;
+    return sum_of_pools(u, transfer_pool_active);
+}
+
+unsigned upstream_idle(struct upstream *u)
+{
+    return sum_of_pools(u, transfer_pool_idle);
 }

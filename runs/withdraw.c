@@ -10,7 +10,7 @@ enum { BODY_MAX = 65536, TOTAL_MS = 10000 };
 struct withdrawal {
     struct list link; /* shard->withdrawals */
     struct upstream *upstream;
-    struct loop *loop;
+    struct shard *shard;
     struct loop_deferred garbage;
     struct transfer *transfer;
     struct buf body;
@@ -20,7 +20,7 @@ static void destroy(struct withdrawal *w)
 {
     list_remove(&w->link);
     buf_fini(&w->body);
-    upstream_unref(w->upstream);
+    shard_let_go(w->shard, w->upstream);
     mem_free(w);
 }
 
@@ -62,7 +62,7 @@ static void on_done(void *ctx, const struct transfer_result *result)
     if (result->code != OK || result->status >= 300)
         log_warn(log_msg("a provider was not told to stop its work"),
                  log_str("provider", upstream_name(w->upstream)), log_i("status", result->status));
-    loop_free_later(w->loop, &w->garbage, on_garbage);
+    loop_free_later(w->shard->loop, &w->garbage, on_garbage);
 }
 
 void withdraw_start(struct shard *shard, struct upstream *u, struct str handle, uint32_t key)
@@ -71,8 +71,9 @@ void withdraw_start(struct shard *shard, struct upstream *u, struct str handle, 
     struct withdrawal *w = mem_zalloc(sizeof *w);
     if (w == NULL)
         return; /* no memory: the work runs to its end, unasked */
-    w->upstream = upstream_ref(u);
-    w->loop = shard->loop;
+    w->upstream = u;
+    w->shard = shard;
+    shard_hold(shard, u);
     buf_init(&w->body, BODY_MAX);
     list_init(&w->link);
     list_push_back(&shard->withdrawals, &w->link);

@@ -87,7 +87,7 @@ static void on_daemon_log(void *ctx, const char *format, va_list args)
 
 static uint64_t length_of(const struct conn *c, enum conn_phase phase)
 {
-    const struct http_limits *l = &c->edge->limits;
+    const struct http_limits *l = &c->edge->settings->http;
     switch (phase) {
     case CONN_HEAD: return l->header_ms;
     case CONN_BODY: return l->body_ms;
@@ -111,7 +111,7 @@ static uint64_t next_look_ms(const struct conn *c, uint64_t now_ms)
     if (owes_the_rest(c))
         look_ms = now_ms + LOOK_MS;
     else if (c->phase == CONN_IDLE)
-        look_ms = now_ms + c->edge->limits.header_ms;
+        look_ms = now_ms + c->edge->settings->http.header_ms;
     return look_ms < c->deadline_ms ? look_ms : c->deadline_ms;
 }
 
@@ -296,14 +296,14 @@ static struct MHD_Daemon *start_daemon(struct edge *e)
     return MHD_start_daemon(
         flags, 0, NULL, NULL, exchange_on_request, e, MHD_OPTION_EXTERNAL_LOGGER, on_daemon_log,
         NULL, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        e->limits.header_bytes + (size_t)POOL_BEYOND_HEADER, MHD_OPTION_CONNECTION_LIMIT, 1000000u,
-        MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_STRICT_FOR_CLIENT, 0,
+        e->settings->http.header_bytes + (size_t)POOL_BEYOND_HEADER, MHD_OPTION_CONNECTION_LIMIT,
+        1000000u, MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_STRICT_FOR_CLIENT, 0,
         MHD_OPTION_URI_LOG_CALLBACK, exchange_on_uri, e, MHD_OPTION_NOTIFY_COMPLETED,
         exchange_on_completed, e, MHD_OPTION_NOTIFY_CONNECTION, on_connection, e, MHD_OPTION_END);
 }
 
 enum err edge_create(struct loop *loop, struct shard *shard, struct api *api,
-                     const struct http_limits *limits, struct edge **ret_edge)
+                     const struct settings *settings, struct edge **ret_edge)
 {
     struct edge *e = mem_zalloc(sizeof *e);
     if (e == NULL)
@@ -311,7 +311,7 @@ enum err edge_create(struct loop *loop, struct shard *shard, struct api *api,
     e->loop = loop;
     e->shard = shard;
     e->api = api;
-    e->limits = *limits;
+    e->settings = settings;
     list_init(&e->conns);
     list_init(&e->waiting);
     e->again.on_arrive = on_again;
@@ -352,6 +352,11 @@ void edge_close(struct edge *e)
     loop_watch_close(e->watch);
     MHD_stop_daemon(e->daemon);
     e->daemon = NULL;
+}
+
+void edge_take_over(struct edge *e, const struct settings *settings)
+{
+    e->settings = settings;
 }
 
 void edge_destroy(struct edge *e)

@@ -17,12 +17,16 @@
 
 #include "api/api.h"
 #include "base/loop.h"
-#include "config/config.h"
+#include "config/settings.h"
 
 struct edge;
 
+/* `settings` stay in place until edge_take_over brings others. */
 enum err edge_create(struct loop *loop, struct shard *shard, struct api *api,
-                     const struct http_limits *limits, struct edge **ret_edge) MUST_CHECK;
+                     const struct settings *settings, struct edge **ret_edge) MUST_CHECK;
+
+/* From now on these settings; deadlines that run already stay as they are. On the loop's thread. */
+void edge_take_over(struct edge *e, const struct settings *settings);
 
 /* Ends all connections: on the loop's thread, before the loop stops. Freed with the loop. */
 void edge_close(struct edge *e);

@@ -38,6 +38,7 @@ struct exchange {
     struct buf body;
     uint64_t body_expected; /* Content-Length; UINT64_MAX if chunked */
     uint64_t body_seen;
+    uint64_t body_max;  /* as it was when the request began */
     uint64_t head_size; /* bytes of the request line and the headers */
     bool is_active;     /* from its URI to its completion */
     bool is_seen;       /* its head was looked at */
@@ -72,7 +73,7 @@ struct edge {
     struct loop *loop;
     struct shard *shard;
     struct api *api;
-    struct http_limits limits;
+    const struct settings *settings; /* in force */
     struct MHD_Daemon *daemon;
     struct loop_watch *watch; /* of the daemon's epoll descriptor */
     struct loop_msg again, drain, hurry;

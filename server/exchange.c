@@ -24,7 +24,7 @@ void exchange_init(struct exchange *x, struct conn *conn)
 {
     x->conn = conn;
     list_init(&x->waiting);
-    buf_init(&x->body, conn->edge->limits.body_bytes + 1);
+    buf_init(&x->body, 0); /* until a request begins */
     stream_init(x);
 }
 
@@ -80,6 +80,8 @@ void *exchange_on_uri(void *edge, const char *uri, struct MHD_Connection *mhd)
     x->uri = mem_strdup(str_of(uri));
     x->uri_end = uri + strlen(uri);
     x->head_size = 0;
+    x->body_max = c->edge->settings->http.body_bytes;
+    x->body.max = x->body_max + 1;
     x->is_active = true;
     x->is_seen = x->is_too_large = x->is_handled = x->is_answered = x->is_gone = x->is_queued =
         false;
@@ -260,8 +262,7 @@ void exchange_hurry(struct exchange *x)
  * much larger one is not. */
 static bool is_hopeless(const struct exchange *x)
 {
-    uint64_t limit = x->conn->edge->limits.body_bytes;
-    return x->body_expected != UINT64_MAX && x->body_expected > 2 * limit;
+    return x->body_expected != UINT64_MAX && x->body_expected > 2 * x->body_max;
 }
 
 static enum MHD_Result look_at_head(struct exchange *x, const char *method, const char *version)
@@ -279,8 +280,7 @@ static enum MHD_Result look_at_head(struct exchange *x, const char *method, cons
         problem_set(&problem, ERR_BODY_TOO_LARGE, "the body is larger than limits.body_bytes");
         return refuse(x, &problem, true);
     }
-    x->is_too_large =
-        x->body_expected != UINT64_MAX && x->body_expected > x->conn->edge->limits.body_bytes;
+    x->is_too_large = x->body_expected != UINT64_MAX && x->body_expected > x->body_max;
     x->stream.is_chunked = strcmp(version, "HTTP/1.1") == 0;
     if (x->body_expected > 0)
         conn_enter(x->conn, CONN_BODY);
@@ -289,13 +289,12 @@ static enum MHD_Result look_at_head(struct exchange *x, const char *method, cons
 
 static enum MHD_Result take_body(struct exchange *x, const char *bytes, size_t *len)
 {
-    uint64_t limit = x->conn->edge->limits.body_bytes;
     x->body_seen += *len;
-    if (x->body_seen > 2 * limit)
+    if (x->body_seen > 2 * x->body_max)
         return MHD_NO; /* it was told a length and sends more, or never ends */
     if (!x->is_too_large)
         buf_add(&x->body, bytes, *len);
-    if (x->body.len > limit)
+    if (x->body.len > x->body_max)
         x->is_too_large = true;
     *len = 0;
     return MHD_YES;

@@ -130,7 +130,7 @@ enum err framing_check(struct exchange *x, const char *method, const char *versi
                        struct problem *problem)
 {
     struct head h = {.x = x};
-    const struct http_limits *limits = &x->conn->edge->limits;
+    const struct http_limits *limits = &x->conn->edge->settings->http;
     const char *fault = judge_line(x, version);
     if (fault == NULL)
         fault = judge_headers(x, method, version, &h);

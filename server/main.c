@@ -137,7 +137,7 @@ static int main_serve(int argc, char **argv)
         return EXIT_USAGE;
     }
     log_configure(config->log_format, config->log_level);
-    return serve(config);
+    return serve(config, &(struct serve_options){a.config, &a.overrides});
 }
 
 static int main_check(int argc, char **argv)

@@ -1,6 +1,5 @@
 #include "server/serve.h"
 
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,54 +11,16 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/transfer.h"
-#include "server/acceptor.h"
-#include "server/edge.h"
-#include "server/listener.h"
+#include "server/server.h"
 #include "version.h"
 
 enum {
-    MAX_LISTENERS = 16,
     KEPT_FDS = 256,    /* for the database, logs, look-ups: not for connections */
     START_POLL_MS = 1, /* between looks at whether the engine has started */
     POLL_MS = 10,      /* between looks at how far the draining is */
     PARK_MS = 10000,   /* for everything to be stored when the gateway stops */
     GOODBYE_MS = 500,  /* for last answers to leave */
-};
-
-/* One worker: a loop, its thread, and what lives on it. */
-struct worker {
-    struct loop *loop;
-    struct edge *edge;
-    pthread_t thread;
-    bool is_running;
-    struct loop_msg close, stop;
-    struct server *server;
-    uint32_t index;
-    atomic_bool is_closed;
-};
-
-enum stage { STARTING, SERVING, DRAINING, PARKING, LEAVING, CLOSING, STOPPED };
-
-struct server {
-    struct config *config;
-    struct loop *loop; /* the main thread's */
-    struct store *store;
-    struct engine *engine;
-    struct metrics *metrics;
-    struct api api;
-    struct worker workers[MAX_LOOPS];
-    uint32_t worker_count;
-    struct listener listeners[MAX_LISTENERS];
-    uint32_t listener_count;
-    struct acceptor acceptor;
-    struct edge *edges[MAX_LOOPS]; /* the acceptor holds on to them */
-    bool is_accepting;
-    int signal_fd;
-    struct loop_watch *signals;
-    enum stage stage;
-    uint64_t stage_until_ms;
-    struct loop_timer tick;
-    int exit_code;
+    MAX_ROUTES = 64,   /* and one for all other requests */
 };
 
 /* --- limits of the process -------------------------------------------------------------------- */
@@ -91,12 +52,12 @@ static void enter(struct server *s, enum stage stage, uint64_t length_ms)
 static void begin_drain(struct server *s)
 {
     log_info(log_msg("draining"), log_u("live_runs", engine_live(s->engine)),
-             log_u("drain_ms", s->config->drain_ms));
+             log_u("drain_ms", s->running->drain_ms));
     atomic_store(&s->api.is_draining, true);
     for (uint32_t i = 0; i < s->worker_count; i++)
         edge_drain(s->workers[i].edge);
     engine_drain(s->engine);
-    enter(s, DRAINING, s->config->drain_ms);
+    enter(s, DRAINING, s->running->drain_ms);
     loop_timer_start(&s->tick, loop_now_ms(s->loop) + POLL_MS);
 }
 
@@ -127,10 +88,8 @@ static bool has_left(const struct server *s)
 static void on_close(struct loop_msg *msg)
 {
     struct worker *w = CONTAINER_OF(msg, struct worker, close);
-    const struct catalog *c = w->server->engine->shards[w->index].catalog;
     edge_close(w->edge);
-    for (uint32_t i = 0; i < c->upstream_count; i++)
-        upstream_drop_pool(c->upstreams[i], w->index);
+    shard_drop_pools(&w->server->engine->shards[w->index]);
     atomic_store(&w->is_closed, true);
 }
 
@@ -194,6 +153,8 @@ static void wait_for_start(struct server *s)
     }
     s->stage = SERVING;
     loop_timer_stop(&s->tick);
+    if (s->must_reload)
+        server_reload(s);
     if (accept_connections(s) == OK)
         return;
     log_error(log_msg("cannot accept connections"));
@@ -234,6 +195,21 @@ static void on_tick(struct loop_timer *timer)
     }
 }
 
+static void stop(struct server *s)
+{
+    if (s->stage == STARTING || s->stage == SERVING)
+        begin_drain(s);
+    else if (s->stage == DRAINING)
+        s->stage_until_ms = 0; /* asked twice: no more patience */
+}
+
+static void reload(struct server *s)
+{
+    s->must_reload = s->stage == STARTING;
+    if (s->stage == SERVING)
+        server_reload(s);
+}
+
 static void on_signal(void *owner, int fd, unsigned events)
 {
     struct server *s = owner;
@@ -241,10 +217,10 @@ static void on_signal(void *owner, int fd, unsigned events)
     (void)events;
     if (read(fd, &info, sizeof info) != sizeof info)
         return;
-    if (s->stage == STARTING || s->stage == SERVING)
-        begin_drain(s);
-    else if (s->stage == DRAINING)
-        s->stage_until_ms = 0; /* asked twice: no more patience */
+    if (info.ssi_signo == SIGHUP)
+        reload(s);
+    else
+        stop(s);
 }
 
 /* --- building --------------------------------------------------------------------------------- */
@@ -255,6 +231,7 @@ static enum err block_signals(struct server *s)
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &set, NULL); /* inherited by all threads */
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file-size limit is a write that fails */
@@ -267,47 +244,51 @@ static enum err block_signals(struct server *s)
     return e;
 }
 
-static enum err make_metrics(struct server *s, struct catalog *catalog)
+struct settings_home server_home(struct server *s)
 {
-    struct str route_names[64], providers[256];
-    char texts[64][96];
-    size_t n = 0;
-    for (; n < route_count && n + 1 < 64; n++) {
-        snprintf(texts[n], sizeof texts[n], "%s %s", routes[n].method, routes[n].path);
-        route_names[n] = str_of(texts[n]);
-    }
-    route_names[n++] = STR("other");
-    size_t provider_count = 0;
-    for (uint32_t i = 0; i < catalog->upstream_count && provider_count < 255; i++) {
-        catalog->upstreams[i]->label = (uint32_t)provider_count;
-        providers[provider_count++] = upstream_name(catalog->upstreams[i]);
-    }
-    return series_create(route_names, n, providers, provider_count, &s->metrics);
+    return (struct settings_home){
+        .loop = s->workers[0].loop, .loop_count = s->worker_count, .tenants = &s->tenants};
 }
 
-static enum err make_engine(struct server *s, struct buf *report)
+static enum err make_settings(struct server *s, struct buf *report)
 {
-    struct loop *loops[MAX_LOOPS] = {NULL};
-    struct catalog *catalog;
-    for (uint32_t i = 0; i < s->worker_count; i++)
-        loops[i] = s->workers[i].loop;
-    enum err e = config_make_catalog(s->config, NULL, loops[0], s->worker_count, &catalog, report);
+    struct settings_home home = server_home(s);
+    enum err e = settings_create(s->config, NULL, &home, &s->settings, report);
     if (e != OK)
         return e;
-    e = make_metrics(s, catalog);
+    settings_enforce(s->settings);
+    for (uint32_t i = 0; i < s->worker_count; i++)
+        s->workers[i].settings = settings_ref(s->settings);
+    return OK;
+}
+
+static enum err make_metrics(struct server *s)
+{
+    struct str names[MAX_ROUTES];
+    char texts[MAX_ROUTES][96];
+    size_t n = 0;
+    for (; n < route_count && n + 1 < MAX_ROUTES; n++) {
+        snprintf(texts[n], sizeof texts[n], "%s %s", routes[n].method, routes[n].path);
+        names[n] = str_of(texts[n]);
+    }
+    names[n++] = STR("other");
+    return labels_init(&s->labels, names, n, s->settings->catalog);
+}
+
+static enum err make_engine(struct server *s)
+{
+    struct loop *loops[MAX_LOOPS] = {NULL};
+    for (uint32_t i = 0; i < s->worker_count; i++)
+        loops[i] = s->workers[i].loop;
     struct engine_options o = {.loops = loops,
                                .loop_count = s->worker_count,
                                .store = s->store,
-                               .catalog = catalog,
-                               .limits = s->config->engine,
+                               .catalog = catalog_ref(s->settings->catalog),
+                               .limits = s->settings->engine,
                                .base_path = s->config->base_path};
-    if (e != OK) {
-        catalog_unref(catalog);
-        return e;
-    }
-    e = engine_create(&o, &s->engine);
+    enum err e = engine_create(&o, &s->engine);
     for (uint32_t i = 0; e == OK && i < s->worker_count; i++)
-        e = metrics_shard_open(s->metrics, &s->engine->shards[i].metrics);
+        e = metrics_shard_open(s->labels.metrics, &s->engine->shards[i].metrics);
     return e;
 }
 
@@ -331,15 +312,14 @@ static enum err make_workers(struct server *s)
 static enum err make_edges(struct server *s)
 {
     s->api.engine = s->engine;
-    s->api.limits = s->config->api;
     s->api.base_path = s->config->base_path;
-    s->api.metrics = s->metrics;
-    enum err e = config_make_auth(s->config, &s->api.auth);
-    if (e == OK)
-        e = api_init(&s->api);
+    s->api.metrics = s->labels.metrics;
+    s->api.provider_labels = s->labels.count;
+    enum err e = api_init(&s->api);
     for (uint32_t i = 0; e == OK && i < s->worker_count; i++) {
         struct worker *w = &s->workers[i];
-        e = edge_create(w->loop, &s->engine->shards[i], &s->api, &s->config->http, &w->edge);
+        s->api.rules[i] = &w->settings->api;
+        e = edge_create(w->loop, &s->engine->shards[i], &s->api, w->settings, &w->edge);
     }
     return e;
 }
@@ -393,7 +373,11 @@ static int build(struct server *s)
     buf_init(&report, 65536);
     enum err e = make_workers(s);
     if (e == OK)
-        e = make_engine(s, &report);
+        e = make_settings(s, &report);
+    if (e == OK)
+        e = make_metrics(s);
+    if (e == OK)
+        e = make_engine(s);
     if (e == OK)
         e = make_edges(s);
     if (report.len > 0)
@@ -418,8 +402,10 @@ static void take_apart(struct server *s)
     engine_destroy(s->engine);
     if (s->api.engine != NULL)
         api_fini(&s->api);
-    metrics_destroy(s->metrics);
+    labels_fini(&s->labels);
+    settings_unref(s->settings);
     for (uint32_t i = 0; i < s->worker_count; i++) {
+        settings_unref(s->workers[i].settings);
         edge_destroy(s->workers[i].edge);
         loop_destroy(s->workers[i].loop);
     }
@@ -431,15 +417,17 @@ static void take_apart(struct server *s)
     if (s->signal_fd >= 0)
         close(s->signal_fd);
     loop_destroy(s->loop);
+    tenants_fini(&s->tenants);
     transfer_global_fini();
 }
 
-int serve(struct config *config)
+int serve(struct config *config, const struct serve_options *options)
 {
     struct server *s = mem_zalloc(sizeof *s);
     if (s == NULL)
         return 1;
-    s->config = config;
+    s->options = options;
+    s->config = s->running = config;
     s->signal_fd = -1;
     log_info(log_msg("starting"), log_s("version", SLUICE_VERSION), log_s("commit", SLUICE_COMMIT),
              log_s("config", config->source), log_s("db", config->store.path));
@@ -452,6 +440,8 @@ int serve(struct config *config)
     }
     take_apart(s);
     int exit_code = s->exit_code;
+    if (s->running != config)
+        config_destroy(s->running);
     mem_free(s);
     config_destroy(config);
     return exit_code;

@@ -8,9 +8,15 @@
  *
  * The main thread has a loop of its own: it accepts connections and hears the signals. SIGTERM and
  * SIGINT drain: no new runs, those under way get drain_ms, then everything is parked for the next
- * start; a second one does not wait. */
+ * start; a second one does not wait. SIGHUP reads the configuration again (server/reload.c). */
 #include "config/config.h"
 
+/* How the configuration is read again; in place while the gateway runs. */
+struct serve_options {
+    const char *path; /* NULL: there is no file */
+    const struct config_overrides *overrides;
+};
+
 /* The exit code. The configuration is taken over. */
-int serve(struct config *config);
+int serve(struct config *config, const struct serve_options *options);
 #endif

@@ -35,7 +35,7 @@ void stream_init(struct exchange *x)
 {
     struct stream *s = &x->stream;
     s->source = NULL;
-    buf_init(&s->out, x->conn->edge->limits.reader_bytes + OUT_BYTES);
+    buf_init(&s->out, OUT_BYTES);
     loop_timer_init(&s->heartbeat, loop_of(x), on_heartbeat);
     loop_timer_init(&s->stall, loop_of(x), on_stall);
 }
@@ -135,7 +135,8 @@ static void wait_for_client(struct exchange *x)
 {
     struct stream *s = &x->stream;
     if (!loop_timer_is_armed(&s->stall))
-        loop_timer_start(&s->stall, loop_now_ms(loop_of(x)) + x->conn->edge->limits.write_stall_ms);
+        loop_timer_start(&s->stall,
+                         loop_now_ms(loop_of(x)) + x->conn->edge->settings->http.write_stall_ms);
     if (conn_watch(x->conn, LOOP_GONE | LOOP_WRITE) != OK)
         leave(x, true, false);
 }
@@ -146,7 +147,8 @@ static void wait_for_source(struct exchange *x)
     struct stream *s = &x->stream;
     if (s->out.cap > KEEP_BYTES)
         buf_fini(&s->out);
-    loop_timer_start(&s->heartbeat, loop_now_ms(loop_of(x)) + x->conn->edge->limits.heartbeat_ms);
+    loop_timer_start(&s->heartbeat,
+                     loop_now_ms(loop_of(x)) + x->conn->edge->settings->http.heartbeat_ms);
     if (conn_watch(x->conn, LOOP_GONE) != OK)
         leave(x, true, false);
 }
@@ -269,6 +271,7 @@ struct MHD_Response *stream_open(struct exchange *x, const struct api_stream *so
     struct MHD_Response *response =
         MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 128, on_content, x, NULL);
     s->source = source;
+    s->out.max = x->conn->edge->settings->http.reader_bytes + OUT_BYTES;
     s->phase = STREAM_HEAD;
     s->is_cut = false;
     s->lent.on_arrive = on_socket_lent;

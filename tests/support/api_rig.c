@@ -48,13 +48,12 @@ static const struct api_transport transport = {
 
 void api_rig_start(struct api_rig *a, struct rig *rig)
 {
-    *a = (struct api_rig){.rig = rig,
-                          .api = {.engine = rig->engine,
-                                  .limits = {.body_bytes = 1048576,
-                                             .default_wait_ms = 30000,
-                                             .max_wait_ms = 300000,
-                                             .streams = 100},
-                                  .base_path = STR("")}};
+    *a = (struct api_rig){
+        .rig = rig,
+        .api = {.engine = rig->engine, .base_path = STR("")},
+        .rules.limits = {.default_wait_ms = 30000, .max_wait_ms = 300000, .streams = 100}};
+    for (uint32_t i = 0; i < MAX_LOOPS; i++)
+        a->api.rules[i] = &a->rules;
     ck_assert_int_eq(api_init(&a->api), OK);
 }
 

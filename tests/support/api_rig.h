@@ -10,6 +10,7 @@
 struct api_rig {
     struct rig *rig;
     struct api api;
+    struct api_rules rules; /* of all loops */
 };
 
 void api_rig_start(struct api_rig *a, struct rig *rig);

@@ -57,6 +57,8 @@ struct rig_options rig_options_default(void)
 
 static struct upstream *make_upstream(struct rig *r, const struct rig_provider *p)
 {
+    const struct catalog *old = r->engine != NULL ? r->engine->shards[0].catalog : NULL;
+    struct upstream *before = old != NULL ? catalog_upstream(old, str_of(p->name)) : NULL;
     struct provider_options kind = {.name = str_of(p->name),
                                     .kind = p->base_url != NULL ? STR("openai") : STR("sim"),
                                     .base_url = str_of(p->base_url)};
@@ -68,7 +70,9 @@ static struct upstream *make_upstream(struct rig *r, const struct rig_provider *
                                  .fallback_wait_ms = 10000};
     struct upstream *u;
     struct error error;
-    ck_assert_int_eq(upstream_create(&o, NULL, r->loops[0], r->options.loops, &u, &error), OK);
+    ck_assert_int_eq(upstream_create(&o, before != NULL ? before->gate : NULL, r->loops[0],
+                                     r->options.loops, &u, &error),
+                     OK);
     return u;
 }
 
@@ -128,14 +132,27 @@ static void start_engine(struct rig *r)
     rig_settle(r);
 }
 
+void rig_take_over(struct rig *r, const struct rig_options *options)
+{
+    r->options = *options;
+    struct catalog *catalog = make_catalog(r);
+    catalog_configure(catalog);
+    for (uint32_t i = 0; i < r->options.loops; i++) {
+        struct takeover *t = mem_zalloc(sizeof *t);
+        ck_assert_ptr_nonnull(t);
+        t->catalog = catalog_ref(catalog);
+        t->limits = &r->options.limits;
+        shard_take_over(&r->engine->shards[i], t);
+    }
+    catalog_unref(catalog);
+    rig_settle(r);
+}
+
 /* The connections of those that are not `sim`. */
 static void drop_pools(struct rig *r)
 {
-    for (uint32_t i = 0; i < r->options.loops; i++) {
-        const struct catalog *c = r->engine->shards[i].catalog;
-        for (uint32_t u = 0; u < c->upstream_count; u++)
-            upstream_drop_pool(c->upstreams[u], i);
-    }
+    for (uint32_t i = 0; i < r->options.loops; i++)
+        shard_drop_pools(&r->engine->shards[i]);
     rig_settle(r);
 }
 

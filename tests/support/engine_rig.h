@@ -52,6 +52,9 @@ void rig_crash(struct rig *r);
 /* The gateway stops in order, and comes again. */
 void rig_restart(struct rig *r);
 
+/* Other providers, agents and limits, as a reload brings them: gates carry over by name. Settled. */
+void rig_take_over(struct rig *r, const struct rig_options *options);
+
 /* Turns all loops until nothing happens any more, at this moment. */
 void rig_settle(struct rig *r);
 /* Moves time on by `ms`, from timer to timer, settling at each. */

@@ -3,17 +3,20 @@
 
 #include <check.h>
 
+#include "base/mem.h"
+
 Suite *suite_api_auth(void);
 
 static struct api_key keys[3];
 static struct auth auth;
+static struct tenants tenants;
 
 static void add(const char *name, const char *secret, enum scope scope)
 {
     struct api_key *k = &keys[auth.count++];
-    *k = (struct api_key){.name = str_of(name), .scope = scope};
+    *k = (struct api_key){.scope = scope};
     digest_sha256(str_of(secret), k->digest);
-    pthread_mutex_init(&k->lock, NULL);
+    ck_assert_int_eq(tenants_get(&tenants, str_of(name), &k->tenant), OK);
 }
 
 static void set_up(void)
@@ -26,8 +29,8 @@ static void set_up(void)
 
 static void tear_down(void)
 {
-    for (uint32_t i = 0; i < auth.count; i++)
-        pthread_mutex_destroy(&keys[i].lock);
+    tenants_fini(&tenants);
+    ck_assert_int_eq(mem_live(), 0);
 }
 
 static const struct {
@@ -66,7 +69,7 @@ START_TEST(a_key_is_known_by_its_secret_alone)
         ck_assert_ptr_null(key);
     } else {
         ck_assert_int_eq(e, OK);
-        ck_assert(str_eq(key->name, str_of(presented[_i].who)));
+        ck_assert(str_eq(key->tenant->name, str_of(presented[_i].who)));
     }
 }
 END_TEST
@@ -104,22 +107,50 @@ START_TEST(without_any_key_everybody_may_do_everything)
 }
 END_TEST
 
+static enum err take(struct tenant *t, uint64_t n, uint64_t now_ms)
+{
+    uint64_t wait_ms;
+    return auth_take(t, n, now_ms, &wait_ms);
+}
+
+static void limit(struct api_key *key, uint64_t rate, uint64_t now_ms)
+{
+    key->requests = (struct token_bucket_policy){.rate = rate, .burst = rate, .period_ms = 1000};
+    auth_configure(&auth, now_ms);
+}
+
 START_TEST(a_limited_key_creates_so_many_in_a_time_and_is_told_how_long_to_wait)
 {
-    struct token_bucket_policy p = {.rate = 2, .burst = 2, .period_ms = 1000};
     uint64_t wait_ms = 77;
-    token_bucket_init(&keys[0].creates, &p, 0);
-    keys[0].is_limited = true;
-    ck_assert_int_eq(auth_take(&keys[0], 1, 0, &wait_ms), OK);
-    ck_assert_int_eq(auth_take(&keys[0], 1, 0, &wait_ms), OK);
-    ck_assert_int_eq(auth_take(&keys[0], 1, 0, &wait_ms), ERR_RATE_LIMITED);
+    limit(&keys[0], 2, 0);
+    ck_assert_int_eq(take(keys[0].tenant, 1, 0), OK);
+    ck_assert_int_eq(take(keys[0].tenant, 1, 0), OK);
+    ck_assert_int_eq(auth_take(keys[0].tenant, 1, 0, &wait_ms), ERR_RATE_LIMITED);
     ck_assert_uint_eq(wait_ms, 500);
-    ck_assert_int_eq(auth_take(&keys[0], 1, 499, &wait_ms), ERR_RATE_LIMITED);
-    ck_assert_int_eq(auth_take(&keys[0], 1, 500, &wait_ms), OK);
+    ck_assert_int_eq(take(keys[0].tenant, 1, 499), ERR_RATE_LIMITED);
+    ck_assert_int_eq(take(keys[0].tenant, 1, 500), OK);
     for (int i = 0; i < 100; i++) {
-        ck_assert_int_eq(auth_take(&keys[1], 1, 0, &wait_ms), OK); /* another's limit is not mine */
-        ck_assert_int_eq(auth_take(NULL, 1, 0, &wait_ms), OK);
+        ck_assert_int_eq(take(keys[1].tenant, 1, 0), OK); /* another's limit is not mine */
+        ck_assert_int_eq(take(NULL, 1, 0), OK);
     }
+}
+END_TEST
+
+START_TEST(new_keys_do_not_give_back_what_was_used)
+{
+    struct api_key again = keys[0];
+    struct auth next = {.keys = &again, .count = 1};
+    limit(&keys[0], 2, 0);
+    ck_assert_int_eq(take(keys[0].tenant, 2, 0), OK);
+    ck_assert_int_eq(tenants_get(&tenants, STR("reader"), &again.tenant), OK);
+    ck_assert_ptr_eq(again.tenant, keys[0].tenant);
+    again.requests = (struct token_bucket_policy){.rate = 4, .burst = 4, .period_ms = 1000};
+    auth_configure(&next, 0);
+    ck_assert_int_eq(take(again.tenant, 1, 0), ERR_RATE_LIMITED);
+    ck_assert_int_eq(take(again.tenant, 1, 250), OK); /* the new rate */
+    again.requests.rate = 0;
+    auth_configure(&next, 250);
+    ck_assert_int_eq(take(again.tenant, 1000, 250), OK);
 }
 END_TEST
 
@@ -134,6 +165,7 @@ Suite *suite_api_auth(void)
     tcase_add_test(t, what_is_open_needs_no_key);
     tcase_add_test(t, without_any_key_everybody_may_do_everything);
     tcase_add_test(t, a_limited_key_creates_so_many_in_a_time_and_is_told_how_long_to_wait);
+    tcase_add_test(t, new_keys_do_not_give_back_what_was_used);
     suite_add_tcase(s, t);
     return s;
 }

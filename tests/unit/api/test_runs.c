@@ -411,7 +411,7 @@ START_TEST(streams_past_their_limit_are_refused)
 {
     struct asked_api first;
     start();
-    api.api.limits.streams = 1;
+    api.rules.limits.streams = 1;
     const char *run = create(HANGS, 100);
     api_ask(&api, 0, line("GET", run, "/events"), "Accept: text/event-stream", NULL, &first);
     rig_settle(&rig);

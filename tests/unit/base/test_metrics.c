@@ -104,6 +104,25 @@ START_TEST(writes_help_and_type_and_escapes)
 }
 END_TEST
 
+START_TEST(a_value_that_is_kept_free_is_told_when_it_has_a_name)
+{
+    static const struct str some[] = {{"openai", 6}, {NULL, 0}};
+    static const struct metric_labels with_room[] = {{"provider", some, 2}, {"state", states, 3}};
+    struct metrics *m;
+    ck_assert_int_eq(
+        metrics_create(families, sizeof families / sizeof families[0], with_room, 2, &m), OK);
+    buf_clear(&out);
+    metrics_write(m, &out);
+    ck_assert_ptr_null(memmem(out.data, out.len, "provider=\"\"", 11));
+    ck_assert_int_eq(metrics_name(m, BY_PROVIDER, 1, STR("late")), OK);
+    buf_clear(&out);
+    metrics_write(m, &out);
+    assert_line("t_attempts_total{provider=\"openai\",state=\"ok\"} 0");
+    assert_line("t_attempts_total{provider=\"late\",state=\"cancelled\"} 0");
+    metrics_destroy(m);
+}
+END_TEST
+
 START_TEST(sums_what_the_shards_count)
 {
     struct metrics_shard *a = open_shard(), *b = open_shard();
@@ -332,6 +351,7 @@ Suite *suite_base_metrics(void)
     tcase_add_checked_fixture(c, set_up, tear_down);
     tcase_set_timeout(c, 60);
     tcase_add_test(c, tells_all_series_from_the_start);
+    tcase_add_test(c, a_value_that_is_kept_free_is_told_when_it_has_a_name);
     tcase_add_test(c, writes_help_and_type_and_escapes);
     tcase_add_test(c, sums_what_the_shards_count);
     tcase_add_test(c, a_gauge_may_rise_in_one_shard_and_fall_in_another);

@@ -46,13 +46,13 @@ START_TEST(mentions_every_key_once_with_its_default)
 }
 END_TEST
 
-START_TEST(every_line_of_a_table_has_five_columns)
+START_TEST(every_line_of_a_table_has_six_columns)
 {
     for (char *line = strtok(page.data, "\n"); line != NULL; line = strtok(NULL, "\n")) {
         unsigned bars = 0;
         for (const char *c = line; *c != '\0'; c++)
             bars += *c == '|' && (c == line || c[-1] != '\\');
-        ck_assert_msg(bars == 0 || bars == 6, "%s", line);
+        ck_assert_msg(bars == 0 || bars == 7, "%s", line);
     }
 }
 END_TEST
@@ -61,16 +61,22 @@ START_TEST(says_what_a_key_may_be)
 {
     ck_assert_str_eq(line_of("| `limits.body_bytes`"),
                      "| `limits.body_bytes` | integer | `4194304` | 1024 to 1073741824 bytes | "
-                     "Largest request body. Beyond it: 413. |");
+                     "yes | Largest request body. Beyond it: 413. |");
     ck_assert_str_eq(line_of("| `log.format`"),
                      "| `log.format` | string | `\"logfmt\"` | `\"logfmt\"`, `\"json\"` | "
-                     "key=value pairs, or one JSON object per line. |");
+                     "yes | key=value pairs, or one JSON object per line. |");
+    ck_assert_str_eq(line_of("| `store.readers`"),
+                     "| `store.readers` | integer | `2` | 1 to 64 | no | Threads that read the "
+                     "database for lists, replays and old runs. |");
     ck_assert_str_eq(line_of("| `providers.NAME.retry.attempts`"),
                      "| `providers.NAME.retry.attempts` | integer | `3` (sim: `1`) | 1 to 100 | "
-                     "Attempts, the first included. |");
+                     "yes | Attempts, the first included. |");
     ck_assert_str_eq(line_of("| `providers.NAME.breaker.ratio`"),
                      "| `providers.NAME.breaker.ratio` | number or null | `null` | 0.01 to 1 | "
-                     "Share of failed calls that opens the breaker. null: not counted. |");
+                     "yes | Share of failed calls that opens the breaker. null: not counted. |");
+    ck_assert_str_eq(line_of("| `limits` "),
+                     "| `limits` | object | `{}` |  |  | Bounds of what the gateway holds for its "
+                     "clients and runs. |");
     ck_assert_ptr_nonnull(strstr(line_of("| `providers.NAME.kind`"),
                                  "`\"openai\"`, `\"anthropic\"`, `\"http\"`, `\"sim\"`"));
     ck_assert_ptr_nonnull(strstr(line_of("| `keys[].name`"), "| required |"));
@@ -97,7 +103,7 @@ Suite *suite_config_docs(void)
     TCase *t = tcase_create("docs");
     tcase_add_checked_fixture(t, set_up, tear_down);
     tcase_add_test(t, mentions_every_key_once_with_its_default);
-    tcase_add_test(t, every_line_of_a_table_has_five_columns);
+    tcase_add_test(t, every_line_of_a_table_has_six_columns);
     tcase_add_test(t, says_what_a_key_may_be);
     tcase_add_test(t, explains_every_member_of_an_agent);
     suite_add_tcase(s, t);

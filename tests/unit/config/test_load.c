@@ -56,7 +56,6 @@ START_TEST(the_defaults_are_the_contracts)
     ck_assert_int_eq(c->store.retain_ms, 30ll * 86400000);
     ck_assert_uint_eq(c->store.retain_bytes, 10737418240);
     ck_assert_uint_eq(c->http.body_bytes, 4194304);
-    ck_assert_uint_eq(c->api.body_bytes, 4194304);
     ck_assert_uint_eq(c->http.header_bytes, 32768);
     ck_assert_uint_eq(c->http.headers, 100);
     ck_assert_uint_eq(c->http.uri_bytes, 8192);

@@ -228,7 +228,27 @@ START_TEST(what_a_reload_cannot_change_is_listed)
     assert_fixed("{}",
                  "{\"keys\": [{\"name\": \"k\", \"scopes\": [\"run\"], \"sha256\": "
                  "\"0000000000000000000000000000000000000000000000000000000000000001\"}]}",
-                 "keys");
+                 "");
+}
+END_TEST
+
+START_TEST(what_a_reload_cannot_change_is_kept)
+{
+    struct config *running = support_load("{\"listen\": [\"127.0.0.1:1\", \"127.0.0.1:2\"]}");
+    struct config *next = support_load(
+        "{\"base_path\": \"/x\", \"drain_ms\": 7, \"limits\": {\"uncommitted_events\": 16}}");
+    struct buf out;
+    buf_init(&out, 4096);
+    config_keep_fixed(running, next);
+    config_list_fixed(running, next, &out);
+    ck_assert_uint_eq(out.len, 0);
+    ck_assert_uint_eq(next->listen_count, 2);
+    ck_assert_uint_eq(next->base_path.len, 0);
+    ck_assert_uint_eq(next->engine.uncommitted_events, 4096);
+    ck_assert_uint_eq(next->drain_ms, 7);
+    buf_fini(&out);
+    config_destroy(next);
+    config_destroy(running);
 }
 END_TEST
 
@@ -244,6 +264,7 @@ Suite *suite_config_print(void)
     tcase_add_test(t, survives_every_lack_of_memory);
     tcase_add_test(t, a_full_buffer_is_told);
     tcase_add_test(t, what_a_reload_cannot_change_is_listed);
+    tcase_add_test(t, what_a_reload_cannot_change_is_kept);
     suite_add_tcase(s, t);
     return s;
 }
