@@ -51,11 +51,22 @@ void reply_location(struct api_reply *reply, const struct api *api, const struct
     reply_header(reply, "Location", "%.*s/v1/runs/%.*s", STR_ARG(api->base_path), RUN_ID_TEXT, id);
 }
 
+/* Not the loop's time, which stands still within a turn: most answers come within one. */
+static uint64_t now_us(const struct api_request *r)
+{
+    return clock_mono_ns(loop_clock(r->shard->loop)) / 1000;
+}
+
+uint64_t api_elapsed_us(const struct api_request *r)
+{
+    return now_us(r) - r->started_us;
+}
+
 void api_count(struct api_request *r, int status)
 {
     size_t route = r->route != NULL ? (size_t)(r->route - routes) : route_count;
     shard_count(r->shard, SERIES_HTTP_REQUESTS, route, series_class(status), 1);
-    shard_observe(r->shard, SERIES_HTTP_SECONDS, 0, loop_now_ms(r->shard->loop) - r->started_ms);
+    shard_observe_us(r->shard, SERIES_HTTP_SECONDS, 0, api_elapsed_us(r));
 }
 
 void api_send(struct api_request *r, struct api_reply *reply)
@@ -229,7 +240,7 @@ void api_handle(struct api_request *r)
 {
     r->is_head = str_eq(r->method, STR("HEAD"));
     r->query.count = 0;
-    r->started_ms = loop_now_ms(r->shard->loop);
+    r->started_us = now_us(r);
     arena_init(&r->query.arena, 0);
     api_name_request(r);
     if (identify(r) && authenticate(r) && negotiate(r) && read_query(r))

@@ -102,7 +102,7 @@ struct api_request {
     struct str tenant;    /* its name, which stays when the request has gone */
     char request_id[API_REQUEST_ID + 1];
     bool is_head;
-    uint64_t started_ms; /* monotonic: it was complete */
+    uint64_t started_us; /* monotonic: it was complete; 0: it never was */
     enum accepted accepts;
     struct id run_id;
 
@@ -134,6 +134,9 @@ void reply_header(struct api_reply *reply, const char *name, const char *format,
 void api_send(struct api_request *r, struct api_reply *reply);
 void api_count(struct api_request *r,
                int status); /* in the metrics: by api_send, and by who begins a stream */
+
+/* Since the request was complete. */
+uint64_t api_elapsed_us(const struct api_request *r);
 
 /* The problem document, with Allow and Retry-After as it says. */
 void api_problem(struct api_request *r, const struct problem *problem);

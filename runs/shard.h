@@ -79,10 +79,14 @@ static inline void shard_count(struct shard *s, enum series series, size_t a, si
     if (s->metrics != NULL)
         metrics_add(s->metrics, series, a, b, n);
 }
-static inline void shard_observe(struct shard *s, enum series series, size_t a, uint64_t ms)
+static inline void shard_observe_us(struct shard *s, enum series series, size_t a, uint64_t us)
 {
     if (s->metrics != NULL)
-        metrics_observe_us(s->metrics, series, a, 0, ms * 1000);
+        metrics_observe_us(s->metrics, series, a, 0, us);
+}
+static inline void shard_observe(struct shard *s, enum series series, size_t a, uint64_t ms)
+{
+    shard_observe_us(s, series, a, ms * 1000);
 }
 
 /* The live run with that id, NULL if it is not here. */

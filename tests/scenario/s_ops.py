@@ -114,6 +114,16 @@ def test_providers_are_shown_without_secrets(env):
     check_problem(server.post("/v1/providers/nobody/breaker/reset"), "not_found")
 
 
+def test_answers_are_timed_in_microseconds(env):
+    """Bug: they were timed with the loop's clock, in whole ms, so that nearly all took none."""
+    server = env.server()
+    for _ in range(20):
+        server.get("/v1/agents")
+    m = read_metrics(server)
+    check(m["sluice_http_request_seconds_sum"] > 0, "time passes within a turn", m["sluice_http_request_seconds_sum"])
+    check(m["sluice_http_request_seconds_sum"] < scaled(20), "and not that much")
+
+
 # --- the end of the process
 
 def test_sigterm_lets_running_runs_finish_within_the_drain(env):
