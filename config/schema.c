@@ -189,8 +189,8 @@ static const struct schema_row rows[] = {
         "true: listen beyond loopback without keys, for example in a container behind a proxy that "
         "authenticates."),
     ROW("trusted_proxies", CIDRS, RELOADS, "[\"127.0.0.1/32\"]", 0, 64, IN_CONFIG(trusted_proxies),
-        "Peers whose X-Forwarded-For, X-Forwarded-Proto and Forwarded are believed: "
-        "addresses, or blocks as ADDRESS/BITS."),
+        "Peers that are believed in X-Forwarded-For, or else Forwarded, whose request they pass on: "
+        "addresses, or blocks as ADDRESS/BITS. A unix socket's peer always is."),
 
     SECTION("log", "The log, on standard error, one line per entry."),
     CHOICE("log.format", RELOADS, "\"logfmt\"", log_formats, IN_CONFIG(log_format),

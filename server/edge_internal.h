@@ -113,6 +113,9 @@ void exchange_suspend(struct exchange *x);
 enum err framing_check(struct exchange *x, const char *method, const char *version,
                        struct problem *problem) MUST_CHECK;
 
+/* access_log.c: the request is about to be answered. */
+void access_log(const struct exchange *x, int status);
+
 /* stream.c */
 void stream_init(struct exchange *x);
 void stream_fini(struct exchange *x);

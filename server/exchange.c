@@ -152,6 +152,7 @@ static void set_response(struct exchange *x, struct MHD_Response *response, int 
     x->response = response;
     x->status = status;
     x->is_answered = true;
+    access_log(x, status);
     x->request.on_gone = x->request.on_hurry = NULL;
     if (x->is_suspended)
         exchange_resume(x);

@@ -114,6 +114,89 @@ def test_providers_are_shown_without_secrets(env):
     check_problem(server.post("/v1/providers/nobody/breaker/reset"), "not_found")
 
 
+# --- one line for each request
+
+def requests_logged(server):
+    """What the access log says, oldest first."""
+    found = []
+    for line in server.log().split("\n"):
+        fields = json.loads(line) if line.startswith("{") else {}
+        if fields.get("msg") == "request":
+            found.append(fields)
+    return found
+
+
+def logging_server(env, **members):
+    return env.server({"log": {"format": "json", "level": "debug"}, **members})
+
+
+def logged(server, request_id):
+    return eventually(lambda: next((r for r in requests_logged(server) if r["request_id"] == request_id), None),
+                      f"the request {request_id} is in the log")
+
+
+def test_every_answered_request_is_a_line_at_debug(env):
+    server = logging_server(env)
+    run = server.run("echo", input="canary-of-the-input", metadata={"k": "canary-of-the-metadata"})
+    server.get(f"/v1/runs/{run['id']}?nonsense=canary-of-the-query", {"X-Request-Id": "bad-query"})
+    server.get("/v1/runs?limit=1", {"X-Request-Id": "list"})
+    server.get("/canary-of-the-path", {"X-Request-Id": "nowhere"})
+    server.post("/v1/runs", {"agent": "nobody"}, {"X-Request-Id": "refused"})
+    server.ask("POST", "/v1/runs", b"x" * 5000000, {"X-Request-Id": "large", "Content-Type": "application/json"})
+    server.stream_run("echo", input="x", headers={"X-Request-Id": "stream"}).all()
+    said = {i: (r["method"], r["route"], r["status"]) for i in ("bad-query", "list", "nowhere", "refused", "large", "stream")
+            for r in [logged(server, i)]}
+    check_eq(said, {"bad-query": ("GET", "/v1/runs/{id}", 400), "list": ("GET", "/v1/runs", 200), "nowhere": ("GET", "-", 404),
+                    "refused": ("POST", "/v1/runs", 422), "large": ("POST", "-", 413), "stream": ("POST", "/v1/runs", 200)},
+             "what is said")
+    check(all(r["client"] == "127.0.0.1" and r["tenant"] == "" for r in requests_logged(server)), "client and tenant")
+    check(0 < logged(server, "list")["duration_us"] < scaled(5e6), "duration", logged(server, "list"))
+    check("canary" not in server.log(), "nothing that a client wrote", server.log()[-3000:])
+
+
+def test_at_info_requests_are_not_logged(env):
+    server = env.server()
+    server.run("echo", input="x")
+    check("request_id" not in server.log(), "the log", server.log())
+
+
+def test_the_log_names_the_tenant_and_never_the_key(env):
+    import hashlib
+    secret = "secret-of-the-tenant"
+    server = env.new_server({"log": {"format": "json", "level": "debug"}, "keys": [
+        {"name": "ci", "sha256": hashlib.sha256(secret.encode()).hexdigest(), "scopes": ["run"]}]})
+    server.headers = {"Authorization": f"Bearer {secret}"}
+    server.start()
+    server.get("/v1/runs", {"X-Request-Id": "good"})
+    server.get("/v1/runs", {"X-Request-Id": "bad", "Authorization": "Bearer nonsense-key"})
+    check_eq((logged(server, "good")["tenant"], logged(server, "good")["status"]), ("ci", 200), "a tenant")
+    check_eq((logged(server, "bad")["tenant"], logged(server, "bad")["status"]), ("", 401), "nobody")
+    check(secret not in server.log() and "nonsense-key" not in server.log(), "no key")
+
+
+def test_a_trusted_proxy_says_who_the_client_is(env):
+    server = logging_server(env, trusted_proxies=["127.0.0.1", "10.0.0.0/8"])
+    asked = {
+        "plain": ([("X-Forwarded-For", "6.6.6.6, 192.0.2.7, 10.1.1.1")], "192.0.2.7"),
+        "lines": ([("X-Forwarded-For", "192.0.2.8"), ("X-Forwarded-For", "10.1.1.1")], "192.0.2.8"),
+        "standard": ([("Forwarded", 'for="[2001:db8::1]:80";proto=https')], "2001:db8::1"),
+        "both": ([("Forwarded", "for=6.6.6.6"), ("X-Forwarded-For", "192.0.2.9")], "192.0.2.9"),
+    }
+    for request_id, (headers, client) in asked.items():
+        check_eq(server.ask("GET", "/livez", None, [("X-Request-Id", request_id), *headers]).status, 200, "livez")
+        check_eq(logged(server, request_id)["client"], client, request_id)
+    server = logging_server(env, trusted_proxies=[])
+    server.get("/livez", {"X-Request-Id": "liar", "X-Forwarded-For": "6.6.6.6"})
+    check_eq(logged(server, "liar")["client"], "127.0.0.1", "nobody is trusted")
+
+
+def test_a_unix_sockets_peer_is_trusted(env):
+    server = env.server({"log": {"format": "json", "level": "debug"}}, unix=True)
+    server.get("/livez", {"X-Request-Id": "local"})
+    server.get("/livez", {"X-Request-Id": "proxied", "X-Forwarded-For": "192.0.2.7"})
+    check_eq((logged(server, "local")["client"], logged(server, "proxied")["client"]), ("unix", "192.0.2.7"), "clients")
+
+
 def test_answers_are_timed_in_microseconds(env):
     """Bug: they were timed with the loop's clock, in whole ms, so that nearly all took none."""
     server = env.server()
