@@ -110,7 +110,7 @@ END_TEST
 
 START_TEST(beyond_the_limit_of_streams_it_is_overloaded)
 {
-    api.api.limits.streams = 0;
+    api.rules.limits.streams = 0;
     ask("", NULL);
     ck_assert_int_eq(asked.status, 503);
     api_done(&asked);
