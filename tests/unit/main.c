@@ -112,6 +112,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "no suite of that name\n");
         return 2;
     }
+    setenv("CK_DEFAULT_TIMEOUT", "120", 0); /* its own 4 s are too few under a sanitizer */
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
     int of = cpus < 1 ? 1 : cpus > MAX_PROCESSES ? MAX_PROCESSES : (int)cpus;
     of = wanted < of ? wanted : of;
