@@ -5,18 +5,24 @@
 
 /* --- may it come in? -------------------------------------------------------------------------- */
 
-/* The provider that the run's root calls: the lane in which it waits, if it has to. */
+/* The provider that the run's root calls: the lane in which it waits, if it has to. NULL: the root
+ * is no call, or is one of whom references decide. */
 static struct upstream *root_upstream(const struct accept *a, struct shard *shard)
 {
+    const struct task_spec *task = a->spec.task;
     const struct str *models = NULL;
-    struct str agent_name = a->spec.task != NULL ? a->spec.task->agent : a->spec.agent;
     struct upstream *u;
     struct str model;
+    if (task != NULL && task->type != TASK_CALL)
+        return NULL;
+    if (task != NULL && task->call == CALL_PROVIDER)
+        return catalog_upstream(shard->catalog, task->provider);
+    struct str agent_name = task != NULL ? task->agent : a->spec.agent;
     if (agent_name.at != NULL) {
         struct agent *agent = catalog_agent(shard->catalog, agent_name);
         models = agent != NULL ? agent->models : NULL;
-    } else if (a->spec.task != NULL) {
-        models = a->spec.task->models;
+    } else if (task != NULL) {
+        models = task->models;
     }
     if (models == NULL || catalog_resolve(shard->catalog, models[0], &u, &model) != OK)
         return NULL;

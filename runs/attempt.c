@@ -62,6 +62,8 @@ static void leave(struct attempt *a)
 {
     a->phase = ATTEMPT_OVER;
     a->task->call.attempt = NULL;
+    list_remove(&a->of_run);
+    list_remove(&a->paused);
     list_remove(&a->after_save);
     loop_timer_stop(&a->patience);
     loop_timer_stop(&a->grace);
@@ -87,6 +89,8 @@ static struct attempt *new_attempt(struct task *t, struct upstream *u)
     a->shard = t->run->shard;
     a->upstream = u;
     shard_hold(a->shard, u);
+    list_init(&a->of_run);
+    list_init(&a->paused);
     list_init(&a->after_save);
     json_doc_init(&a->params_doc);
     answer_init(&a->answer, t->run->shard->limits->output_bytes);
@@ -133,8 +137,14 @@ static enum err describe(struct attempt *a, struct str model)
             a->call.agent_params = json_root(&agent->params_doc);
     }
     a->call.input = t->spec != NULL ? t->spec->input : run_spec->input;
-    if (t->spec != NULL && t->spec->instructions.len > 0)
+    if (t->call.input.at != NULL)
+        a->call.input = t->call.input;
+    if (t->call.instructions.at != NULL)
+        a->call.instructions = t->call.instructions;
+    else if (t->spec != NULL && t->spec->instructions.len > 0)
         a->call.instructions = t->spec->instructions;
+    a->call.request = t->call.request;
+    a->call.result = t->spec != NULL ? t->spec->result : STR_NONE;
     return read_params(a, t->spec != NULL ? t->spec->params : run_spec->params,
                        &a->call.run_params);
 }
@@ -202,7 +212,7 @@ static void block(struct attempt *a, const struct limiter_answer *answer)
  */
 static uint64_t give_up_ms(const struct attempt *a)
 {
-    uint64_t deadline_ms = run_deadline_ms(a->task->run);
+    uint64_t deadline_ms = a->task->deadline_ms;
     uint64_t enough_ms = loop_now_ms(a->loop) + a->upstream->fallback_wait_ms;
     return call_has_fallback(a->task) && enough_ms < deadline_ms ? enough_ms : deadline_ms;
 }
@@ -229,6 +239,7 @@ enum err attempt_start(struct task *t, struct upstream *u, struct str model)
         return refusal_of(answer.reason);
     }
     t->call.attempt = a;
+    list_push_back(&t->run->attempts, &a->of_run);
     if (answer.verdict == LIMITER_GO)
         on_granted(a);
     else
@@ -296,6 +307,15 @@ static void add_handle(struct buf *b, const struct attempt *a, const char *state
     buf_add_u64(b, a->key);
 }
 
+/* A plain request has none. */
+static void add_model(struct buf *b, const struct attempt *a)
+{
+    if (a->call.model.len > 0)
+        json_add_string(b, a->call.model);
+    else
+        buf_add_lit(b, "null");
+}
+
 void attempt_write(struct buf *b, const struct attempt *a, const char *state, struct str error)
 {
     buf_add_lit(b, "{\"number\":");
@@ -303,7 +323,7 @@ void attempt_write(struct buf *b, const struct attempt *a, const char *state, st
     buf_add_lit(b, ",\"provider\":");
     json_add_string(b, upstream_name(a->upstream));
     buf_add_lit(b, ",\"model\":");
-    json_add_string(b, a->call.model);
+    add_model(b, a);
     buf_add_lit(b, ",\"state\":\"");
     buf_add_str(b, str_of(state));
     buf_add_lit(b, "\",\"error\":");
@@ -330,7 +350,7 @@ static struct buf *say(struct attempt *a, enum event_type type)
     buf_add_lit(b, "{\"provider\":");
     json_add_string(b, upstream_name(a->upstream));
     buf_add_lit(b, ",\"model\":");
-    json_add_string(b, a->call.model);
+    add_model(b, a);
     return b;
 }
 
@@ -364,11 +384,9 @@ static void count(struct attempt *a)
 {
     struct task *t = a->task;
     struct call_state *c = &t->call;
-    if (c->attempts == 0) {
-        t->usage.calls++;
+    if (c->attempts == 0)
         gate_count_call(a->upstream->gate);
-    }
-    t->usage.attempts++;
+    task_use(t, &(struct usage){.calls = c->attempts == 0, .attempts = 1});
     c->tries++;
     c->last_model = arena_str(&t->run->spec.arena, a->call.model);
     c->handle = STR_NONE; /* it is this attempt's now */
@@ -456,8 +474,8 @@ static void settle(struct attempt *a, const struct attempt_outcome *o)
     a->finished_at_ms = loop_wall_ms(a->loop);
     struct task *t = a->task;
     observe(a);
-    t->usage.input_tokens = usage_sum(t->usage.input_tokens, a->answer.usage.input_tokens);
-    t->usage.output_tokens = usage_sum(t->usage.output_tokens, a->answer.usage.output_tokens);
+    task_use(t, &(struct usage){.input_tokens = a->answer.usage.input_tokens,
+                                .output_tokens = a->answer.usage.output_tokens});
     t->run->in_flight--;
     gate_done(a->upstream->gate, &a->waiter, &report, loop_now_ms(a->loop) - a->started_ms,
               &shard_of(a)->rng);
@@ -583,6 +601,7 @@ void attempt_pause(struct attempt *a)
     if (a->is_paused)
         return;
     a->is_paused = true;
+    list_push_back(&a->task->run->paused, &a->paused);
     outbox_want(a->task->run, SAVE_NOW);
     if (a->transfer != NULL)
         transfer_pause(a->transfer);
@@ -591,6 +610,7 @@ void attempt_pause(struct attempt *a)
 void attempt_unpause(struct attempt *a)
 {
     a->is_paused = false;
+    list_remove(&a->paused);
     if (a->transfer != NULL)
         transfer_resume(a->transfer);
     else if (a->has_sim && !loop_timer_is_armed(&a->step_timer))

@@ -37,6 +37,8 @@ struct attempt {
     struct answer answer;
     int64_t started_at_ms, finished_at_ms; /* wall */
     uint64_t started_ms, first_byte_ms;    /* monotonic; first byte 0: none yet */
+    struct list of_run;                    /* among those of its run that have not ended */
+    struct list paused;                    /* among those of its run that pause */
     struct list after_save; /* on its run's list while it may not be sent before a commit */
     uint64_t send_after_seq;
     bool is_paused;

@@ -8,6 +8,8 @@
 #include "runs/attempt.h"
 #include "runs/run.h"
 #include "runs/shard.h"
+#include "runs/task_kind.h"
+#include "runs/task_values.h"
 
 enum {
     MAX_LOST = 20 /* crashes that a call is tried again after: one that kills the gateway must not
@@ -24,12 +26,34 @@ void call_init(struct task *t)
     c->generation = 1;
 }
 
+static void forget_texts(struct call_state *c)
+{
+    task_free_text(&c->input);
+    task_free_text(&c->instructions);
+    task_free_text(&c->request);
+}
+
 void call_fini(struct task *t)
 {
     assert(t->call.attempt == NULL);
     loop_timer_stop(&t->call.retry);
     agent_unref(t->call.agent);
+    forget_texts(&t->call);
     buf_fini(&t->call.closed);
+}
+
+void call_reset(struct task *t)
+{
+    struct call_state *c = &t->call;
+    assert(c->attempt == NULL);
+    c->agent = agent_unref(c->agent);
+    forget_texts(c);
+    c->models = NULL;
+    c->model_count = c->model_at = c->tries = c->switches = 0;
+    c->generation++;
+    c->is_restart = c->has_published;
+    c->has_published = false;
+    c->handle = STR_NONE;
 }
 
 struct str call_last_provider(const struct task *t)
@@ -47,23 +71,82 @@ static void fail(struct task *t, enum err code, struct str message)
                                 .attempts = t->call.attempts});
 }
 
-/* Looks the names up: what is meant is what they mean now, not what they meant when the run was
- * made. */
-void call_prepare(struct task *t)
+/* --- before the first attempt ----------------------------------------------------------------- */
+
+/* Looks the name up: what is meant is what it means now, not what it meant when the run was made.
+ */
+static void take_agent(struct task *t, struct str name)
 {
     struct call_state *c = &t->call;
-    struct run *run = t->run;
-    struct str name = t->spec != NULL ? t->spec->agent : run->spec.agent;
+    struct agent *agent = catalog_agent(t->run->shard->catalog, name);
+    c->agent = agent != NULL ? agent_ref(agent) : NULL;
+    c->models = agent != NULL ? agent->models : NULL;
+    c->model_count = agent != NULL ? agent->model_count : 0;
+}
+
+/* An agent whose name references make. */
+static enum err find_agent(struct task *t, struct error *error)
+{
+    struct str name;
+    enum err e = task_fill(t, &t->spec->agent_template, &name, error);
+    if (e != OK)
+        return e;
+    take_agent(t, name);
+    if (t->call.agent == NULL)
+        e = error_set(error, ERR_UNKNOWN_AGENT, "there is no agent named '%.*s'", STR_ARG(name));
+    task_free_text(&name);
+    return e;
+}
+
+static enum err find_target(struct task *t, struct error *error)
+{
+    struct call_state *c = &t->call;
+    struct str name = t->spec != NULL ? t->spec->agent : t->run->spec.agent;
+    if (t->spec != NULL && t->spec->agent_template.count > 0)
+        return find_agent(t, error);
     if (name.at != NULL) {
-        struct agent *agent = catalog_agent(run->shard->catalog, name);
-        c->agent = agent != NULL ? agent_ref(agent) : NULL;
-        c->models = agent != NULL ? agent->models : NULL;
-        c->model_count = agent != NULL ? agent->model_count : 0;
-    } else {
-        assert(t->spec != NULL); /* a run without an agent has a task */
-        c->models = t->spec->models;
-        c->model_count = t->spec->model_count;
+        take_agent(t, name);
+        return OK;
     }
+    assert(t->spec != NULL); /* a run without an agent has a task */
+    c->models = t->spec->models;
+    c->model_count = t->spec->model_count;
+    return OK;
+}
+
+static enum err fill_in(struct task *t, struct error *error)
+{
+    const struct task_spec *spec = t->spec;
+    struct call_state *c = &t->call;
+    enum err e = OK;
+    if (spec == NULL)
+        return OK;
+    if (spec->input_template.count > 0)
+        e = task_fill(t, &spec->input_template, &c->input, error);
+    if (e == OK && spec->instructions_template.count > 0)
+        e = task_fill(t, &spec->instructions_template, &c->instructions, error);
+    if (e == OK && spec->call == CALL_PROVIDER)
+        e = task_fill_request(t, spec->request, &c->request, error);
+    return e;
+}
+
+/* False: it has failed. */
+static bool prepare(struct task *t)
+{
+    struct error error = {.message = ""};
+    enum err e = find_target(t, &error);
+    if (e == OK)
+        e = fill_in(t, &error);
+    if (e == OK) {
+        if (t->call.agent != NULL && (t->spec == NULL || t->spec->timeout_ms == 0))
+            task_limit(t, t->call.agent->timeout_ms);
+        return true;
+    }
+    if (e == ERR_NOMEM)
+        run_lacks_memory(t->run);
+    else
+        fail(t, e, str_of(error.message));
+    return false;
 }
 
 /* --- trying ----------------------------------------------------------------------------------- */
@@ -89,18 +172,44 @@ static struct retry_policy policy_of(const struct task *t, const struct upstream
     return p;
 }
 
+static bool is_plain_request(const struct task *t)
+{
+    return t->spec != NULL && t->spec->call == CALL_PROVIDER;
+}
+
+/* Whom to ask. A plain request has no model. */
+static enum err target_of(struct task *t, struct upstream **ret_upstream, struct str *ret_model)
+{
+    const struct call_state *c = &t->call;
+    const struct catalog *catalog = t->run->shard->catalog;
+    if (is_plain_request(t)) {
+        *ret_upstream = catalog_upstream(catalog, t->spec->provider);
+        *ret_model = STR("");
+        return *ret_upstream != NULL ? OK : ERR_UNKNOWN_PROVIDER;
+    }
+    if (c->model_at >= c->model_count)
+        return ERR_UNKNOWN_AGENT;
+    enum err e = catalog_resolve(catalog, c->models[c->model_at], ret_upstream, ret_model);
+    return e == OK ? OK : ERR_UNKNOWN_MODEL;
+}
+
+static const char *why_gone(enum err e)
+{
+    switch (e) {
+    case ERR_UNKNOWN_AGENT: return "the agent does not exist any more";
+    case ERR_UNKNOWN_PROVIDER: return "the provider does not exist any more";
+    default: return "the model does not exist any more";
+    }
+}
+
 static void try_now(struct task *t)
 {
     struct call_state *c = &t->call;
     struct upstream *u;
     struct str model;
-    if (c->model_at >= c->model_count) {
-        fail(t, ERR_UNKNOWN_AGENT, STR("the agent does not exist any more"));
-        return;
-    }
-    enum err e = catalog_resolve(t->run->shard->catalog, c->models[c->model_at], &u, &model);
+    enum err e = target_of(t, &u, &model);
     if (e != OK) {
-        fail(t, ERR_UNKNOWN_MODEL, STR("the model does not exist any more"));
+        fail(t, e, str_of(why_gone(e)));
         return;
     }
     c->last_provider = arena_str(&t->run->spec.arena, upstream_name(u));
@@ -113,8 +222,11 @@ static void try_now(struct task *t)
 
 void call_begin(struct task *t)
 {
-    try_now(t);
+    if (prepare(t))
+        try_now(t);
 }
+
+const struct task_kind task_kind_call = {.begin = call_begin, .stop = call_stop, .fini = call_fini};
 
 /* --- after an attempt ------------------------------------------------------------------------- */
 
@@ -212,8 +324,8 @@ static bool wants_retry(struct task *t, struct upstream *u, const struct attempt
     struct retry_policy policy = policy_of(t, u);
     struct retry_failure failure = {
         .code = o->code, .attempt = t->call.tries, .hint_ms = o->hint_ms};
-    return gate_retry(u->gate, &policy, &failure, run_deadline_ms(run),
-                      loop_now_ms(run->shard->loop), &run->shard->rng, ret_at_ms) == RETRY_AGAIN;
+    return gate_retry(u->gate, &policy, &failure, t->deadline_ms, loop_now_ms(run->shard->loop),
+                      &run->shard->rng, ret_at_ms) == RETRY_AGAIN;
 }
 
 /* Shall it be tried at once with another key? Each key once: then the policy decides. */
@@ -418,6 +530,8 @@ void call_resume(struct task *t, bool was_lost)
 {
     struct call_state *c = &t->call;
     struct run *run = t->run;
+    if (!prepare(t))
+        return;
     find_model(c);
     bool begins_anew = c->handle.at == NULL; /* to ask after work does not make a call twice */
     if (was_lost && begins_anew && (run->spec.flags & RUN_FAIL_ON_CRASH) != 0)

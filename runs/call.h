@@ -23,7 +23,8 @@ struct call_state {
     const struct str *models; /* the agent's or the spec's */
     uint32_t model_count;
     uint32_t model_at;
-    uint32_t tries;    /* attempts with this model */
+    struct str input, instructions, request; /* filled in, owned; NULL: as the spec has them */
+    uint32_t tries;                          /* attempts with this model */
     uint32_t switches; /* of these, because of another API key: they do not count as tries */
     uint32_t attempts; /* of the task */
     uint32_t
@@ -52,8 +53,11 @@ struct attempt_outcome {
 void call_init(struct task *t);
 void call_fini(struct task *t);
 
-/* Looks up agent and models by their names; then the call begins, or goes on after a restart. */
-void call_prepare(struct task *t);
+/* It is to be made anew, as a new request; what was tried counts on. */
+void call_reset(struct task *t);
+
+/* The call begins, or goes on after a restart: looks its agent and models up, and fills in what
+ * its strings refer to. */
 void call_begin(struct task *t);
 void call_resume(struct task *t, bool was_lost);
 void call_stop(struct task *t);

@@ -104,8 +104,18 @@ static enum err has_model(void *ctx, struct str model)
     return catalog_resolve(ctx, model, &u, &rest);
 }
 
+/* One that takes plain requests. */
+static bool has_provider(void *ctx, struct str name)
+{
+    struct upstream *u = catalog_upstream(ctx, name);
+    return u != NULL && u->provider->kind == &provider_http;
+}
+
 struct name_lookup catalog_lookup(struct catalog *c)
 {
-    return (struct name_lookup){
-        .ctx = c, .agent = has_agent, .workflow = has_workflow, .model = has_model};
+    return (struct name_lookup){.ctx = c,
+                                .agent = has_agent,
+                                .workflow = has_workflow,
+                                .model = has_model,
+                                .provider = has_provider};
 }

@@ -25,6 +25,8 @@ enum err engine_create(const struct engine_options *o, struct engine **ret_engin
     }
     catalog_unref(o->catalog);
     if (rc == OK)
+        rc = fuses_init(&e->fuses);
+    if (rc == OK)
         rc = claimer_init(&e->claimer, e);
     if (rc != OK) {
         engine_destroy(e);
@@ -41,6 +43,7 @@ void engine_destroy(struct engine *e)
     claimer_fini(&e->claimer);
     for (uint32_t i = 0; i < e->shard_count; i++)
         shard_fini(&e->shards[i]);
+    fuses_fini(&e->fuses);
     directory_fini(&e->directory);
     mem_free(e);
 }

@@ -8,6 +8,7 @@
 #include "runs/accept.h"
 #include "runs/claim.h"
 #include "runs/directory.h"
+#include "runs/fuse.h"
 #include "runs/shard.h"
 
 struct engine_options {
@@ -26,6 +27,7 @@ struct engine {
     struct engine_limits limits;
     struct directory directory;
     struct claimer claimer;
+    struct fuses fuses;         /* the circuits that tasks name */
     atomic_int_fast64_t queued; /* runs that wait in the store for room, all lanes */
     atomic_bool is_draining;
     atomic_bool is_started;

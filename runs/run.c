@@ -48,6 +48,9 @@ static struct run *new_run(struct shard *shard, struct str tenant, struct run_sp
     list_init(&run->publish_link);
     list_init(&run->outbox_link);
     list_init(&run->after_save);
+    list_init(&run->attempts);
+    list_init(&run->paused);
+    tree_init(&run->tree);
     list_init(&run->settling);
     list_init(&run->stopping);
     task_init_root(&run->root, run, run->spec.task);
@@ -119,8 +122,7 @@ void run_hide(struct run *run)
     run->is_hidden = true;
     loop_timer_stop(&run->deadline);
     loop_timer_stop(&run->patience);
-    loop_timer_stop(&run->root.deadline);
-    loop_timer_stop(&run->root.call.retry);
+    tree_quiet(run);
     directory_remove(&shard->engine->directory, &run->entry);
     map_remove(&shard->runs, &run->by_id);
     atomic_fetch_sub_explicit(&shard->live, 1, memory_order_relaxed);
@@ -147,6 +149,7 @@ static void destroy(struct loop_deferred *garbage)
 {
     struct run *run = CONTAINER_OF(garbage, struct run, garbage);
     task_fini(&run->root);
+    tree_fini(&run->tree);
     feed_fini(&run->feed);
     run_spec_fini(&run->spec);
     mem_free(run);
@@ -154,7 +157,7 @@ static void destroy(struct loop_deferred *garbage)
 
 void run_evict(struct run *run)
 {
-    assert(!run->is_gone && run->in_flight == 0 && run->root.call.attempt == NULL);
+    assert(!run->is_gone && run->in_flight == 0 && list_is_empty(&run->attempts));
     if (run->accept != NULL)
         accept_on_ended(run->accept,
                         run); /* its creator still waits: parked, for a gateway that stops */
@@ -195,7 +198,7 @@ void run_tell(struct run *run, enum event_type type, enum save_urgency urgency)
     struct buf *b = &run->shard->event;
     event_end(b);
     if (buf_ok(b) != OK || feed_append(&run->feed, event_type_kind(type), buf_str(b)) != OK)
-        run->is_wrecked = true; /* seen when the turn ends */
+        run_lacks_memory(run);
     shard_count(run->shard, SERIES_EVENTS, 0, 0, 1);
     shard_publish_later(run);
     outbox_want(run, (int)urgency);
@@ -241,12 +244,6 @@ void run_queue(struct run *run, const struct reason *reason, enum save_urgency u
     tell_state(run, EVENT_RUN_QUEUED, urgency);
 }
 
-uint64_t run_deadline_ms(const struct run *run)
-{
-    uint64_t own = run->root.deadline_ms;
-    return own < run->deadline_ms ? own : run->deadline_ms;
-}
-
 /* The wall clock says how much of the run's time is left, once; from then on the monotonic one
  * counts. */
 void run_arm(struct run *run)
@@ -287,9 +284,13 @@ static void on_deadline(struct loop_timer *timer)
 
 /* --- waiting ---------------------------------------------------------------------------------- */
 
-static bool root_waits(const struct run *run)
+/* What it waits for, if nothing of it is in flight or has its turn; NULL: it does not wait. */
+static const struct reason *wait_of(const struct run *run)
 {
-    return run->root.state == TASK_BLOCKED || run->root.state == TASK_RETRYING;
+    const struct task *first = tree_first_wait(&run->tree);
+    if (first == NULL || run->in_flight > 0 || !list_is_empty(&run->tree.agenda))
+        return NULL;
+    return &first->reason;
 }
 
 void run_review(struct run *run)
@@ -297,14 +298,16 @@ void run_review(struct run *run)
     struct shard *shard = run->shard;
     if (run->stop != STOP_NONE || run_state_is_terminal(run->state))
         return;
-    if (run->in_flight > 0 || !root_waits(run)) {
+    const struct reason *reason = wait_of(run);
+    if (reason == NULL) {
         loop_timer_stop(&run->patience);
         if (run->state == RUN_WAITING && run->in_flight > 0)
             run_enter(run, RUN_RUNNING, NULL);
         return;
     }
-    const struct reason *reason = &run->root.reason;
     int64_t now_ms = loop_wall_ms(shard->loop);
+    if (run->state == RUN_WAITING)
+        run->reason = *reason; /* another one is the earliest now */
     if (run->state != RUN_RUNNING)
         return;
     if (reason->until_ms > now_ms + WAITING_AFTER_MS ||
@@ -319,20 +322,33 @@ void run_review(struct run *run)
 static void on_patience(struct loop_timer *timer)
 {
     struct run *run = CONTAINER_OF(timer, struct run, patience);
-    if (run->in_flight == 0 && root_waits(run) && run->state == RUN_RUNNING)
-        run_enter(run, RUN_WAITING, &run->root.reason);
+    const struct reason *reason = wait_of(run);
+    if (reason != NULL && run->state == RUN_RUNNING)
+        run_enter(run, RUN_WAITING, reason);
+}
+
+static void cancel_attempts(struct run *run)
+{
+    while (!list_is_empty(&run->attempts))
+        attempt_cancel(CONTAINER_OF(run->attempts.next, struct attempt, of_run));
+}
+
+static void lose_attempts(struct run *run)
+{
+    while (!list_is_empty(&run->attempts))
+        attempt_lose(CONTAINER_OF(run->attempts.next, struct attempt, of_run));
 }
 
 /* While the gateway drains, who looks and what place it has in a provider's line counts no more. */
 bool run_may_park(const struct run *run)
 {
     bool drains = atomic_load_explicit(&run->shard->engine->is_draining, memory_order_relaxed);
-    bool sleeps = run->state == RUN_WAITING && root_waits(run) && run->in_flight == 0 &&
-                  run->stop == STOP_NONE &&
-                  run->root.reason.until_ms > loop_wall_ms(run->shard->loop) + PARK_AFTER_MS;
+    const struct reason *reason = wait_of(run);
+    bool sleeps = run->state == RUN_WAITING && reason != NULL && run->stop == STOP_NONE &&
+                  reason->until_ms > loop_wall_ms(run->shard->loop) + PARK_AFTER_MS;
     if (drains)
         return sleeps;
-    return sleeps && run->root.state == TASK_RETRYING && run->accept == NULL &&
+    return sleeps && list_is_empty(&run->attempts) && run->accept == NULL &&
            run->subscriber_count == 0;
 }
 
@@ -340,26 +356,31 @@ void run_before_save(struct run *run)
 {
     if (run->release || !run_may_park(run))
         return;
-    if (run->root.call.attempt != NULL) /* it stands in a provider's line */
-        attempt_lose(run->root.call.attempt);
+    run->wake_at_ms = wait_of(run)->until_ms;
+    lose_attempts(run); /* what stands in a provider's line */
     run->release = true;
-    run->wake_at_ms = run->root.reason.until_ms;
+}
+
+/* A call that was sent, and must not be made twice, has failed. */
+static void give_up(struct run *run, struct attempt *a)
+{
+    struct task *t = a->task;
+    bool was_sent = a->number > 0 && !list_is_linked(&a->after_save);
+    attempt_lose(a);
+    if (was_sent && (run->spec.flags & RUN_FAIL_ON_CRASH) != 0)
+        call_crash(t);
 }
 
 void run_park(struct run *run)
 {
-    struct attempt *a = run->root.call.attempt;
     struct reason reason = {.code = REASON_SHUTDOWN, .since_ms = loop_wall_ms(run->shard->loop)};
     if (run_state_is_terminal(run->state) || run->is_hidden || run->release)
         return;
-    bool was_sent = a != NULL && a->number > 0 && !list_is_linked(&a->after_save);
-    if (was_sent && (run->spec.flags & RUN_FAIL_ON_CRASH) != 0) {
-        attempt_lose(a);
-        call_crash(&run->root);
+    while (!list_is_empty(&run->attempts))
+        give_up(run, CONTAINER_OF(run->attempts.next, struct attempt, of_run));
+    if (run_state_is_terminal(run->state))
         return;
-    }
-    if (a != NULL)
-        attempt_lose(a);
+    tree_quiet(run); /* what has ended is stored; what comes of it is the next start's business */
     if (run->state == RUN_RUNNING)
         run_enter(run, RUN_WAITING, &reason);
     run->begin_when_saved = false;
@@ -399,7 +420,7 @@ static void tell_end(struct run *run)
         buf_add_char(b, '}');
         run_tell(run, EVENT_RUN_FINISHED, SAVE_NOW);
     } else {
-        run->is_wrecked = true;
+        run_lacks_memory(run);
     }
     arena_fini(&arena);
 }
@@ -436,7 +457,8 @@ enum err run_record(struct run *run, struct arena *arena, struct run_record *ret
     struct buf b;
     buf_init(&b, SIZE_MAX / 2);
     buf_add_char(&b, '[');
-    call_write_attempts(&b, &run->root);
+    if (run->root.type == TASK_CALL)
+        call_write_attempts(&b, &run->root);
     buf_add_char(&b, ']');
     size_t attempts_len = b.len;
     if (run->reason.code != REASON_NONE)
@@ -482,7 +504,7 @@ enum err run_record(struct run *run, struct arena *arena, struct run_record *ret
 /* What the run holds of memory now, for the account. */
 static void charge(struct run *run)
 {
-    size_t bytes = sizeof *run + run->spec.arena.bytes + run->feed.bytes + run->root.output.len;
+    size_t bytes = sizeof *run + run->spec.arena.bytes + run->feed.bytes + run->tree.bytes;
     if (run->is_hidden)
         return;
     atomic_fetch_add_explicit(&run->shard->memory, bytes - run->charged, memory_order_relaxed);
@@ -496,9 +518,11 @@ static void go_on_after_save(struct run *run, uint64_t seq)
         if (a->send_after_seq <= seq)
             attempt_on_saved(a);
     }
-    struct attempt *a = run->root.call.attempt;
-    if (a != NULL && a->is_paused && !run_is_ahead(run))
-        attempt_unpause(a);
+    if (run_is_ahead(run))
+        return;
+    LIST_EACH_SAFE (it, &run->paused)
+        attempt_unpause(CONTAINER_OF(it, struct attempt, paused));
+    tree_go_on(run);
 }
 
 void run_on_saved(struct run *run, uint64_t seq)
@@ -533,12 +557,10 @@ bool run_is_ahead(const struct run *run)
 /* Ends it without a trace: nobody was told that it exists. */
 static void drop(struct run *run)
 {
-    struct attempt *a = run->root.call.attempt;
     run->stop = STOP_CANCEL;
     run->wanted = SAVE_NOTHING;
     list_remove(&run->outbox_link);
-    if (a != NULL)
-        attempt_cancel(a);
+    cancel_attempts(run);
     run_evict(run);
 }
 
@@ -563,6 +585,12 @@ void run_on_lost(struct run *run)
 
 /* As if the process had died for this run alone: what is not committed is forgotten, and the store
  * has it again. */
+void run_lacks_memory(struct run *run)
+{
+    run->is_wrecked = true;
+    shard_publish_later(run);
+}
+
 void run_wreck(struct run *run)
 {
     if (run->is_saving || run->is_hidden)
@@ -573,8 +601,8 @@ void run_wreck(struct run *run)
         run_on_refused(run, ERR_OVERLOADED, NULL, false);
         return;
     }
-    if (run->root.call.attempt != NULL)
-        attempt_cancel(run->root.call.attempt);
+    tree_quiet(run);
+    cancel_attempts(run);
     uint64_t committed_seq = run->feed.committed.seq;
     feed_fini(&run->feed);
     feed_init(&run->feed, committed_seq);

@@ -17,7 +17,7 @@
 #include "model/run_spec.h"
 #include "runs/directory.h"
 #include "runs/feed.h"
-#include "runs/task.h"
+#include "runs/tree.h"
 
 struct shard;
 struct accept;
@@ -45,8 +45,10 @@ struct run {
     struct reason reason;
 
     struct task root;
-    struct usage usage;
-    uint32_t in_flight; /* attempts under way */
+    struct tree tree;
+    struct list attempts; /* of all its tasks, until they end: struct attempt.of_run */
+    struct list paused;   /* of these, those that pause */
+    uint32_t in_flight;   /* attempts under way */
     enum stop_cause stop;
     struct reason stop_reason;
     uint64_t deadline_ms; /* monotonic, of the run */
@@ -133,7 +135,8 @@ void run_park(struct run *run);
 /* Has it produced so much that is not stored yet that its upstream has to pause? */
 bool run_is_ahead(const struct run *run);
 
-/* Memory ran out in the middle of it. */
+/* Memory ran out in the middle of it: what is done then is done when the turn ends. */
+void run_lacks_memory(struct run *run);
 void run_wreck(struct run *run);
 
 /* The outbox's answers: everything up to `seq` is committed; it was not accepted (`e` says why, OK:
@@ -147,9 +150,6 @@ void run_hide(struct run *run);
 
 /* Its memory goes at the end of this turn. */
 void run_evict(struct run *run);
-
-/* The monotonic time by which the task must have ended: its own, its parents' and the run's. */
-uint64_t run_deadline_ms(const struct run *run);
 
 /* How deep in call-backs through providers it was created (Sluice-Depth), and its traceparent (W3C
  * Trace Context) with a new span. */

@@ -18,6 +18,7 @@ enum err shard_init(struct shard *s, struct engine *engine, uint32_t index, stru
     json_doc_init(&s->scratch);
     buf_init(&s->event, SIZE_MAX / 2);
     list_init(&s->publishing);
+    tree_work_init(&s->work);
     list_init(&s->withdrawals);
     listeners_init(&s->listeners, s);
     list_init(&s->retired);

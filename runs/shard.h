@@ -57,6 +57,7 @@ struct shard {
 
     struct map runs; /* by id */
     struct outbox outbox;
+    struct tree_work work;   /* runs whose tasks have something to do */
     struct list withdrawals; /* runs/withdraw.c */
     struct list publishing;  /* runs whose feeds may have something to publish: run.publish_link */
     struct loop_hook publish_hook;

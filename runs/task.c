@@ -1,26 +1,85 @@
 #include "runs/task.h"
 
 #include <assert.h>
+#include <stdio.h>
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "model/task_path.h"
+#include "resilience/retry.h"
 #include "runs/run.h"
 #include "runs/shard.h"
+#include "runs/task_kind.h"
+#include "runs/task_values.h"
+
+enum { PATH_STEP = 11 /* a slash and an index */, ERROR_TEXT_MAX = 1048576 };
 
 static void on_deadline(struct loop_timer *timer);
+static void on_wake(struct loop_timer *timer);
 
-void task_init_root(struct task *t, struct run *run, const struct task_spec *spec)
+/* --- making and unmaking ---------------------------------------------------------------------- */
+
+static void init(struct task *t, struct run *run, const struct task_spec *spec)
 {
     *t = (struct task){.run = run,
                        .spec = spec,
                        .path = STR(""),
+                       .type = spec != NULL ? spec->type : TASK_CALL,
                        .state = TASK_PENDING,
                        .deadline_ms = UINT64_MAX};
     loop_timer_init(&t->deadline, run->shard->loop, on_deadline);
-    call_init(t);
+    loop_timer_init(&t->wake, run->shard->loop, on_wake);
+    list_init(&t->due);
+    list_init(&t->sibling);
+    group_init(&t->group);
+    if (t->type == TASK_CALL)
+        call_init(t);
+    else if (t->type == TASK_MAP)
+        item_list_init(&t->items);
 }
 
-static void free_text(struct str *s)
+void task_init_root(struct task *t, struct run *run, const struct task_spec *spec)
+{
+    init(t, run, spec);
+}
+
+static struct task *make(struct task *parent, const struct task_spec *spec, uint32_t index)
+{
+    struct run *run = parent->run;
+    size_t size = sizeof(struct task) + parent->path.len + PATH_STEP;
+    struct task *t = run->tree.tasks < TASKS_MAX ? mem_alloc(size) : NULL;
+    if (t == NULL)
+        return NULL;
+    init(t, run, spec);
+    struct buf path;
+    buf_init(&path, parent->path.len + PATH_STEP);
+    task_path_add(&path, parent->path, index);
+    if (buf_ok(&path) == OK)
+        memcpy(t + 1, path.data, path.len);
+    t->path = (struct str){(const char *)(t + 1), path.len};
+    bool fine = buf_ok(&path) == OK;
+    buf_fini(&path);
+    t->parent = parent;
+    t->index = index;
+    run->tree.tasks++;
+    run->tree.bytes += size;
+    if (fine)
+        return t;
+    task_fini(t);
+    mem_free(t);
+    return NULL;
+}
+
+struct task *task_make(struct task *parent, uint32_t index)
+{
+    struct group *g = &parent->group;
+    assert(index < g->count);
+    if (g->at[index] == NULL)
+        g->at[index] = make(parent, task_child_spec(parent, index), index);
+    return g->at[index];
+}
+
+void task_free_text(struct str *s)
 {
     union { /* owned text is only viewed as const */
         const char *view;
@@ -30,11 +89,50 @@ static void free_text(struct str *s)
     *s = STR_NONE;
 }
 
+static void forget_outcome(struct task *t)
+{
+    t->run->tree.bytes -= t->output.len + t->error.len;
+    task_free_text(&t->output);
+    task_free_text(&t->error);
+    t->code = OK;
+}
+
 void task_fini(struct task *t)
 {
-    call_fini(t);
-    free_text(&t->output);
-    free_text(&t->error);
+    loop_timer_stop(&t->deadline);
+    loop_timer_stop(&t->wake);
+    list_remove(&t->due);
+    list_remove(&t->sibling);
+    if (t->finally != NULL) {
+        task_fini(t->finally);
+        mem_free(t->finally);
+    }
+    group_fini(&t->group);
+    if (task_kind_of(t)->fini != NULL)
+        task_kind_of(t)->fini(t);
+    forget_outcome(t);
+}
+
+/* As before its beginning, but for what it has used and tried. */
+static void reset(struct task *t)
+{
+    assert(t->phase == PHASE_ENDED || t->phase == PHASE_PENDING);
+    forget_outcome(t);
+    t->state = TASK_PENDING; /* the one edge out of an end: the one above begins anew */
+    t->phase = PHASE_PENDING;
+    t->stop = OK;
+    t->is_cut = false;
+    t->reason = (struct reason){.code = REASON_NONE};
+    t->started_at_ms = t->finished_at_ms = 0;
+    if (t->type == TASK_CALL)
+        call_reset(t);
+    for (uint32_t i = 0; i < t->group.count; i++) {
+        if (t->group.at[i] != NULL)
+            reset(t->group.at[i]);
+    }
+    group_reset(t);
+    if (t->finally != NULL)
+        reset(t->finally);
 }
 
 /* --- telling ---------------------------------------------------------------------------------- */
@@ -47,7 +145,7 @@ static struct buf *say(struct task *t, enum event_type type)
         json_add_string(b, t->spec->name);
     else
         buf_add_lit(b, "null");
-    buf_addf(b, ",\"type\":\"%s\"", task_type_name(t->spec ? t->spec->type : TASK_CALL));
+    buf_addf(b, ",\"type\":\"%s\"", task_type_name(t->type));
     return b;
 }
 
@@ -75,79 +173,6 @@ static void tell_wait(struct task *t, enum event_type type)
     tell(t, type);
 }
 
-/* --- states ----------------------------------------------------------------------------------- */
-
-static void set_state(struct task *t, enum task_state state)
-{
-    if (t->state == state)
-        return;
-    assert(task_edge_is_legal(t->state, state));
-    t->state = state;
-}
-
-void task_enter(struct task *t, enum task_state state, const struct reason *reason)
-{
-    set_state(t, state);
-    t->reason = reason ? *reason : (struct reason){.code = REASON_NONE};
-    if (state == TASK_BLOCKED)
-        tell_wait(t, EVENT_TASK_BLOCKED);
-    else if (state == TASK_RETRYING)
-        tell_wait(t, EVENT_TASK_RETRYING);
-    /* Going on after a wait is told by attempt.started: task.running comes once. */
-}
-
-/* The nearest timeout: the task's own, or its agent's. */
-static void arm(struct task *t)
-{
-    int64_t timeout_ms = t->spec != NULL ? t->spec->timeout_ms : 0;
-    if (timeout_ms == 0 && t->call.agent != NULL)
-        timeout_ms = t->call.agent->timeout_ms;
-    if (timeout_ms == 0)
-        return;
-    int64_t left_ms = t->started_at_ms + timeout_ms - loop_wall_ms(t->run->shard->loop);
-    t->deadline_ms = loop_now_ms(t->run->shard->loop) + (left_ms > 0 ? (uint64_t)left_ms : 0);
-    loop_timer_start(&t->deadline, t->deadline_ms);
-}
-
-void task_begin(struct task *t)
-{
-    t->started_at_ms = loop_wall_ms(t->run->shard->loop);
-    set_state(t, TASK_RUNNING);
-    say(t, EVENT_TASK_RUNNING);
-    tell(t, EVENT_TASK_RUNNING);
-    call_prepare(t);
-    arm(t);
-    call_begin(t);
-}
-
-void task_resume(struct task *t, bool was_lost)
-{
-    call_prepare(t);
-    arm(t);
-    call_resume(t, was_lost);
-}
-
-/* --- ends ------------------------------------------------------------------------------------- */
-
-static void end(struct task *t)
-{
-    loop_timer_stop(&t->deadline);
-    t->reason = (struct reason){.code = REASON_NONE};
-    run_end(t->run);
-}
-
-void task_succeed(struct task *t, struct str output)
-{
-    t->output = output;
-    t->finished_at_ms = loop_wall_ms(t->run->shard->loop);
-    set_state(t, TASK_SUCCEEDED);
-    struct buf *b = say(t, EVENT_TASK_SUCCEEDED);
-    buf_add_lit(b, ",\"output\":");
-    run_record_write_value(b, output, &t->run->id, "/output", t->run->shard->base_path);
-    tell(t, EVENT_TASK_SUCCEEDED);
-    end(t);
-}
-
 static enum event_type event_of_end(enum task_state state)
 {
     switch (state) {
@@ -164,41 +189,347 @@ static enum event_type event_of_end(enum task_state state)
     return EVENT_TASK_FAILED;
 }
 
-void task_fail(struct task *t, enum task_state state, const struct failure *failure)
+static void say_output(struct buf *b, const struct task *t)
+{
+    struct run *run = t->run;
+    if (t->parent == NULL) {
+        run_record_write_value(b, t->output, &run->id, "/output", run->shard->base_path);
+        return;
+    }
+    char suffix[512]; /* as deep as a tree can be, and more */
+    snprintf(suffix, sizeof suffix, "/tasks/%.*s", STR_ARG(t->path));
+    run_record_write_value(b, t->output, &run->id, suffix, run->shard->base_path);
+}
+
+static void tell_end(struct task *t)
+{
+    enum event_type type = event_of_end(t->state);
+    struct buf *b = say(t, type);
+    if (t->state == TASK_SUCCEEDED) {
+        buf_add_lit(b, ",\"output\":");
+        say_output(b, t);
+    } else if (t->state == TASK_SKIPPED) {
+        buf_add_lit(b, ",\"reason\":");
+        reason_write(b, &t->reason);
+    } else {
+        buf_add_lit(b, ",\"error\":");
+        buf_add_str(b, t->error.at != NULL ? t->error : STR("null"));
+    }
+    tell(t, type);
+}
+
+/* --- states ----------------------------------------------------------------------------------- */
+
+static void set_state(struct task *t, enum task_state state)
+{
+    if (t->state == state)
+        return;
+    assert(task_edge_is_legal(t->state, state));
+    t->state = state;
+}
+
+void task_wait(struct task *t, const struct reason *reason)
+{
+    struct heap *waits = &t->run->tree.waits;
+    t->reason = *reason;
+    heap_remove(waits, &t->wait);
+    heap_insert(waits, &t->wait, reason->until_ms > 0 ? (uint64_t)reason->until_ms : UINT64_MAX);
+}
+
+void task_wait_over(struct task *t)
+{
+    heap_remove(&t->run->tree.waits, &t->wait);
+    t->reason = (struct reason){.code = REASON_NONE};
+}
+
+void task_enter(struct task *t, enum task_state state, const struct reason *reason)
+{
+    set_state(t, state);
+    if (reason != NULL)
+        task_wait(t, reason);
+    else
+        task_wait_over(t);
+    if (state == TASK_BLOCKED)
+        tell_wait(t, EVENT_TASK_BLOCKED);
+    else if (state == TASK_RETRYING)
+        tell_wait(t, EVENT_TASK_RETRYING);
+    /* Going on after a wait is told by attempt.started: task.running comes once. */
+}
+
+bool task_has_failed(const struct task *t)
+{
+    if (t->state == TASK_CANCELLED)
+        return t->is_cut;
+    bool is_bad = t->state == TASK_FAILED || t->state == TASK_TIMED_OUT;
+    return is_bad && !(t->spec != NULL && t->spec->goes_on);
+}
+
+void task_use(struct task *t, const struct usage *more)
+{
+    for (; t != NULL; t = t->parent)
+        usage_add(&t->usage, more);
+}
+
+/* --- the beginning ---------------------------------------------------------------------------- */
+
+static bool is_shielded(const struct task *t)
+{
+    return t->type == TASK_SHIELD || (t->spec != NULL && t->spec->is_finally);
+}
+
+void task_limit(struct task *t, int64_t timeout_ms)
+{
+    if (timeout_ms == 0)
+        return;
+    int64_t left_ms = t->started_at_ms + timeout_ms - loop_wall_ms(t->run->shard->loop);
+    uint64_t at_ms = loop_now_ms(t->run->shard->loop) + (left_ms > 0 ? (uint64_t)left_ms : 0);
+    if (at_ms < t->deadline_ms)
+        t->deadline_ms = at_ms;
+    loop_timer_start(&t->deadline, at_ms);
+}
+
+/* The nearest of its own time and that of what is around it; a shield has its own alone. */
+static void arm(struct task *t)
+{
+    t->deadline_ms = t->parent != NULL ? t->parent->deadline_ms : t->run->deadline_ms;
+    if (is_shielded(t))
+        t->deadline_ms = UINT64_MAX;
+    if (t->spec != NULL)
+        task_limit(t, t->spec->timeout_ms);
+}
+
+static void begin_body(struct task *t)
+{
+    t->phase = PHASE_BODY;
+    t->bodies++;
+    task_kind_of(t)->begin(t);
+}
+
+void task_begin(struct task *t)
+{
+    t->started_at_ms = loop_wall_ms(t->run->shard->loop);
+    set_state(t, TASK_RUNNING);
+    say(t, EVENT_TASK_RUNNING);
+    tell(t, EVENT_TASK_RUNNING);
+    arm(t);
+    begin_body(t);
+}
+
+void task_resume(struct task *t, bool was_lost)
+{
+    t->phase = PHASE_BODY;
+    t->bodies = 1;
+    arm(t);
+    call_resume(t, was_lost);
+}
+
+/* --- the end ---------------------------------------------------------------------------------- */
+
+static void end(struct task *t, enum task_state state)
+{
+    t->phase = PHASE_ENDED;
+    t->finished_at_ms = loop_wall_ms(t->run->shard->loop);
+    set_state(t, state);
+    tell_end(t);
+    if (t->parent == NULL)
+        run_end(t->run);
+    else
+        tree_post(t);
+}
+
+/* What comes after the body is not stopped any more: it is bounded by its own time. */
+static void begin_finally(struct task *t)
+{
+    uint32_t index = task_is_group(t) ? t->group.count : t->spec->child_count;
+    if (t->finally == NULL)
+        t->finally = make(t, t->spec->finally, index);
+    if (t->finally == NULL) {
+        run_lacks_memory(t->run);
+        return;
+    }
+    t->phase = PHASE_FINALLY;
+    task_begin(t->finally);
+}
+
+void task_finally_ended(struct task *t)
+{
+    end(t, t->outcome);
+}
+
+static struct retry_policy policy_of(const struct retry_spec *spec)
+{
+    return (struct retry_policy){
+        .attempts = spec->attempts,
+        .backoff = {.base_ms = spec->base_ms,
+                    .factor = spec->factor,
+                    .max_ms = spec->max_ms,
+                    .jitter = spec->full_jitter ? BACKOFF_FULL : BACKOFF_NONE},
+        .on = spec->has_on ? spec->on : UINT64_MAX,
+        .max_hint_ms = RETRY_MAX_HINT_MS};
+}
+
+/* Is the body to begin anew? A call tries again by itself. */
+static bool wants_retry(struct task *t, enum task_state outcome, uint64_t *ret_at_ms)
+{
+    struct shard *shard = t->run->shard;
+    if (outcome != TASK_FAILED || t->type == TASK_CALL || !t->spec->has_retry)
+        return false;
+    struct retry_policy policy = policy_of(&t->spec->retry);
+    struct retry_failure failure = {.code = t->code, .attempt = t->bodies};
+    return retry_decide(&policy, &failure, t->deadline_ms, NULL, loop_now_ms(shard->loop),
+                        &shard->rng, ret_at_ms) == RETRY_AGAIN;
+}
+
+static void pause_until(struct task *t, uint64_t at_ms)
+{
+    struct loop *loop = t->run->shard->loop;
+    struct reason reason = {.code = REASON_RETRY_TIMER, .since_ms = loop_wall_ms(loop)};
+    reason.until_ms = reason.since_ms + (int64_t)(at_ms - loop_now_ms(loop));
+    forget_outcome(t);
+    t->phase = PHASE_PAUSE;
+    task_enter(t, TASK_RETRYING, &reason);
+    loop_timer_start(&t->wake, at_ms);
+    run_review(t->run);
+}
+
+static void try_again(struct task *t)
+{
+    t->stop = OK;
+    task_enter(t, TASK_RUNNING, NULL);
+    for (uint32_t i = 0; i < t->group.count; i++) {
+        if (t->group.at[i] != NULL)
+            reset(t->group.at[i]);
+    }
+    group_reset(t);
+    begin_body(t);
+}
+
+static void body_over(struct task *t, enum task_state outcome)
+{
+    uint64_t at_ms;
+    loop_timer_stop(&t->wake);
+    task_wait_over(t);
+    t->run->tree.bytes += t->output.len + t->error.len;
+    if (wants_retry(t, outcome, &at_ms)) {
+        pause_until(t, at_ms);
+        return;
+    }
+    loop_timer_stop(&t->deadline);
+    t->outcome = outcome;
+    if (t->bodies > 0 && t->spec != NULL && t->spec->finally != NULL)
+        begin_finally(t);
+    else
+        end(t, outcome);
+}
+
+void task_succeed(struct task *t, struct str output)
+{
+    t->output = output;
+    body_over(t, TASK_SUCCEEDED);
+}
+
+void task_fail_with(struct task *t, enum task_state state, enum err code, struct str error)
+{
+    if (error.at == NULL)
+        run_lacks_memory(t->run);
+    t->error = error;
+    t->code = code;
+    body_over(t, state);
+}
+
+static struct str failure_text(const struct failure *failure)
 {
     struct buf text;
-    buf_init(&text, 1048576);
+    buf_init(&text, ERROR_TEXT_MAX);
     failure_write(&text, failure);
     size_t len = 0;
     char *own = buf_take(&text, &len);
-    if (own == NULL)
-        t->run->is_wrecked = true;
-    t->error = (struct str){own, len};
-    t->finished_at_ms = loop_wall_ms(t->run->shard->loop);
+    return (struct str){own, len};
+}
+
+void task_fail(struct task *t, enum task_state state, const struct failure *failure)
+{
+    task_fail_with(t, state, failure->code, failure_text(failure));
+}
+
+void task_skip(struct task *t, enum task_state state)
+{
+    struct reason reason = {.since_ms = loop_wall_ms(t->run->shard->loop)};
+    reason.code = state == TASK_SKIPPED ? REASON_DEPENDENCY : REASON_PARENT_CANCELLED;
+    t->reason = reason;
+    if (state == TASK_CANCELLED) {
+        t->code = ERR_CANCELLED;
+        t->error = failure_text(&(struct failure){.code = ERR_CANCELLED, .task = t->path});
+        if (t->error.at == NULL)
+            run_lacks_memory(t->run);
+        t->run->tree.bytes += t->error.len;
+    }
+    t->phase = PHASE_ENDED;
+    t->finished_at_ms = reason.since_ms;
     set_state(t, state);
-    enum event_type type = event_of_end(state);
-    struct buf *b = say(t, type);
-    buf_add_lit(b, ",\"error\":");
-    buf_add_str(b, own != NULL ? t->error : STR("null"));
-    tell(t, type);
-    end(t);
+    tell_end(t);
+}
+
+/* --- stopping --------------------------------------------------------------------------------- */
+
+static void stop_now(struct task *t, enum err code)
+{
+    bool is_cancel = code == ERR_CANCELLED, is_call = t->type == TASK_CALL;
+    if (t->phase == PHASE_BODY && task_kind_of(t)->stop != NULL)
+        task_kind_of(t)->stop(t);
+    bool is_run = t->parent == NULL && is_cancel;
+    task_fail(t, is_cancel ? TASK_CANCELLED : TASK_TIMED_OUT,
+              &(struct failure){.code = code,
+                                .message = is_run ? str_of(t->run->stop_reason.note) : STR(""),
+                                .task = t->path,
+                                .provider = is_call ? call_last_provider(t) : STR_NONE,
+                                .attempts = is_call ? t->call.attempts : 0});
+}
+
+static void stop_body(struct task *t, enum err code)
+{
+    if (t->phase == PHASE_FINALLY || t->phase == PHASE_ENDED || t->stop != OK)
+        return;
+    if (t->phase == PHASE_PENDING && t->parent != NULL) {
+        task_skip(t, TASK_CANCELLED);
+        return;
+    }
+    if (t->phase == PHASE_BODY && task_is_group(t)) {
+        if (t->group.is_decided)
+            return; /* what it becomes stands; those below are stopped already */
+        t->stop = code;
+        if (task_kind_of(t)->stop != NULL)
+            task_kind_of(t)->stop(t);
+        group_stop(t);
+        return;
+    }
+    t->stop = code;
+    stop_now(t, code);
 }
 
 void task_stop(struct task *t, enum err code)
 {
-    if (task_state_is_terminal(t->state))
-        return;
-    call_stop(t);
-    struct str note = str_of(t->run->stop_reason.note);
-    task_fail(t, code == ERR_CANCELLED ? TASK_CANCELLED : TASK_TIMED_OUT,
-              &(struct failure){.code = code,
-                                .message = code == ERR_CANCELLED ? note : STR(""),
-                                .task = t->path,
-                                .provider = call_last_provider(t),
-                                .attempts = t->call.attempts});
+    bool has_begun = t->phase == PHASE_BODY || t->phase == PHASE_PAUSE;
+    if (!has_begun || !is_shielded(t))
+        stop_body(t, code);
+}
+
+void task_cut(struct task *t, enum err code)
+{
+    t->is_cut = t->phase != PHASE_ENDED;
+    stop_body(t, code);
 }
 
 static void on_deadline(struct loop_timer *timer)
 {
-    task_stop(CONTAINER_OF(timer, struct task, deadline), ERR_TASK_TIMEOUT);
+    stop_body(CONTAINER_OF(timer, struct task, deadline), ERR_TASK_TIMEOUT);
+}
+
+static void on_wake(struct loop_timer *timer)
+{
+    struct task *t = CONTAINER_OF(timer, struct task, wake);
+    if (t->phase == PHASE_PAUSE)
+        try_again(t);
+    else
+        task_kind_of(t)->begin(t); /* a sleep looks at the clock */
 }

@@ -2,49 +2,127 @@
 #define SLUICE_RUNS_TASK_H
 /* A node of a live run's task tree.
  *
- * Today a tree is its root, and the root is a call; what a node does is its type's business
- * (task_call.c), what holds for every node is here. task_enter is the only writer of a task's
- * state. A task ends once, when nothing below it is in flight, and tells the one above it, or its
- * run. */
+ *     task_make -> task_begin -> its body -> [pause -> its body anew] -> [finally] -> the end
+ *                         |-> task_stop: what is in flight below is aborted in this turn --^
+ *     task_make -> task_skip: it never begins
+ *
+ * What every task has is here: state, time, retry, `finally`, end. What a body does is its type's
+ * business (runs/task_kind.h). task_enter and the ends are the only writers of a task's state. A
+ * task ends once, when nothing below it is in flight; the one above hears of it through the run's
+ * agenda (runs/tree.h), a root's run at once, so that no task is re-entered from below.
+ *
+ * Owned by the task above it, the root by its run. Belongs to the run's loop. */
 #include "model/failure.h"
+#include "model/item_list.h"
 #include "model/reason.h"
 #include "model/state.h"
 #include "model/task_spec.h"
+#include "resilience/breaker.h"
 #include "runs/call.h"
+#include "runs/group.h"
 
 struct run;
+struct fuse;
+
+enum task_phase {
+    PHASE_PENDING,
+    PHASE_BODY,
+    PHASE_PAUSE,   /* its body has failed, and is to be tried again: state `retrying` */
+    PHASE_FINALLY, /* its outcome stands; its `finally` is under way */
+    PHASE_ENDED,
+};
 
 struct task {
     struct run *run;
     struct task *parent;          /* NULL: the root */
-    const struct task_spec *spec; /* in the run's spec */
-    struct str path;              /* "" for the root, "0/2"; in the spec's arena */
+    const struct task_spec *spec; /* in the run's spec; NULL: the run is a call of an agent */
+    struct str path;              /* "" for the root, "0/2"; lies behind the task */
+    uint32_t index;               /* among its parent's children */
+    enum task_type type;
     enum task_state state;
+    enum task_phase phase;
+    enum err stop; /* why its body is being stopped; OK: it is not */
+    bool is_cut;   /* it was stopped for itself alone: for the task above it has failed */
+
     struct reason reason;
     int64_t started_at_ms, finished_at_ms; /* wall */
-    uint64_t deadline_ms;                  /* monotonic: its own timeout and its parents' */
+    uint64_t deadline_ms; /* monotonic: by then it must have ended; its own, or one above it */
     struct loop_timer deadline;
-    struct usage usage;
-    struct str output; /* JSON, owned; NULL unless it succeeded */
-    struct str error;  /* JSON, owned; NULL unless it ended otherwise */
-    struct call_state call;
+    struct loop_timer wake; /* the end of a sleep, or of a pause */
+    struct heap_node wait;  /* among what its run waits for */
+    struct usage usage;     /* with all that is below */
+    uint32_t bodies;        /* how often its body has begun */
+
+    enum task_state outcome; /* of the body, once phase is PHASE_FINALLY */
+    enum err code;           /* of the error */
+    struct str output;       /* JSON, owned; NULL unless it succeeded */
+    struct str error;        /* JSON, owned; NULL unless it ended otherwise */
+
+    struct list due;     /* on the run's agenda */
+    struct list sibling; /* on its parent's list of live children */
+    struct task *finally;
+    struct group group; /* of a type that has children */
+    union {
+        struct call_state call;
+        struct item_list items; /* map */
+        struct dag_state dag;
+        struct fuse_hold {
+            struct fuse *fuse; /* NULL: none held */
+            struct breaker_pass pass;
+        } hold; /* circuit */
+    };
 };
 
-/* `run`'s root; not begun. */
+/* The root of a run, in place; not begun. `spec` NULL: a call of the run's agent. */
 void task_init_root(struct task *t, struct run *run, const struct task_spec *spec);
-void task_fini(struct task *t);
+
+/* The child `index` of `parent`, made where it is not there yet. NULL: no memory, or the run has
+ * TASKS_MAX tasks. */
+enum { TASKS_MAX = 200000 };
+struct task *task_make(struct task *parent, uint32_t index);
+void task_fini(struct task *t); /* with all below it, which is freed */
 
 void task_begin(struct task *t);
-void task_resume(struct task *t, bool was_lost); /* after a restart */
+void task_resume(struct task *t, bool was_lost); /* a root's call, after a restart */
+
+/* It never begins: skipped because of what it depends on, or cancelled with its parent. */
+void task_skip(struct task *t, enum task_state state);
+
+/* Its own time is `timeout_ms`, counted from its start. 0: nothing. */
+void task_limit(struct task *t, int64_t timeout_ms);
 
 /* Enters a state and tells it, with `reason` where the state has one. Terminal states are entered
  * by the functions below. */
 void task_enter(struct task *t, enum task_state state, const struct reason *reason);
 
-/* The ends of a task. `output` is owned JSON and is taken over. */
+/* Nothing is in flight of it until `until_ms` (wall; 0: not known), or no longer so. */
+void task_wait(struct task *t, const struct reason *reason);
+void task_wait_over(struct task *t);
+
+/* The ends of a body, when nothing below is in flight. `output` and `error` are owned JSON and are
+ * taken over; `state` is failed, cancelled or timed_out. */
 void task_succeed(struct task *t, struct str output);
 void task_fail(struct task *t, enum task_state state, const struct failure *failure);
+void task_fail_with(struct task *t, enum task_state state, enum err code, struct str error);
 
-/* Aborts what is in flight below it, in this turn; then it ends as cancelled or timed out. */
+/* Aborts what is in flight below it, in this turn; then its body ends as cancelled or timed out.
+ * What is shielded goes on, and its end is waited for. */
 void task_stop(struct task *t, enum err code);
+
+/* The same for this task alone, shield or not. */
+void task_cut(struct task *t, enum err code);
+
+/* A task of its group has ended; its `finally` has. From the agenda. */
+void task_finally_ended(struct task *t);
+
+/* To the task above: it did not succeed, and that was not continued. */
+bool task_has_failed(const struct task *t);
+
+/* Adds what was used to it and all above. */
+void task_use(struct task *t, const struct usage *more);
+
+static inline bool task_is_group(const struct task *t)
+{
+    return t->type != TASK_CALL && t->type != TASK_SLEEP && t->type != TASK_VALUE;
+}
 #endif

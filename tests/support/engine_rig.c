@@ -29,7 +29,8 @@ static struct engine_limits default_limits(void)
                                            .default_run_timeout_ms = 3600000,
                                            .input_bytes = 1048576,
                                            .tree_depth = 32,
-                                           .tree_nodes = 10000}};
+                                           .tree_nodes = 10000,
+                                           .allow_trees = true}};
 }
 
 static struct rig_provider default_provider(const char *name)

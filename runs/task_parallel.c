@@ -1,0 +1,96 @@
+/* parallel, settle and map: children side by side, no more than the limit; what a failure means is
+ * the task's to say. A map's children are one task for each element of its list. */
+#include "base/mem.h"
+#include "model/failure_group.h"
+#include "runs/run.h"
+#include "runs/shard.h"
+#include "runs/task_kind.h"
+#include "runs/task_values.h"
+
+static enum task_errors errors_of(const struct task *t)
+{
+    return t->type == TASK_SETTLE ? ERRORS_SETTLE : t->spec->errors;
+}
+
+static void on_child(struct task *t, struct task *child)
+{
+    if (errors_of(t) == ERRORS_CANCEL && task_has_failed(child))
+        group_decide(t, child->index);
+}
+
+static void conclude(struct task *t)
+{
+    if (errors_of(t) == ERRORS_SETTLE)
+        group_succeed(t, task_result_write_settled);
+    else if (t->group.cause != GROUP_NO_CAUSE)
+        group_fail(t, t->group.cause);
+    else if (group_has_failures(t))
+        group_fail(t, FAILURE_GROUP_ALL);
+    else
+        group_succeed(t, task_result_write_list);
+}
+
+const struct task_kind task_kind_parallel = {.begin = task_begin_children,
+                                             .next = task_next_in_order,
+                                             .on_child = on_child,
+                                             .conclude = conclude};
+
+const struct task_kind task_kind_settle = {.begin = task_begin_children,
+                                           .next = task_next_in_order,
+                                           .on_child = on_child,
+                                           .conclude = conclude};
+
+/* --- map -------------------------------------------------------------------------------------- */
+
+static void fail(struct task *t, enum err code, const char *message)
+{
+    task_fail(t, TASK_FAILED,
+              &(struct failure){.code = code, .message = str_of(message), .task = t->path});
+}
+
+/* Which elements: asked once. A body that begins anew goes over the same ones. */
+static enum err read_items(struct task *t, struct error *error)
+{
+    struct str text;
+    enum err e = task_fill(t, &t->spec->over, &text, error);
+    if (e != OK)
+        return e;
+    union { /* owned text is only viewed as const */
+        const char *view;
+        char *own;
+    } at = {.view = text.at};
+    t->run->tree.bytes += text.len;
+    e = item_list_read(&t->items, at.own, text.len, t->run->shard->limits->spec.tree_nodes);
+    if (e == ERR_TEMPLATE_ERROR)
+        return error_set(error, e, "what the map goes over is no array");
+    if (e == ERR_LIMIT_EXCEEDED)
+        return error_set(error, e, "the map has more elements than limits.tree_nodes");
+    return e;
+}
+
+static void begin_map(struct task *t)
+{
+    struct error error = {.message = ""};
+    enum err e = t->items.text == NULL ? read_items(t, &error) : OK;
+    if (e == OK) {
+        group_open(t, t->items.count);
+        return;
+    }
+    item_list_fini(&t->items);
+    if (e == ERR_NOMEM) {
+        run_lacks_memory(t->run);
+    } else {
+        fail(t, e, error.message);
+    }
+}
+
+static void fini_map(struct task *t)
+{
+    item_list_fini(&t->items);
+}
+
+const struct task_kind task_kind_map = {.begin = begin_map,
+                                        .fini = fini_map,
+                                        .next = task_next_in_order,
+                                        .on_child = on_child,
+                                        .conclude = conclude};

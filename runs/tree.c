@@ -1,0 +1,145 @@
+#include "runs/tree.h"
+
+#include "model/task_path.h"
+#include "runs/run.h"
+#include "runs/shard.h"
+
+enum { STEPS_AT_ONCE = 256 /* of one run, before others get their turn */ };
+
+static void on_work(struct loop_msg *msg);
+
+void tree_init(struct tree *tree)
+{
+    *tree = (struct tree){.tasks = 0};
+    list_init(&tree->agenda);
+    list_init(&tree->busy);
+    heap_init(&tree->waits);
+    json_doc_init(&tree->input);
+}
+
+void tree_fini(struct tree *tree)
+{
+    json_doc_fini(&tree->input);
+}
+
+void tree_work_init(struct tree_work *w)
+{
+    *w = (struct tree_work){.msg.on_arrive = on_work};
+    list_init(&w->busy);
+}
+
+/* --- the agenda ------------------------------------------------------------------------------- */
+
+static void schedule(struct run *run)
+{
+    struct shard *shard = run->shard;
+    struct tree_work *w = &shard->work;
+    if (list_is_linked(&run->tree.busy) || list_is_empty(&run->tree.agenda))
+        return;
+    list_push_back(&w->busy, &run->tree.busy);
+    if (w->is_posted)
+        return;
+    w->is_posted = true;
+    loop_soon(shard->loop, &w->msg);
+}
+
+void tree_post(struct task *t)
+{
+    if (list_is_linked(&t->due))
+        return;
+    list_push_back(&t->run->tree.agenda, &t->due);
+    schedule(t->run);
+}
+
+void tree_go_on(struct run *run)
+{
+    schedule(run);
+}
+
+static void step(struct task *t)
+{
+    struct task *up = t->parent;
+    if (t->phase != PHASE_ENDED)
+        group_step(t);
+    else if (up == NULL)
+        return; /* a root's end is its run's */
+    else if (up->finally == t)
+        task_finally_ended(up);
+    else
+        group_on_child(up, t);
+}
+
+/* It is scheduled again where there is more to do; or by the next commit. */
+static void work(struct run *run)
+{
+    struct list *link;
+    for (int i = 0; i < STEPS_AT_ONCE && !run->is_wrecked; i++) {
+        if (run_is_ahead(run)) {
+            outbox_want(run, SAVE_NOW);
+            return;
+        }
+        link = list_pop_front(&run->tree.agenda);
+        if (link == NULL)
+            break;
+        step(CONTAINER_OF(link, struct task, due));
+    }
+    if (run->is_wrecked)
+        return;
+    if (!list_is_empty(&run->tree.agenda))
+        schedule(run);
+    else
+        run_review(run);
+}
+
+static void on_work(struct loop_msg *msg)
+{
+    struct tree_work *w = CONTAINER_OF(msg, struct tree_work, msg);
+    struct list now, *link;
+    w->is_posted = false;
+    list_init(&now);
+    list_append_all(&now, &w->busy);
+    while ((link = list_pop_front(&now)) != NULL)
+        work(CONTAINER_OF(link, struct run, tree.busy));
+}
+
+/* --- waits ------------------------------------------------------------------------------------ */
+
+struct task *tree_first_wait(const struct tree *tree)
+{
+    struct heap_node *first = heap_first(&tree->waits);
+    return first != NULL ? CONTAINER_OF(first, struct task, wait) : NULL;
+}
+
+/* --- all of it -------------------------------------------------------------------------------- */
+
+static void quiet(struct task *t)
+{
+    loop_timer_stop(&t->deadline);
+    loop_timer_stop(&t->wake);
+    if (t->type == TASK_CALL)
+        loop_timer_stop(&t->call.retry);
+    list_remove(&t->due);
+    LIST_EACH (it, &t->group.live)
+        quiet(CONTAINER_OF(it, struct task, sibling));
+    if (t->finally != NULL)
+        quiet(t->finally);
+}
+
+void tree_quiet(struct run *run)
+{
+    quiet(&run->root);
+    list_remove(&run->tree.busy);
+}
+
+struct task *tree_find(struct run *run, struct str path)
+{
+    struct task *t = &run->root;
+    uint32_t index;
+    while (t != NULL && task_path_next(&path, &index)) {
+        if (index < t->group.count)
+            t = t->group.at[index];
+        else
+            t = t->finally != NULL && t->finally->index == index ? t->finally : NULL;
+    }
+    return path.len == 0 ? t : NULL;
+}

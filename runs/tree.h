@@ -1,0 +1,54 @@
+#ifndef SLUICE_RUNS_TREE_H
+#define SLUICE_RUNS_TREE_H
+/* The tasks of a run, taken together: whose turn it is, and what it waits for.
+ *
+ * The agenda holds tasks to which something has to happen: one that has ended, so that the one
+ * above hears of it; a group that may begin one more child. It is worked off in the same turn of
+ * the loop, one constant step after another, a run after the other where several have something to
+ * do. It pauses while the run has produced so much that is not stored yet (run_is_ahead).
+ *
+ * The waits are ordered by when they end; a run whose tasks all wait is `waiting`, or parked.
+ * Belongs to the run's loop. */
+#include "base/heap.h"
+#include "base/loop.h"
+#include "runs/task.h"
+
+struct shard;
+
+/* A run's. */
+struct tree {
+    struct list agenda;    /* struct task.due */
+    struct list busy;      /* on its shard's list while the agenda is not empty */
+    struct heap waits;     /* struct task.wait, by when they end; UINT64_MAX: not known */
+    uint32_t tasks;        /* made so far, without the root */
+    size_t bytes;          /* of tasks, outputs and errors */
+    struct json_doc input; /* the run's input, once a reference has asked for it */
+    bool has_input;
+};
+
+/* A shard's: the runs that have an agenda. */
+struct tree_work {
+    struct list busy;
+    struct loop_msg msg;
+    bool is_posted;
+};
+
+void tree_init(struct tree *tree);
+void tree_fini(struct tree *tree);
+void tree_work_init(struct tree_work *w);
+
+/* Something has to happen to this task, soon. Nothing where it is on the agenda already. */
+void tree_post(struct task *t);
+
+/* The run has room again for what its agenda makes. */
+void tree_go_on(struct run *run);
+
+/* The task that waits for the earliest moment; NULL: none waits. */
+struct task *tree_first_wait(const struct tree *tree);
+
+/* Nothing more happens by itself: timers stop, the agenda is empty. With all tasks below `t`. */
+void tree_quiet(struct run *run);
+
+/* The task at that path; NULL: it is not made. */
+struct task *tree_find(struct run *run, struct str path);
+#endif

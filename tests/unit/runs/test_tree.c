@@ -1,0 +1,543 @@
+/* Task trees: what each type makes of the tasks below it, in each way that those can end; alone,
+ * and within each other. */
+#include "runs/tree.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tests/support/rig_ops.h"
+
+Suite *suite_runs_tree(void);
+
+static struct rig rig;
+static struct created created;
+static struct id id;
+
+static void start(void)
+{
+    struct rig_options o = rig_options_default();
+    o.providers[0].limiter.breaker.failures = 0;
+    o.providers[0].limiter.retry_budget = 100;
+    rig_start(&rig, &o);
+}
+
+static void run_body(const char *body)
+{
+    id = rig_run(&rig, 0, body, WAITS, &created);
+}
+
+static void run_tree(const char *tree)
+{
+    static char body[65536];
+    int n = snprintf(body, sizeof body, "{\"task\":%s,\"input\":{\"n\":7,\"list\":[1,2,3]}}", tree);
+    ck_assert_int_lt(n, (int)sizeof body);
+    run_body(body);
+}
+
+static void finish(void)
+{
+    rig_forget(&created);
+    rig_stop(&rig);
+}
+
+static const struct run_record *row(void)
+{
+    return rig_row(&rig, &id);
+}
+
+/* --- building blocks -------------------------------------------------------------------------- */
+
+#define V(json)    "{\"type\":\"value\",\"value\":" json "}"
+#define SLEEP(ms)  "{\"type\":\"sleep\",\"duration_ms\":" #ms "}"
+#define ECHO(text) "{\"type\":\"call\",\"model\":\"sim/echo\",\"input\":\"" text "\"}"
+#define AFTER(ms, text)                                                                            \
+    "{\"type\":\"call\",\"model\":\"sim/echo\",\"input\":\"" text                                  \
+    "\",\"params\":{\"sim\":{\"first_ms\":" #ms "}}}"
+#define BAD_WITH(status, more)                                                                     \
+    "{\"type\":\"call\",\"model\":\"sim/story\"," more                                             \
+    "\"params\":{\"sim\":{\"fail\":[{\"as\":\"status\",\"status\":" #status "}]}}}"
+#define BAD         BAD_WITH(500, "")
+#define BAD_GOES_ON BAD_WITH(500, "\"on_error\":\"continue\",")
+#define HANGS                                                                                      \
+    "{\"type\":\"call\",\"model\":\"sim/story\",\"params\":{\"sim\":{\"fail\":[{\"as\":\"hang\"}]" \
+    "}}}"
+#define LIST(type, member, ...) "{\"type\":\"" type "\",\"" member "\":[" __VA_ARGS__ "]}"
+#define SEQ(...)                LIST("sequence", "steps", __VA_ARGS__)
+#define PAR(...)                LIST("parallel", "tasks", __VA_ARGS__)
+#define COLLECT(...)            "{\"type\":\"parallel\",\"errors\":\"collect\",\"tasks\":[" __VA_ARGS__ "]}"
+#define SETTLE(...)             LIST("settle", "tasks", __VA_ARGS__)
+#define RACE(...)               LIST("race", "tasks", __VA_ARGS__)
+#define FIRST(...)              LIST("first_success", "tasks", __VA_ARGS__)
+#define MAP(over, more, task)   "{\"type\":\"map\",\"over\":" over "," more "\"task\":" task "}"
+#define DAG(steps)              "{\"type\":\"dag\",\"steps\":{" steps "}}"
+#define SHIELD(ms, task)        "{\"type\":\"shield\",\"timeout_ms\":" #ms ",\"task\":" task "}"
+#define CIRCUIT(name, task)                                                                        \
+    "{\"type\":\"circuit\",\"circuit\":\"" name "\",\"fail_max\":2,\"task\":" task "}"
+#define WITH(members, type, rest) "{\"type\":\"" type "\"," members "," rest "}"
+
+/* --- one table for all types ------------------------------------------------------------------ */
+
+static const struct shape {
+    const char *what;
+    const char *tree;
+    enum run_state state;
+    const char *output; /* whole; NULL: none */
+    const char *error;  /* a part of it; NULL: none */
+} shapes[] = {
+    {"a value", V("{\"a\":[1,\"{{input.n}}\"]}"), RUN_SUCCEEDED, "{\"a\":[1,7]}", NULL},
+    {"a value of which a part is missing", V("\"{{input.x}}\""), RUN_FAILED, NULL,
+     "\"code\":\"template_error\""},
+    {"a default", V("\"{{input.x | \\\"d\\\"}}\""), RUN_SUCCEEDED, "\"d\"", NULL},
+    {"a sleep", SLEEP(500), RUN_SUCCEEDED, "null", NULL},
+    {"no sleep at all", SLEEP(0), RUN_SUCCEEDED, "null", NULL},
+    {"a call", ECHO("hi"), RUN_SUCCEEDED, "\"hi\"", NULL},
+    {"a call with references", ECHO("n is {{input.n}}"), RUN_SUCCEEDED, "\"n is 7\"", NULL},
+    {"an agent that references name",
+     "{\"type\":\"call\",\"agent\":\"{{input.x | \\\"echo\\\"}}\",\"input\":\"yes\"}",
+     RUN_SUCCEEDED, "\"yes\"", NULL},
+    {"an agent that is none", "{\"type\":\"call\",\"agent\":\"no{{input.n}}\"}", RUN_FAILED, NULL,
+     "\"code\":\"unknown_agent\""},
+
+    {"sequence: empty", SEQ(""), RUN_SUCCEEDED, "[]", NULL},
+    {"sequence: one", SEQ(V("1")), RUN_SUCCEEDED, "[1]", NULL},
+    {"sequence: prev", SEQ(V("1") "," V("[\"{{prev}}\",2]")), RUN_SUCCEEDED, "[1,[1,2]]", NULL},
+    {"sequence: steps by name",
+     SEQ("{\"type\":\"value\",\"name\":\"a\",\"value\":{\"x\":5}}"
+         "," V("1") "," V("\"{{steps.a.output.x}} {{steps.a.state}}\"")),
+     RUN_SUCCEEDED, "[{\"x\":5},1,\"5 succeeded\"]", NULL},
+    {"sequence: a failure skips the rest", SEQ(V("1") "," BAD "," V("3")), RUN_FAILED, NULL,
+     "\"partial\":[1]"},
+    {"sequence: its error is the step's", SEQ(BAD "," V("3")), RUN_FAILED, NULL,
+     "{\"code\":\"provider_error\""},
+    {"sequence: one that is continued", SEQ(BAD_GOES_ON "," V("[\"{{prev}}\"]")), RUN_SUCCEEDED,
+     "[null,[null]]", NULL},
+    {"sequence: the error of a step",
+     SEQ(BAD_WITH(500, "\"name\":\"a\",\"on_error\":\"continue\",") "," V(
+         "[\"{{steps.a.error.code}}\",\"{{steps.a.state}}\",\"{{steps.a.output}}\"]")),
+     RUN_SUCCEEDED, "[null,[\"provider_error\",\"failed\",null]]", NULL},
+
+    {"parallel: empty", PAR(""), RUN_SUCCEEDED, "[]", NULL},
+    {"parallel: one", PAR(V("1")), RUN_SUCCEEDED, "[1]", NULL},
+    {"parallel: in its order", PAR(AFTER(300, "a") "," AFTER(100, "b") "," V("3")), RUN_SUCCEEDED,
+     "[\"a\",\"b\",3]", NULL},
+    {"parallel: the first failure is its own", PAR(HANGS "," BAD "," HANGS), RUN_FAILED, NULL,
+     "{\"code\":\"provider_error\""},
+    {"parallel: what was cancelled is not listed", PAR(HANGS "," BAD), RUN_FAILED, NULL,
+     "\"task\":\"1\",\"provider\":\"sim\",\"attempts\":1}]}"},
+    {"parallel: collects all", COLLECT(BAD "," V("2") "," BAD), RUN_FAILED, NULL,
+     "{\"code\":\"error_group\",\"message\":\"2 tasks failed\""},
+    {"parallel: collects and none fails", COLLECT(V("1") "," BAD_GOES_ON), RUN_SUCCEEDED,
+     "[1,null]", NULL},
+
+    {"settle: empty", SETTLE(""), RUN_SUCCEEDED, "[]", NULL},
+    {"settle: good and continued", SETTLE(V("1") "," BAD_GOES_ON), RUN_SUCCEEDED,
+     "[{\"status\":\"fulfilled\",\"value\":1},{\"status\":\"fulfilled\",\"value\":null}]", NULL},
+
+    {"race: the first", RACE(AFTER(300, "slow") "," AFTER(100, "fast")), RUN_SUCCEEDED, "\"fast\"",
+     NULL},
+    {"race: well or badly", RACE(AFTER(300, "slow") "," BAD), RUN_FAILED, NULL,
+     "{\"code\":\"provider_error\""},
+    {"race: a failure that is continued", RACE(HANGS "," BAD_GOES_ON), RUN_SUCCEEDED, "null", NULL},
+    {"first_success: not the first to end", FIRST(BAD "," AFTER(100, "good") "," HANGS),
+     RUN_SUCCEEDED, "\"good\"", NULL},
+    {"first_success: none", FIRST(BAD "," BAD), RUN_FAILED, NULL,
+     "{\"code\":\"error_group\",\"message\":\"2 tasks failed\""},
+
+    {"map: empty", MAP("[]", "", V("1")), RUN_SUCCEEDED, "[]", NULL},
+    {"map: items", MAP("\"{{input.list}}\"", "", V("[\"{{item}}\",\"{{index}}\"]")), RUN_SUCCEEDED,
+     "[[1,0],[2,1],[3,2]]", NULL},
+    {"map: one at a time", MAP("\"{{input.list}}\"", "\"limit\":1,", AFTER(10, "{{item}}")),
+     RUN_SUCCEEDED, "[\"1\",\"2\",\"3\"]", NULL},
+    {"map: over no array", MAP("\"{{input.n}}\"", "", V("1")), RUN_FAILED, NULL,
+     "\"code\":\"template_error\""},
+    {"map: a failure", MAP("[1,2]", "", BAD), RUN_FAILED, NULL, "{\"code\":\"provider_error\""},
+    {"map: collects", MAP("[1,2]", "\"errors\":\"collect\",", BAD), RUN_FAILED, NULL,
+     "{\"code\":\"error_group\",\"message\":\"2 tasks failed\""},
+    {"map: settles", MAP("[1]", "\"errors\":\"settle\",", V("\"{{item}}\"")), RUN_SUCCEEDED,
+     "[{\"status\":\"fulfilled\",\"value\":1}]", NULL},
+    {"map in a map", MAP("[1,2]", "", MAP("[10,20]", "", V("\"{{item}}\""))), RUN_SUCCEEDED,
+     "[[10,20],[10,20]]", NULL},
+
+    {"dag: empty", DAG(""), RUN_SUCCEEDED, "{}", NULL},
+    {"dag: in order of need",
+     DAG("\"b\":{\"type\":\"value\",\"depends_on\":[\"a\"],\"value\":\"{{steps.a.output}}\"},"
+         "\"a\":{\"type\":\"value\",\"value\":1}"),
+     RUN_SUCCEEDED, "{\"b\":1,\"a\":1}", NULL},
+    {"dag: skipped is null",
+     DAG("\"a\":" BAD_GOES_ON ",\"b\":{\"type\":\"value\",\"value\":2,\"depends_on\":[\"a\"]},"
+         "\"c\":" V("3")),
+     RUN_SUCCEEDED, "{\"a\":null,\"b\":2,\"c\":3}", NULL},
+    {"dag: a failure fails it in the end",
+     DAG("\"a\":" BAD ",\"b\":{\"type\":\"value\",\"value\":2,\"depends_on\":[\"a\"]},"
+         "\"c\":{\"type\":\"value\",\"value\":2,\"depends_on\":[\"b\"]},"
+         "\"d\":{\"type\":\"value\",\"value\":2,\"depends_on\":[\"c\"],\"when\":\"all_done\"}"),
+     RUN_FAILED, NULL, "{\"code\":\"error_group\",\"message\":\"1 task failed\""},
+
+    {"circuit: closed", CIRCUIT("c", V("1")), RUN_SUCCEEDED, "1", NULL},
+    {"circuit: a failure goes through", CIRCUIT("c", BAD), RUN_FAILED, NULL,
+     "{\"code\":\"provider_error\""},
+    {"circuit: open", COLLECT(CIRCUIT("o", BAD) "," CIRCUIT("o", BAD)), RUN_FAILED, NULL,
+     "error_group"},
+    {"circuit: opens after two",
+     SEQ(WITH(
+         "\"on_error\":\"continue\",\"circuit\":\"o\",\"fail_max\":2", "circuit",
+         "\"task\":" BAD) "," WITH("\"on_error\":\"continue\",\"circuit\":\"o\",\"fail_max\":2",
+                                   "circuit", "\"task\":" BAD) "," CIRCUIT("o", V("1"))),
+     RUN_FAILED, NULL, "{\"code\":\"breaker_open\""},
+    {"shield", SHIELD(1000, V("1")), RUN_SUCCEEDED, "1", NULL},
+    {"shield: its own time", SHIELD(1000, HANGS), RUN_TIMED_OUT, NULL,
+     "{\"code\":\"task_timeout\""},
+
+    {"timeout of a group", WITH("\"timeout_ms\":100", "parallel", "\"tasks\":[" HANGS "]"),
+     RUN_TIMED_OUT, NULL, "{\"code\":\"task_timeout\""},
+    {"timeout below", PAR(WITH("\"timeout_ms\":100", "sequence", "\"steps\":[" HANGS "]")),
+     RUN_FAILED, NULL, "{\"code\":\"task_timeout\""},
+    {"timeout that is continued",
+     SEQ(WITH("\"timeout_ms\":100,\"on_error\":\"continue\"", "sequence", "\"steps\":[" HANGS "]")),
+     RUN_SUCCEEDED, "[null]", NULL},
+    {"what failed before a timeout is listed",
+     WITH("\"timeout_ms\":100,\"errors\":\"collect\"", "parallel", "\"tasks\":[" HANGS "," BAD "]"),
+     RUN_TIMED_OUT, NULL, "\"errors\":[{\"code\":\"provider_error\""},
+    {"retry of a group",
+     WITH("\"retry\":{\"attempts\":3,\"base_ms\":10,\"jitter\":\"none\"}", "sequence",
+          "\"steps\":[" V("1") ",{\"type\":\"call\",\"model\":\"sim/echo\",\"input\":\"x\","
+                               "\"params\":{\"sim\":{\"fail\":[{\"attempt\":1,\"as\":\"status\"},"
+                               "{\"attempt\":2,\"as\":\"status\"}]}}}]"),
+     RUN_SUCCEEDED, "[1,\"x\"]", NULL},
+    {"retry of a group, used up",
+     WITH("\"retry\":{\"attempts\":2,\"base_ms\":10}", "parallel", "\"tasks\":[" BAD "]"),
+     RUN_FAILED, NULL, "\"attempts\":2"},
+    {"finally changes nothing",
+     WITH("\"finally\":" BAD_WITH(500, "\"timeout_ms\":1000,"), "value", "\"value\":1"),
+     RUN_SUCCEEDED, "1", NULL},
+    {"finally sees the steps",
+     WITH("\"finally\":{\"type\":\"call\",\"model\":\"sim/echo\",\"timeout_ms\":9,\"input\":"
+          "\"{{steps.a.output}}\"}",
+          "sequence", "\"steps\":[{\"type\":\"value\",\"name\":\"a\",\"value\":1}]"),
+     RUN_SUCCEEDED, "[1]", NULL},
+};
+
+enum { SHAPES = sizeof shapes / sizeof shapes[0] };
+
+static void check_shape(const struct shape *s)
+{
+    ck_assert_msg(created.ended == 1, "%s: has not ended", s->what);
+    ck_assert_msg(row()->state == s->state, "%s: %s %.*s", s->what, run_state_name(row()->state),
+                  STR_ARG(row()->error));
+    if (s->output != NULL)
+        ck_assert_msg(str_eq(row()->output, str_of(s->output)), "%s: %.*s", s->what,
+                      STR_ARG(row()->output));
+    if (s->error != NULL)
+        ck_assert_msg(rig_text_has(row()->error, s->error), "%s: %.*s", s->what,
+                      STR_ARG(row()->error));
+}
+
+START_TEST(a_tree_becomes_what_its_type_says)
+{
+    start();
+    run_tree(shapes[_i].tree);
+    rig_advance(&rig, 5000);
+    check_shape(&shapes[_i]);
+    finish();
+}
+END_TEST
+
+/* The same one level down, in each type that hands a child's value or failure on. */
+static const struct {
+    const char *before, *after; /* around the tree */
+    const char *open, *close;   /* around its value */
+} wraps[] = {
+    {"{\"type\":\"sequence\",\"steps\":[", "]}", "[", "]"},
+    {"{\"type\":\"parallel\",\"tasks\":[", "]}", "[", "]"},
+    {"{\"type\":\"race\",\"tasks\":[", "]}", "", ""},
+    {"{\"type\":\"map\",\"over\":[0],\"task\":", "}", "[", "]"},
+    {"{\"type\":\"circuit\",\"circuit\":\"w\",\"task\":", "}", "", ""},
+    {"{\"type\":\"shield\",\"timeout_ms\":100000,\"task\":", "}", "", ""},
+    {"{\"type\":\"dag\",\"steps\":{\"s\":", "}}", "{\"s\":", "}"},
+    {"{\"type\":\"first_success\",\"tasks\":[", "]}", "", ""},
+    {"{\"type\":\"settle\",\"tasks\":[", "]}", "[{\"status\":\"fulfilled\",\"value\":", "}]"},
+};
+
+enum { WRAPS = sizeof wraps / sizeof wraps[0] };
+
+static void run_wrapped(const struct shape *s, size_t w)
+{
+    static char tree[16384];
+    snprintf(tree, sizeof tree, "%s%s%s", wraps[w].before, s->tree, wraps[w].after);
+    run_tree(tree);
+    rig_advance(&rig, 5000);
+}
+
+START_TEST(a_tree_is_the_same_within_each_type)
+{
+    const struct shape *s = &shapes[_i];
+    start();
+    for (size_t w = 0; w < WRAPS; w++) {
+        char want[1024];
+        run_wrapped(s, w);
+        ck_assert_msg(created.ended == 1, "%s in %s: has not ended", s->what, wraps[w].before);
+        bool is_settled = wraps[w].open[0] == '[' && wraps[w].open[1] == '{';
+        bool is_good = s->state == RUN_SUCCEEDED || is_settled;
+        ck_assert_msg((row()->state == RUN_SUCCEEDED) == is_good, "%s in %s: %.*s", s->what,
+                      wraps[w].before, STR_ARG(row()->error));
+        snprintf(want, sizeof want, "%s%s%s", wraps[w].open, s->output ? s->output : "",
+                 wraps[w].close);
+        if (s->output != NULL)
+            ck_assert_msg(str_eq(row()->output, str_of(want)), "%s in %s: %.*s", s->what,
+                          wraps[w].before, STR_ARG(row()->output));
+        rig_forget(&created);
+    }
+    rig_stop(&rig);
+}
+END_TEST
+
+/* --- events ----------------------------------------------------------------------------------- */
+
+/* "TYPE PATH, ..." of the tasks' events, without what belongs to attempts. */
+static const char *told(void)
+{
+    static char text[65536];
+    struct str lines = rig_events(&rig, &id);
+    struct event_line line;
+    struct json_doc doc;
+    size_t n = 0;
+    json_doc_init(&doc);
+    text[0] = '\0';
+    while (event_next_line(&lines, &line)) {
+        if (line.type.len < 5 || memcmp(line.type.at, "task.", 5) != 0)
+            continue;
+        ck_assert_int_eq(json_parse(&doc, line.json, NULL), OK);
+        struct str path = json_raw(json_get_lit(json_root(&doc), "task"));
+        n += (size_t)snprintf(text + n, sizeof text - n, "%s%.*s %.*s", n > 0 ? ", " : "",
+                              (int)line.type.len - 5, line.type.at + 5, (int)path.len - 2,
+                              path.at + 1);
+        ck_assert_uint_lt(n, sizeof text);
+    }
+    json_doc_fini(&doc);
+    return text;
+}
+
+static const struct {
+    const char *tree, *events;
+} stories[] = {
+    {SEQ(V("1") "," BAD "," V("3")),
+     "running , running 0, succeeded 0, running 1, failed 1, skipped 2, failed "},
+    {WITH("\"limit\":1", "parallel", "\"tasks\":[" BAD "," V("2") "]"),
+     "running , running 0, failed 0, cancelled 1, failed "},
+    {RACE(HANGS "," V("1")),
+     "running , running 0, running 1, succeeded 1, cancelled 0, succeeded "},
+    {DAG("\"a\":" BAD ",\"b\":{\"type\":\"value\",\"value\":2,\"depends_on\":[\"a\"]},"
+         "\"c\":{\"type\":\"value\",\"value\":3,\"depends_on\":[\"b\"],\"when\":\"all_done\"}"),
+     "running , running 0, failed 0, skipped 1, running 2, succeeded 2, failed "},
+    {WITH("\"finally\":{\"type\":\"sleep\",\"duration_ms\":10,\"timeout_ms\":100}", "sequence",
+          "\"steps\":[" V("1") "]"),
+     "running , running 0, succeeded 0, running 1, succeeded 1, succeeded "},
+    {WITH("\"retry\":{\"attempts\":2,\"base_ms\":10}", "sequence", "\"steps\":[" BAD "]"),
+     "running , running 0, failed 0, retrying , running 0, failed 0, failed "},
+};
+
+START_TEST(events_tell_the_story_in_order)
+{
+    start();
+    run_tree(stories[_i].tree);
+    rig_advance(&rig, 5000);
+    ck_assert_uint_eq(created.ended, 1);
+    ck_assert_str_eq(told(), stories[_i].events);
+    finish();
+}
+END_TEST
+
+/* --- stopping --------------------------------------------------------------------------------- */
+
+static uint64_t in_flight(void)
+{
+    struct gate_status s;
+    gate_status(rig.engine->shards[0].catalog->upstreams[0]->gate, &s);
+    return s.limiter.borrowed;
+}
+
+START_TEST(a_cancel_reaches_every_call_at_once)
+{
+    start();
+    run_tree(PAR(HANGS "," SEQ(HANGS) "," MAP("[1,2,3]", "", HANGS) "," SLEEP(9000)));
+    ck_assert_uint_eq(in_flight(), 5);
+    ck_assert_int_eq(rig_cancel(&rig, 0, &id), OK);
+    ck_assert_uint_eq(in_flight(), 0);
+    ck_assert_uint_eq(created.ended, 1);
+    ck_assert_int_eq(row()->state, RUN_CANCELLED);
+    ck_assert(rig_text_has(row()->error, "{\"code\":\"cancelled\""));
+    finish();
+}
+END_TEST
+
+START_TEST(a_shield_holds_a_cancel_until_it_has_ended)
+{
+    start();
+    run_tree(PAR(HANGS "," SHIELD(10000, AFTER(3000, "saved"))));
+    rig_advance(&rig, 100);
+    ck_assert_int_eq(rig_cancel(&rig, 0, &id), OK);
+    ck_assert_uint_eq(in_flight(), 1);
+    ck_assert_int_eq(row()->state, RUN_CANCELLING);
+    rig_advance(&rig, 3000);
+    ck_assert_int_eq(row()->state, RUN_CANCELLED);
+    ck_assert_str_eq(told(), "running , running 0, running 1, running 1/0, cancelled 0, "
+                             "succeeded 1/0, succeeded 1, cancelled ");
+    finish();
+}
+END_TEST
+
+START_TEST(a_shield_under_a_cancel_ends_in_its_own_time)
+{
+    start();
+    run_tree(PAR(SHIELD(10000, HANGS)));
+    rig_advance(&rig, 100);
+    ck_assert_int_eq(rig_cancel(&rig, 0, &id), OK);
+    rig_advance(&rig, 9800);
+    ck_assert_int_eq(row()->state, RUN_CANCELLING);
+    rig_advance(&rig, 200);
+    ck_assert_int_eq(row()->state, RUN_CANCELLED);
+    finish();
+}
+END_TEST
+
+START_TEST(finally_runs_under_a_cancel)
+{
+    start();
+    run_tree(WITH("\"finally\":{\"type\":\"call\",\"model\":\"sim/echo\",\"timeout_ms\":5000,"
+                  "\"input\":\"undo\",\"params\":{\"sim\":{\"first_ms\":1000}}}",
+                  "sequence", "\"steps\":[" HANGS "," V("1") "]"));
+    ck_assert_int_eq(rig_cancel(&rig, 0, &id), OK);
+    rig_advance(&rig, 2000);
+    ck_assert_int_eq(row()->state, RUN_CANCELLED);
+    ck_assert_str_eq(told(), "running , running 0, cancelled 0, cancelled 1, running 2, "
+                             "succeeded 2, cancelled ");
+    finish();
+}
+END_TEST
+
+START_TEST(a_run_that_times_out_says_so)
+{
+    start();
+    run_body("{\"timeout_ms\":1000,\"task\":" PAR(HANGS "," SEQ(HANGS)) "}");
+    rig_advance(&rig, 1000);
+    ck_assert_int_eq(row()->state, RUN_TIMED_OUT);
+    ck_assert(rig_text_has(row()->error, "{\"code\":\"run_timeout\""));
+    ck_assert_uint_eq(in_flight(), 0);
+    finish();
+}
+END_TEST
+
+START_TEST(a_retry_past_the_deadline_of_a_scope_is_not_waited_for)
+{
+    start();
+    run_tree(WITH("\"timeout_ms\":500", "sequence",
+                  "\"steps\":[" BAD_WITH(500, "\"retry\":{\"attempts\":5,\"base_ms\":1000,"
+                                              "\"jitter\":\"none\"},") "]"));
+    rig_advance(&rig, 100);
+    ck_assert_int_eq(row()->state, RUN_FAILED);
+    ck_assert(rig_text_has(row()->error, "{\"code\":\"provider_error\""));
+    finish();
+}
+END_TEST
+
+/* --- bounds ----------------------------------------------------------------------------------- */
+
+static void run_map_of(unsigned elements, const char *more, const char *task)
+{
+    size_t cap = elements * 8 + 4096, n = 0;
+    char *body = malloc(cap);
+    ck_assert_ptr_nonnull(body);
+    n += (size_t)snprintf(body, cap, "{\"input\":[");
+    for (unsigned i = 0; i < elements; i++)
+        n += (size_t)snprintf(body + n, cap - n, "%s%u", i > 0 ? "," : "", i);
+    snprintf(body + n, cap - n,
+             "],\"task\":{\"type\":\"map\",\"over\":\"{{input}}\",%s\"task\":%s}}", more, task);
+    run_body(body);
+    free(body);
+}
+
+static unsigned commas(struct str s)
+{
+    unsigned n = 0;
+    for (size_t i = 0; i < s.len; i++)
+        n += s.at[i] == ',';
+    return n;
+}
+
+START_TEST(a_map_goes_over_ten_thousand_elements)
+{
+    static const char *const limits[] = {"", "\"limit\":1,", "\"limit\":100,"};
+    start();
+    run_map_of(10000, limits[_i], _i == 2 ? ECHO("{{item}}") : V("\"{{item}}\""));
+    rig_advance(&rig, 60000);
+    ck_assert_int_eq(row()->state, RUN_SUCCEEDED);
+    ck_assert_uint_eq(commas(row()->output), 9999);
+    ck_assert_uint_eq(row()->usage.calls, _i == 2 ? 10000 : 0);
+    finish();
+}
+END_TEST
+
+START_TEST(one_element_more_than_the_limit_is_refused)
+{
+    start();
+    run_map_of(10001, "", V("1"));
+    rig_advance(&rig, 100);
+    ck_assert_int_eq(row()->state, RUN_FAILED);
+    ck_assert(rig_text_has(row()->error, "{\"code\":\"limit_exceeded\""));
+    finish();
+}
+END_TEST
+
+START_TEST(ten_thousand_calls_are_cancelled_together)
+{
+    start();
+    run_map_of(10000, "", HANGS);
+    rig_advance(&rig, 1000);
+    ck_assert_int_eq(rig_cancel(&rig, 0, &id), OK);
+    rig_advance(&rig, 10000);
+    ck_assert_int_eq(row()->state, RUN_CANCELLED);
+    ck_assert_uint_eq(in_flight(), 0);
+    finish();
+}
+END_TEST
+
+START_TEST(no_more_than_the_limit_are_in_flight)
+{
+    start();
+    run_map_of(100, "\"limit\":7,", AFTER(50, "x"));
+    for (int i = 0; i < 100; i++) {
+        ck_assert_uint_le(in_flight(), 7);
+        rig_advance(&rig, 10);
+    }
+    ck_assert_int_eq(row()->state, RUN_SUCCEEDED);
+    finish();
+}
+END_TEST
+
+Suite *suite_runs_tree(void)
+{
+    Suite *s = suite_create("runs/tree");
+    TCase *shape = tcase_create("shapes");
+    tcase_add_loop_test(shape, a_tree_becomes_what_its_type_says, 0, SHAPES);
+    tcase_add_loop_test(shape, a_tree_is_the_same_within_each_type, 0, SHAPES);
+    tcase_add_loop_test(shape, events_tell_the_story_in_order, 0,
+                        sizeof stories / sizeof stories[0]);
+    suite_add_tcase(s, shape);
+    TCase *stop = tcase_create("stopping");
+    tcase_add_test(stop, a_cancel_reaches_every_call_at_once);
+    tcase_add_test(stop, a_shield_holds_a_cancel_until_it_has_ended);
+    tcase_add_test(stop, a_shield_under_a_cancel_ends_in_its_own_time);
+    tcase_add_test(stop, finally_runs_under_a_cancel);
+    tcase_add_test(stop, a_run_that_times_out_says_so);
+    tcase_add_test(stop, a_retry_past_the_deadline_of_a_scope_is_not_waited_for);
+    suite_add_tcase(s, stop);
+    TCase *bounds = tcase_create("bounds");
+    tcase_set_timeout(bounds, 60);
+    tcase_add_loop_test(bounds, a_map_goes_over_ten_thousand_elements, 0, 3);
+    tcase_add_test(bounds, one_element_more_than_the_limit_is_refused);
+    tcase_add_test(bounds, ten_thousand_calls_are_cancelled_together);
+    tcase_add_test(bounds, no_more_than_the_limit_are_in_flight);
+    suite_add_tcase(s, bounds);
+    return s;
+}
