@@ -20,6 +20,7 @@ enum run_flag {
     RUN_FAIL_ON_CRASH = 2,
     RUN_MAY_RESTART = 4, /* attempts may be retried after output was published */
     RUN_LAZY = 8,
+    RUN_IS_TREE = 16, /* there are tasks beside its root, which are stored one by one */
 };
 
 struct run_record {

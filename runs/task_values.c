@@ -72,6 +72,7 @@ static enum err get(void *ctx, const struct reference *r, struct template_value 
     case REFERENCE_TASK_PATH:
         *ret = (struct template_value){.kind = VALUE_TEXT, .text = t->path};
         break;
+    case REFERENCE_WORD: break; /* not in a tree */
     }
     return OK;
 }

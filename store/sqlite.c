@@ -71,6 +71,7 @@ static void start(struct store *store, struct store_op *op)
     case STORE_GET:
     case STORE_EVENTS:
     case STORE_BUS:
+    case STORE_TASKS:
     case STORE_LIST:
     case STORE_LANES:
     case STORE_NOTES: op_queue_push(&s->reads, op); return;

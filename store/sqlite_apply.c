@@ -26,6 +26,10 @@ static const struct {
               "INSERT INTO segment (key, run, first, last, lines) VALUES (?5, ?1, ?2, ?3, ?4)"
               " ON CONFLICT (run, first) DO NOTHING"),
     STATEMENT(find_segment, "SELECT last FROM segment WHERE run=?1 AND first=?2"),
+    STATEMENT(put_task, "INSERT INTO task (run, path, text, output) VALUES (?1, ?2, ?3, ?4)"
+                        " ON CONFLICT (run, path) DO UPDATE SET text = ?3, output = ?4"),
+    STATEMENT(count_tasks, rows_count_tasks_sql),
+    STATEMENT(read_tasks, rows_read_tasks_sql),
     STATEMENT(insert_label, "INSERT OR IGNORE INTO label VALUES (?1, ?2, ?3, ?4, ?5)"),
     STATEMENT(find_idem,
               "SELECT id, idem_digest FROM run WHERE tenant=?1 AND idem_scope=?2 AND idem_key=?3"),
@@ -198,6 +202,17 @@ static bool apply_segment(struct sqlite_store *s, uint64_t ref, const struct sto
     return true;
 }
 
+static bool apply_task(struct sqlite_store *s, uint64_t ref, const struct store_task *task)
+{
+    sqlite3_stmt *st = s->st.put_task;
+    db_bind_int(st, 1, (int64_t)ref);
+    db_bind_text(st, 2, task->path);
+    db_bind_text(st, 3, task->text);
+    if (task->output.at != NULL)
+        db_bind_text(st, 4, task->output);
+    return db_run(st);
+}
+
 static bool apply_change(struct sqlite_store *s, struct store_change *c)
 {
     c->result = STORE_OK;
@@ -205,6 +220,10 @@ static bool apply_change(struct sqlite_store *s, struct store_change *c)
         return false;
     for (uint32_t i = 0; c->result == STORE_OK && i < c->segment_count; i++) {
         if (!apply_segment(s, c->ref, &c->segments[i]))
+            return false;
+    }
+    for (uint32_t i = 0; c->result == STORE_OK && i < c->task_count; i++) {
+        if (!apply_task(s, c->ref, &c->tasks[i]))
             return false;
     }
     return true;
@@ -243,6 +262,9 @@ static enum err take_row(struct sqlite_store *s, struct store_claim *c, sqlite3_
     struct store_claimed *run = &c->runs[c->count];
     *run = (struct store_claimed){.ref = 0};
     enum err e = rows_read_run(st, &c->arena, &run->run, &extra);
+    if (e == OK && (run->run.flags & RUN_IS_TREE) != 0)
+        e = rows_read_tasks(s->st.count_tasks, s->st.read_tasks, extra.key, &c->arena, &run->tasks,
+                            &run->task_count);
     if (e != OK)
         return e;
     run->ref = (uint64_t)extra.key;
@@ -464,6 +486,7 @@ bool apply_op(struct sqlite_store *s, struct store_op *op)
     case STORE_GET:
     case STORE_EVENTS:
     case STORE_BUS:
+    case STORE_TASKS:
     case STORE_LIST:
     case STORE_LANES:
     case STORE_NOTES: break; /* the readers' */

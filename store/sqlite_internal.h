@@ -25,10 +25,11 @@ void op_queue_stop(struct op_queue *q);
 /* The writing statements; all prepared, or none while the database is closed after a failure. */
 struct write_statements {
     sqlite3_stmt *begin, *commit, *rollback, *read_epoch, *flip;
-    sqlite3_stmt *insert_run, *update_run, *insert_segment, *find_segment, *insert_label;
+    sqlite3_stmt *insert_run, *update_run, *insert_segment, *find_segment, *insert_label, *put_task;
     sqlite3_stmt *find_idem, *find_state, *set_command, *delete_run;
     sqlite3_stmt *set_note, *drop_note, *insert_bulletin;
     sqlite3_stmt *next_dead, *claim, *claim_one, *own, *give, *next_wake;
+    sqlite3_stmt *count_tasks, *read_tasks;
     sqlite3_stmt *keep_next_segment, *retain_scan, *retain_bulletins;
 };
 

@@ -6,7 +6,7 @@
 struct reader {
     struct sqlite_store *store;
     sqlite3 *db;
-    sqlite3_stmt *get, *get_any, *find, *events, *lanes, *notes;
+    sqlite3_stmt *get, *get_any, *find, *events, *lanes, *notes, *count_tasks, *tasks;
     struct bus_statements bus;
 };
 
@@ -42,8 +42,10 @@ static bool open_reader(struct reader *r)
         db_prepare(r->db, "SELECT lane, count(*) FILTER (WHERE state = 0 AND owner <> ?1) FROM run"
                           " WHERE state < 10 GROUP BY lane");
     r->notes = db_prepare(r->db, "SELECT name, text FROM note WHERE substr(name, 1, ?2) = ?1");
-    if (r->get && r->get_any && r->find && r->events && r->lanes && r->notes &&
-        bus_prepare(r->db, &r->bus))
+    r->count_tasks = db_prepare(r->db, rows_count_tasks_sql);
+    r->tasks = db_prepare(r->db, rows_read_tasks_sql);
+    if (r->get && r->get_any && r->find && r->events && r->lanes && r->notes && r->count_tasks &&
+        r->tasks && bus_prepare(r->db, &r->bus))
         return true;
     close_reader(r);
     return false;
@@ -123,6 +125,35 @@ static int64_t find_bus_run(struct reader *r, const struct store_bus *b)
     return key;
 }
 
+static void read_tree(struct reader *r, struct store_tasks *t)
+{
+    struct row_extra extra;
+    db_bind_text(r->get, 1, t->tenant);
+    db_bind_blob(r->get, 2, t->id.bytes, sizeof t->id.bytes);
+    t->op.result = result_of(sqlite3_step(r->get));
+    enum err e = OK;
+    if (t->op.result == STORE_OK)
+        e = rows_read_run(r->get, &t->arena, &t->run, &extra);
+    db_reset(r->get);
+    if (t->op.result == STORE_OK && e == OK && (t->run.flags & RUN_IS_TREE) != 0)
+        e = rows_read_tasks(r->count_tasks, r->tasks, extra.key, &t->arena, &t->tasks, &t->count);
+    if (e != OK)
+        t->op.result = STORE_UNAVAILABLE;
+}
+
+/* In one transaction, too. */
+static void read_tasks(struct reader *r, struct store_tasks *t)
+{
+    t->count = 0;
+    if (db_exec(r->db, "BEGIN", NULL) != OK) {
+        t->op.result = STORE_UNAVAILABLE;
+        return;
+    }
+    read_tree(r, t);
+    if (db_exec(r->db, "COMMIT", NULL) != OK)
+        t->op.result = STORE_UNAVAILABLE;
+}
+
 enum { MAX_LANES = 4096 };
 
 static void read_lanes(struct reader *r, struct store_lanes *l)
@@ -183,6 +214,7 @@ static void do_op(struct reader *r, struct store_op *op)
         read_bus(&r->bus, b, b->has_run ? find_bus_run(r, b) : 0);
         break;
     }
+    case STORE_TASKS: read_tasks(r, CONTAINER_OF(op, struct store_tasks, op)); break;
     case STORE_LIST: read_list(r->db, CONTAINER_OF(op, struct store_list, op)); break;
     case STORE_LANES: read_lanes(r, CONTAINER_OF(op, struct store_lanes, op)); break;
     case STORE_NOTES: read_notes(r, CONTAINER_OF(op, struct store_notes, op)); break;

@@ -1,6 +1,7 @@
 #include "store/sqlite_rows.h"
 
 #include "base/json.h"
+#include "store/store.h"
 
 const char rows_insert_sql[] =
     "INSERT INTO run (key, tenant, id, state, task_state, owner, lane, wake_at, seq, created_at, started_at,"
@@ -155,4 +156,54 @@ enum err rows_read_run(sqlite3_stmt *s, struct arena *arena, struct run_record *
         return judge_spec(r.spec);
     *ret_run = r;
     return OK;
+}
+
+/* --- tasks ------------------------------------------------------------------------------------ */
+
+const char rows_count_tasks_sql[] = "SELECT count(*) FROM task WHERE run=?1";
+const char rows_read_tasks_sql[] = "SELECT path, text, output FROM task WHERE run=?1";
+
+static bool copy_text(sqlite3_stmt *s, int at, struct arena *arena, struct str *ret)
+{
+    struct str view = db_column_view(s, at);
+    *ret = view.at != NULL ? arena_str(arena, view) : STR_NONE;
+    return view.at == NULL || ret->at != NULL;
+}
+
+static bool read_task(sqlite3_stmt *s, struct arena *arena, struct store_task *ret)
+{
+    return copy_text(s, 0, arena, &ret->path) && copy_text(s, 1, arena, &ret->text) &&
+           copy_text(s, 2, arena, &ret->output);
+}
+
+static enum err count_tasks(sqlite3_stmt *s, int64_t key, int64_t *ret)
+{
+    db_bind_int(s, 1, key);
+    enum err e = sqlite3_step(s) == SQLITE_ROW ? OK : ERR_IO;
+    *ret = e == OK ? sqlite3_column_int64(s, 0) : 0;
+    db_reset(s);
+    return e;
+}
+
+enum err rows_read_tasks(sqlite3_stmt *count, sqlite3_stmt *read, int64_t key, struct arena *arena,
+                         struct store_task **ret_tasks, uint32_t *ret_count)
+{
+    int64_t n;
+    enum err e = count_tasks(count, key, &n);
+    if (e != OK)
+        return e;
+    struct store_task *tasks = arena_alloc(arena, ((size_t)n + 1) * sizeof *tasks);
+    if (tasks == NULL)
+        return ERR_NOMEM;
+    uint32_t got = 0;
+    int rc = SQLITE_DONE;
+    db_bind_int(read, 1, key);
+    while (e == OK && got < n && (rc = sqlite3_step(read)) == SQLITE_ROW)
+        e = read_task(read, arena, &tasks[got++]) ? OK : ERR_NOMEM;
+    db_reset(read);
+    if (e == OK && rc != SQLITE_ROW && rc != SQLITE_DONE)
+        e = ERR_IO;
+    *ret_tasks = tasks;
+    *ret_count = got;
+    return e;
 }

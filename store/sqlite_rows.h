@@ -21,6 +21,15 @@ void rows_bind_insert(sqlite3_stmt *stmt, int64_t key, const struct run_record *
 void rows_bind_update(sqlite3_stmt *stmt, int64_t key, const struct run_record *r, uint64_t epoch,
                       bool release);
 
+/* The tasks of a run: their number, and all of them; both by the run's key. */
+extern const char rows_count_tasks_sql[];
+extern const char rows_read_tasks_sql[];
+
+/* Copies them into `arena`. OK; ERR_NOMEM; ERR_IO. */
+struct store_task;
+enum err rows_read_tasks(sqlite3_stmt *count, sqlite3_stmt *read, int64_t key, struct arena *arena,
+                         struct store_task **ret_tasks, uint32_t *ret_count) MUST_CHECK;
+
 struct row_extra {
     int64_t key;
     uint64_t owner;

@@ -6,7 +6,7 @@
 #define APPLICATION_ID 0x534C5549
 
 static const char *const migrations[] = {
-    /* 1: runs and their events.
+    /* 1: runs, their tasks and their events.
      *
      * run.key is the store's own short name for a run; it is given by the writer in the order of
      * acceptance and never again within a process. `owner` is the epoch under which a gateway has
@@ -61,6 +61,13 @@ static const char *const migrations[] = {
     "  lines TEXT NOT NULL"
     ") STRICT;"
     "CREATE UNIQUE INDEX segment_run ON segment (run, first);"
+    "CREATE TABLE task (" /* of the runs that are trees */
+    "  run INTEGER NOT NULL REFERENCES run (key) ON DELETE CASCADE,"
+    "  path TEXT NOT NULL,"
+    "  text TEXT NOT NULL,"
+    "  output TEXT,"
+    "  PRIMARY KEY (run, path)"
+    ") STRICT, WITHOUT ROWID;"
     "CREATE TABLE label (" /* metadata, for the lists' filter */
     "  tenant TEXT NOT NULL,"
     "  key TEXT NOT NULL,"

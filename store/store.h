@@ -54,6 +54,7 @@ enum store_op_kind {
     STORE_GET,
     STORE_EVENTS,
     STORE_BUS,
+    STORE_TASKS,
     STORE_LIST,
     STORE_LANES,
     STORE_NOTES,
@@ -81,8 +82,16 @@ struct store_segment {
  */
 struct store_segment store_segment_after(const struct store_segment *s, uint64_t seq);
 
-/* Everything that happened to one run since its last change: one write of its row, and its events.
- */
+/* A task of a run's tree; the store looks into none of its texts. The latest one with a path
+ * stands. */
+struct store_task {
+    struct str path;
+    struct str text;   /* JSON */
+    struct str output; /* JSON; NULL: none */
+};
+
+/* Everything that happened to one run since its last change: one write of its row, its events, and
+ * those of its tasks that are not what they were. */
 struct store_change {
     bool accept;  /* the run is new */
     bool release; /* nobody owns it any more: it has ended, or is parked until wake_at_ms */
@@ -92,6 +101,8 @@ struct store_change {
     uint64_t ref;   /* the store's short name for it: 0 on accept, where it is filled in */
     struct store_segment *segments;
     uint32_t segment_count;
+    struct store_task *tasks; /* of a run with RUN_IS_TREE only */
+    uint32_t task_count;
 
     enum store_result result;
     struct id existing; /* STORE_EXISTS: the run that has the key */
@@ -116,6 +127,8 @@ struct store_claimed {
     bool lost_owner;   /* its owner died: what it had in flight is lost */
     bool cancel_asked; /* a command waits for it */
     struct str cancel_note;
+    struct store_task *tasks; /* all that were ever written; in no order */
+    uint32_t task_count;
 };
 
 /* Takes up to `max` runs that nobody owns and that are due, or whose owner has died: of a lane in
@@ -205,6 +218,18 @@ struct store_bus {
     struct buf lines;       /* made and freed by the caller: bus lines */
     struct bus_cursor next; /* where to go on */
     bool more;              /* there may be more at once; false: all was read that was committed */
+};
+
+/* One run and the tasks of its tree, of the same commit. ok | absent. */
+struct store_tasks {
+    struct store_op op;
+    struct str tenant;
+    struct id id;
+
+    struct arena arena; /* made and freed by the caller */
+    struct run_record run;
+    struct store_task *tasks; /* in no order */
+    uint32_t count;
 };
 
 struct store_filter {

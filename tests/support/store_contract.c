@@ -1577,6 +1577,128 @@ START_TEST(what_was_stored_is_there_after_reopening)
 }
 END_TEST
 
+/* --- tasks ------------------------------------------------------------------------------------ */
+
+static enum store_result save_tasks(const struct run_record *run, uint64_t ref, uint64_t epoch,
+                                    struct store_task *tasks, uint32_t count)
+{
+    struct store_change c = {
+        .run = run, .ref = ref, .epoch = epoch, .tasks = tasks, .task_count = count};
+    struct store_batch b = {.op.kind = STORE_BATCH, .changes = &c, .count = 1};
+    enum store_result result = calls_do(store, loop, &b.op);
+    return result == STORE_OK ? c.result : result;
+}
+
+static enum store_result read_tasks(const struct run_record *run, struct store_tasks *ret)
+{
+    *ret = (struct store_tasks){.op.kind = STORE_TASKS, .tenant = run->tenant, .id = run->id};
+    arena_init(&ret->arena, 1 << 20);
+    return calls_do(store, loop, &ret->op);
+}
+
+static const struct store_task *task_at(const struct store_task *tasks, uint32_t count,
+                                        const char *path)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (str_is(tasks[i].path, path))
+            return &tasks[i];
+    }
+    ck_abort_msg("there is no task %s", path);
+}
+
+static struct run_record a_tree(uint64_t n)
+{
+    struct run_record run = calls_run(n);
+    run.flags |= RUN_IS_TREE;
+    return run;
+}
+
+START_TEST(tasks_are_read_back_and_the_latest_stands)
+{
+    struct run_record run = a_tree(1);
+    uint64_t ref = accept(&run);
+    struct store_task first[] = {{STR("0"), STR("{\"n\":1}"), STR_NONE},
+                                 {STR(""), STR("{\"n\":2}"), STR("[1]")}};
+    struct store_task second[] = {{STR("0"), STR("{\"n\":3}"), STR("7")},
+                                  {STR("0/10"), STR("{}"), STR_NONE}};
+    ck_assert_int_eq(save_tasks(&run, ref, store->epoch, first, 2), STORE_OK);
+    ck_assert_int_eq(save_tasks(&run, ref, store->epoch, second, 2), STORE_OK);
+    struct store_tasks t;
+    ck_assert_int_eq(read_tasks(&run, &t), STORE_OK);
+    ck_assert_uint_eq(t.count, 3);
+    ck_assert(str_is(task_at(t.tasks, t.count, "0")->text, "{\"n\":3}"));
+    ck_assert(str_is(task_at(t.tasks, t.count, "0")->output, "7"));
+    ck_assert(str_is(task_at(t.tasks, t.count, "")->output, "[1]"));
+    ck_assert_ptr_null(task_at(t.tasks, t.count, "0/10")->output.at);
+    ck_assert(id_eq(&t.run.id, &run.id));
+    arena_fini(&t.arena);
+}
+END_TEST
+
+START_TEST(tasks_come_with_the_run_that_is_claimed)
+{
+    struct run_record run = a_tree(1), other = a_tree(2);
+    uint64_t ref = accept(&run);
+    accept(&other);
+    struct store_task task = {STR("0"), STR("{}"), STR("true")};
+    ck_assert_int_eq(save_tasks(&run, ref, store->epoch, &task, 1), STORE_OK);
+    reopen();
+    struct store_claim c;
+    ck_assert_int_eq(calls_claim_id(store, loop, &run, &c), STORE_OK);
+    ck_assert_uint_eq(c.runs[0].task_count, 1);
+    ck_assert(str_is(c.runs[0].tasks[0].output, "true"));
+    arena_fini(&c.arena);
+    ck_assert_int_eq(calls_claim_id(store, loop, &other, &c), STORE_OK);
+    ck_assert_uint_eq(c.runs[0].task_count, 0);
+    arena_fini(&c.arena);
+}
+END_TEST
+
+START_TEST(tasks_of_a_fenced_save_are_not_written)
+{
+    struct run_record run = a_tree(1);
+    uint64_t ref = accept(&run);
+    struct store_task task = {STR("0"), STR("{}"), STR_NONE};
+    ck_assert_int_eq(save_tasks(&run, ref, store->epoch + 1, &task, 1), STORE_FENCED);
+    struct store_tasks t;
+    ck_assert_int_eq(read_tasks(&run, &t), STORE_OK);
+    ck_assert_uint_eq(t.count, 0);
+    arena_fini(&t.arena);
+}
+END_TEST
+
+START_TEST(tasks_of_a_run_that_is_not_there_are_absent)
+{
+    struct run_record run = a_tree(1), gone = a_tree(2);
+    uint64_t ref = accept(&gone);
+    struct store_task task = {STR("0"), STR("{}"), STR_NONE};
+    gone.state = RUN_SUCCEEDED;
+    ck_assert_int_eq(save_tasks(&gone, ref, store->epoch, &task, 1), STORE_OK);
+    ck_assert_int_eq(calls_delete(store, loop, &gone), STORE_OK);
+    struct store_tasks t;
+    ck_assert_int_eq(read_tasks(&run, &t), STORE_ABSENT);
+    arena_fini(&t.arena);
+    ck_assert_int_eq(read_tasks(&gone, &t), STORE_ABSENT);
+    arena_fini(&t.arena);
+}
+END_TEST
+
+START_TEST(tasks_of_unknown_outcome_are_sent_again)
+{
+    struct run_record run = a_tree(1);
+    uint64_t ref = accept(&run);
+    struct store_task task = {STR("0"), STR("{}"), STR("1")};
+    subject->fail_commit(_i == 1);
+    ck_assert_int_eq(save_tasks(&run, ref, store->epoch, &task, 1), STORE_UNKNOWN);
+    heal();
+    ck_assert_int_eq(save_tasks(&run, ref, store->epoch, &task, 1), STORE_OK);
+    struct store_tasks t;
+    ck_assert_int_eq(read_tasks(&run, &t), STORE_OK);
+    ck_assert_uint_eq(t.count, 1);
+    arena_fini(&t.arena);
+}
+END_TEST
+
 void contract_add(Suite *suite, const char *name, void (*set_up)(void), void (*tear_down)(void))
 {
     TCase *t = tcase_create(name);
@@ -1651,5 +1773,10 @@ void contract_add(Suite *suite, const char *name, void (*set_up)(void), void (*t
     tcase_add_test(t, each_opening_is_a_new_lease);
     tcase_add_test(t, what_was_stored_is_there_after_reopening);
     contract_add_bus(t);
+    tcase_add_test(t, tasks_are_read_back_and_the_latest_stands);
+    tcase_add_test(t, tasks_come_with_the_run_that_is_claimed);
+    tcase_add_test(t, tasks_of_a_fenced_save_are_not_written);
+    tcase_add_test(t, tasks_of_a_run_that_is_not_there_are_absent);
+    tcase_add_loop_test(t, tasks_of_unknown_outcome_are_sent_again, 0, 2);
     suite_add_tcase(suite, t);
 }

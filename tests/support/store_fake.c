@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "base/list.h"
+#include "base/map.h"
 
 struct segment {
     struct segment *next;
@@ -27,6 +28,12 @@ struct row {
     uint64_t owner;
     char *command;
     struct segment *segments; /* by first_seq */
+    struct map tasks;         /* struct task, by path; made for the first one */
+};
+
+struct task {
+    struct map_node node;
+    struct store_task is; /* its texts are its own */
 };
 
 struct kept {
@@ -134,8 +141,24 @@ static struct row *row_by_id(struct store_fake *f, const struct str *tenant, con
     return NULL;
 }
 
+static void free_tasks(struct row *r)
+{
+    struct map_node *node = r->tasks.buckets != NULL ? map_next(&r->tasks, NULL) : NULL;
+    while (node != NULL) {
+        struct map_node *next = map_next(&r->tasks, node);
+        struct task *t = CONTAINER_OF(node, struct task, node);
+        disown(&t->is.path);
+        disown(&t->is.text);
+        disown(&t->is.output);
+        free(t);
+        node = next;
+    }
+    map_fini(&r->tasks);
+}
+
 static void free_row(struct row *r)
 {
+    free_tasks(r);
     struct str *texts[TEXTS];
     texts_of(&r->run, texts);
     for (int i = 0; i < TEXTS; i++)
@@ -276,6 +299,41 @@ static void put_segment(struct store_fake *f, struct row *r, const struct store_
     *at = new;
 }
 
+static bool has_path(const struct map_node *node, const void *path)
+{
+    return str_eq(CONTAINER_OF(node, const struct task, node)->is.path, *(const struct str *)path);
+}
+
+static uint64_t hash_of(struct str s)
+{
+    uint64_t h = 0xCBF29CE484222325u;
+    for (size_t i = 0; i < s.len; i++)
+        h = (h ^ (uint8_t)s.at[i]) * 0x100000001B3u;
+    return h;
+}
+
+static void put_task(struct row *r, const struct store_task *s)
+{
+    uint64_t hash = hash_of(s->path);
+    if (r->tasks.buckets == NULL && map_init(&r->tasks) != OK)
+        abort();
+    struct map_node *node = map_find(&r->tasks, hash, &s->path, has_path);
+    struct task *t;
+    if (node != NULL) {
+        t = CONTAINER_OF(node, struct task, node);
+        disown(&t->is.text);
+        disown(&t->is.output);
+        t->is = (struct store_task){t->is.path, s->text, s->output};
+    } else {
+        t = must_alloc(sizeof *t);
+        t->is = *s;
+        own(&t->is.path);
+        map_insert(&r->tasks, &t->node, hash);
+    }
+    own(&t->is.text);
+    own(&t->is.output);
+}
+
 static void do_batch(struct store_fake *f, struct store_batch *b)
 {
     for (uint32_t i = 0; i < b->count; i++) {
@@ -284,6 +342,8 @@ static void do_batch(struct store_fake *f, struct store_batch *b)
         struct row *r = c->accept ? accept(f, c) : save(f, c);
         for (uint32_t s = 0; r != NULL && s < c->segment_count; s++)
             put_segment(f, r, &c->segments[s]);
+        for (uint32_t t = 0; r != NULL && t < c->task_count; t++)
+            put_task(r, &c->tasks[t]);
     }
 }
 
@@ -307,11 +367,37 @@ static bool read_row(const struct row *row, struct arena *arena, struct run_reco
     return run_record_read_spec(ret);
 }
 
+static bool copy_text(struct arena *arena, struct str from, struct str *ret)
+{
+    *ret = from.at != NULL ? arena_str(arena, from) : STR_NONE;
+    return from.at == NULL || ret->at != NULL;
+}
+
+static bool read_tasks(const struct row *r, struct arena *arena, struct store_task **ret,
+                       uint32_t *ret_count)
+{
+    *ret_count = 0;
+    if ((r->run.flags & RUN_IS_TREE) == 0 || r->tasks.buckets == NULL)
+        return true;
+    *ret = arena_alloc(arena, (r->tasks.count + 1) * sizeof **ret);
+    if (*ret == NULL)
+        return false;
+    for (struct map_node *it = map_next(&r->tasks, NULL); it != NULL;
+         it = map_next(&r->tasks, it)) {
+        const struct store_task *from = &CONTAINER_OF(it, struct task, node)->is;
+        struct store_task *to = &(*ret)[(*ret_count)++];
+        if (!copy_text(arena, from->path, &to->path) || !copy_text(arena, from->text, &to->text) ||
+            !copy_text(arena, from->output, &to->output))
+            return false;
+    }
+    return true;
+}
+
 static bool take(struct store_fake *f, struct store_claim *c, struct row *r)
 {
     struct store_claimed *to = &c->runs[c->count];
     *to = (struct store_claimed){.ref = r->key, .owner = r->owner};
-    if (!read_row(r, &c->arena, &to->run))
+    if (!read_row(r, &c->arena, &to->run) || !read_tasks(r, &c->arena, &to->tasks, &to->task_count))
         return false;
     to->lost_owner = r->owner != 0 && r->owner != f->base.epoch;
     to->cancel_asked = r->command != NULL;
@@ -433,6 +519,16 @@ static void do_get(struct store_fake *f, struct store_get *g)
         g->op.result = STORE_UNAVAILABLE;
     else
         g->is_owned = r->owner == f->base.epoch;
+}
+
+static void do_tasks(struct store_fake *f, struct store_tasks *t)
+{
+    struct row *r = row_by_id(f, &t->tenant, &t->id);
+    t->count = 0;
+    if (r == NULL)
+        t->op.result = STORE_ABSENT;
+    else if (!read_row(r, &t->arena, &t->run) || !read_tasks(r, &t->arena, &t->tasks, &t->count))
+        t->op.result = STORE_UNAVAILABLE;
 }
 
 static void do_events(struct store_fake *f, struct store_events *e)
@@ -760,6 +856,7 @@ static void apply(struct store_fake *f, struct store_op *op)
     case STORE_NOTE: do_note(f, CONTAINER_OF(op, struct store_note, op)); break;
     case STORE_NOTES: do_notes(f, CONTAINER_OF(op, struct store_notes, op)); break;
     case STORE_GET: do_get(f, CONTAINER_OF(op, struct store_get, op)); break;
+    case STORE_TASKS: do_tasks(f, CONTAINER_OF(op, struct store_tasks, op)); break;
     case STORE_EVENTS: do_events(f, CONTAINER_OF(op, struct store_events, op)); break;
     case STORE_BUS: do_bus(f, CONTAINER_OF(op, struct store_bus, op)); break;
     case STORE_LIST: do_list(f, CONTAINER_OF(op, struct store_list, op)); break;
