@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "tests/unit/base/oom.h"
 
@@ -586,16 +585,15 @@ START_TEST(long_names_that_differ_only_at_their_end_are_told_apart)
 }
 END_TEST
 
-START_TEST(a_hundred_thousand_members_are_scanned_at_once)
+/* If looking for a repeated name were quadratic, the test would run into its time limit. */
+START_TEST(half_a_million_members_are_scanned)
 {
-    struct buf b = many_members(100000, "member-", false);
-    uint64_t start = clock_mono_ms(NULL);
+    enum { MEMBERS = 500000 };
+    struct buf b = many_members(MEMBERS, "member-", false);
     ck_assert_int_eq(parse(b.data, b.len, NULL), OK);
-    /* 10 ms without a sanitizer; minutes if it were quadratic. */
-    ck_assert_uint_lt(clock_mono_ms(NULL) - start, 2000);
-    ck_assert_uint_eq(json_count(json_root(&doc)), 100000);
+    ck_assert_uint_eq(json_count(json_root(&doc)), MEMBERS);
     buf_fini(&b);
-    b = many_members(100000, "member-", true);
+    b = many_members(MEMBERS, "member-", true);
     ck_assert_int_eq(parse(b.data, b.len, NULL), ERR_INVALID_JSON);
     buf_fini(&b);
 }
@@ -715,7 +713,7 @@ Suite *suite_base_json_scan(void)
     tcase_add_test(c, every_name_of_a_large_object_may_be_the_one_that_repeats);
     tcase_add_test(c, large_objects_inside_each_other_keep_their_names_apart);
     tcase_add_test(c, long_names_that_differ_only_at_their_end_are_told_apart);
-    tcase_add_test(c, a_hundred_thousand_members_are_scanned_at_once);
+    tcase_add_test(c, half_a_million_members_are_scanned);
     tcase_add_test(c, knows_whether_there_is_white_space_inside);
     tcase_add_test(c, the_tape_tells_where_everything_is);
     tcase_add_test(c, a_later_parse_reuses_the_tape);
