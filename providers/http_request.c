@@ -295,10 +295,12 @@ static enum err build_from_form(struct writer *w, const struct call *call, uint3
                                 struct json_doc *scratch, struct http_request *ret)
 {
     struct values values;
+    struct template_values from = {.ctx = &values, .get = get_value, .scratch = scratch};
     values_init(&values, call);
     w->form = w->p->form;
-    w->values = &(struct template_values){.ctx = &values, .get = get_value, .scratch = scratch};
+    w->values = &from;
     enum err e = write_request(w, key, ret);
+    w->values = NULL;
     values_fini(&values);
     return e;
 }
@@ -324,6 +326,7 @@ static enum err build_from_data(struct writer *w, struct json request, uint32_t 
     enum err e = http_form_read(&c, request, &at, HTTP_FORM_DATA, &form)
                      ? write_request(w, key, ret)
                      : refuse_form(w, &c);
+    w->form = NULL;
     arena_fini(&arena);
     return e;
 }

@@ -122,7 +122,7 @@ static void enforce(struct server *s, struct config *next, struct settings *sett
 static enum err take_over(struct server *s, struct config *next, struct buf *report)
 {
     struct settings_home home = server_home(s);
-    struct handover *handovers[MAX_LOOPS];
+    struct handover *handovers[MAX_LOOPS] = {NULL};
     struct settings *settings;
     enum err e = settings_create(next, s->settings, &home, &settings, report);
     if (e != OK)
