@@ -1,4 +1,4 @@
-"""What README.md and docs/requests.md show is true: their commands are run, and the output must be of the shape that is shown.
+"""What README.md, docs/requests.md and docs/resilience.md show is true: their commands are run, and the output must be of the shape that is shown.
 
 A fence ```sh run is a command; the fence behind it, if it is marked `out`, is what it prints. Those of one page share a shell, in
 order; `run=NAME` is a shell and a server of its own. ```json file=NAME is a file that they find. `needs=KIND`: only where the
@@ -166,20 +166,28 @@ def test_the_readmes_provider_works(env):
     check_eq([m["content"] for m in messages], ["Be brief.", "Say hello"], "what the provider was asked")
 
 
-@time_limit(120)
-def test_every_way_to_ask_is_true(env):
+def run_page(env, page, config):
+    """A page with one shell and one file for the server, with the scripted upstream where the page has it."""
     needs_curl(env)
-    up, kinds, blocks = env.upstream(), kinds_of(env), blocks_of("docs/requests.md")
+    up, kinds, blocks = env.upstream(), kinds_of(env), blocks_of(page)
 
     def known(text):
         config = json.loads(text.replace("127.0.0.1:9000", f"127.0.0.1:{up.port}"))
-        config["providers"] = {n: p for n, p in config["providers"].items() if p["kind"] in kinds}
+        if "providers" in config:
+            config["providers"] = {n: p for n, p in config["providers"].items() if p["kind"] in kinds}
         return json.dumps(config)
     write_files(env, blocks, known)
-    server = start_on_file(env, "requests.json")
-    if server.post("/v1/runs/validate", {"task": {"type": "value", "value": 1}}).status == 200:
-        kinds.append("trees")
-    run_commands(env, commands_of(blocks, ""), server, kinds)
+    run_commands(env, commands_of(blocks, ""), start_on_file(env, config), kinds)
+
+
+@time_limit(120)
+def test_every_way_to_ask_is_true(env):
+    run_page(env, "docs/requests.md", "requests.json")
+
+
+@time_limit(120)
+def test_every_way_to_fail_is_true(env):
+    run_page(env, "docs/resilience.md", "resilience.json")
 
 
 def test_links_between_the_pages_lead_somewhere(env):
