@@ -126,7 +126,7 @@ struct spec_limits {
 };
 
 /* Does this gateway run trees? What the product sets allow_trees to. */
-enum { TASK_TREES_ARE_SERVED = 0 };
+enum { TASK_TREES_ARE_SERVED = 1 };
 
 /* Checks the tree `v` into the check's arena. NULL where there were findings, or no memory. */
 struct task_spec *task_spec_check(struct check *c, struct json v, const struct doc_path *at,

@@ -735,8 +735,10 @@ static bool goes_on(struct attempt *a, struct verdict *v)
         *v = (struct verdict){.code = ERR_LIMIT_EXCEEDED};
         return false;
     }
-    if (is_news)
+    if (is_news) {
+        tree_changed(a->task);
         outbox_want(a->task->run, SAVE_NOW);
+    }
     ask_later(a);
     return true;
 }

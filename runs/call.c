@@ -405,6 +405,7 @@ void call_close_attempt(struct task *t, const struct attempt *a, const char *sta
                         struct str error)
 {
     struct buf *closed = &t->call.closed;
+    tree_changed(t);
     if (closed->len > 0)
         buf_add_char(closed, ',');
     attempt_write(closed, a, state, error);
@@ -526,6 +527,16 @@ void call_crash(struct task *t)
     fail(t, ERR_CRASHED, STR("the gateway stopped while the call was under way"));
 }
 
+/* As before the restart. */
+static void wait_on(struct task *t)
+{
+    struct loop *loop = t->run->shard->loop;
+    struct reason reason = t->reason;
+    task_wait(t, &reason);
+    loop_timer_start(&t->call.retry,
+                     loop_now_ms(loop) + (uint64_t)(reason.until_ms - loop_wall_ms(loop)));
+}
+
 void call_resume(struct task *t, bool was_lost)
 {
     struct call_state *c = &t->call;
@@ -539,9 +550,7 @@ void call_resume(struct task *t, bool was_lost)
     else if (was_lost && c->lost > MAX_LOST)
         fail(t, ERR_CRASHED, STR("the gateway stopped too often while the call was under way"));
     else if (t->state == TASK_RETRYING && t->reason.until_ms > loop_wall_ms(run->shard->loop))
-        loop_timer_start(&c->retry,
-                         loop_now_ms(run->shard->loop) +
-                             (uint64_t)(t->reason.until_ms - loop_wall_ms(run->shard->loop)));
+        wait_on(t);
     else
         try_now(t);
 }

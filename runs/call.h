@@ -30,6 +30,7 @@ struct call_state {
     uint32_t
         generation; /* of the upstream's idempotency key: changes after a definite HTTP answer */
     uint32_t lost;  /* attempts that a crash took */
+    bool was_lost;  /* one of them has just been found so */
     bool has_published; /* some output of an attempt was told */
     bool is_restart;    /* the next attempt begins anew what was told in part, and says so */
     struct str last_provider, last_model; /* of the last attempt; NULL: none yet */

@@ -28,17 +28,25 @@ void group_fini(struct group *g)
     group_init(g);
 }
 
-void group_open(struct task *t, uint32_t count)
+bool group_reserve(struct task *t, uint32_t count)
 {
     struct group *g = &t->group;
-    if (g->at == NULL && count > 0) {
-        g->at = mem_zalloc(count * sizeof *g->at);
-        if (g->at == NULL)
-            run_lacks_memory(t->run);
-        g->count = g->at != NULL ? count : 0;
-        t->run->tree.bytes += g->count * sizeof *g->at;
-    }
-    assert(g->count == count || t->run->is_wrecked);
+    if (g->at != NULL || count == 0)
+        return true;
+    g->at = mem_zalloc(count * sizeof *g->at);
+    if (g->at == NULL)
+        return false;
+    g->count = count;
+    t->run->tree.bytes += count * sizeof *g->at;
+    return true;
+}
+
+void group_open(struct task *t, uint32_t count)
+{
+    if (!group_reserve(t, count))
+        run_lacks_memory(t->run);
+    assert(t->group.count == count || t->run->is_wrecked);
+    tree_changed(t); /* how many there are is stored with it */
     tree_post(t);
 }
 
@@ -61,6 +69,7 @@ static void refuse(struct task *t)
         return;
     }
     t->stop = ERR_LIMIT_EXCEEDED;
+    tree_changed(t);
     group_stop(t);
 }
 

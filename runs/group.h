@@ -39,6 +39,7 @@ void group_init(struct group *g);
 void group_fini(struct group *g);
 
 /* Room for so many children; then the first step. After a failed try: the same children again. */
+bool group_reserve(struct task *t, uint32_t count); /* false: no memory */
 void group_open(struct task *t, uint32_t count);
 void group_reset(struct task *t);
 

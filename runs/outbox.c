@@ -138,7 +138,10 @@ static enum err add_change(struct save_batch *b, struct run *run, struct store_c
                      record->attempts.len;
     for (uint32_t i = 0; i < c->segment_count; i++)
         b->base.bytes += c->segments[i].lines.len;
-    return OK;
+    e = tree_rows(run, &b->arena, &c->tasks, &c->task_count);
+    for (uint32_t i = 0; e == OK && i < c->task_count; i++)
+        b->base.bytes += c->tasks[i].text.len + c->tasks[i].output.len;
+    return e;
 }
 
 static void on_batch_done(struct store_op *op);
@@ -201,6 +204,7 @@ static void send_batch(struct outbox *o)
         run->is_saving = true;
         run->feed.is_lazy = false;
         feed_save_begin(&run->feed);
+        tree_save_begin(run);
         if (run->release && !run_state_is_terminal(run->state))
             run_hide(run); /* from here on it is found in the store only */
     }
@@ -229,6 +233,7 @@ static void on_turn_end(struct loop_hook *hook)
 static void on_saved(struct run *run, const struct store_change *c)
 {
     feed_save_done(&run->feed);
+    tree_save_end(run, true);
     if (c->accept) {
         run->is_stored = true;
         run->store_ref = c->ref;
@@ -253,6 +258,7 @@ static void on_result(struct run *run, const struct store_change *c)
     case STORE_UNKNOWN:
     case STORE_UNAVAILABLE:
         feed_save_failed(&run->feed);
+        tree_save_end(run, false);
         if (c->accept)
             run_on_refused(run, ERR_STORAGE_UNAVAILABLE, NULL, false);
         else

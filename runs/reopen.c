@@ -13,6 +13,7 @@
 #include "runs/attempt.h"
 #include "runs/engine.h"
 #include "runs/shard.h"
+#include "runs/tree_reopen.h"
 #include "store/store.h"
 
 /* The row's state is a fact that was told, so it is taken over without an event. */
@@ -38,10 +39,11 @@ static void tell_gap(struct run *run, uint64_t committed_seq)
     run_tell(run, EVENT_STREAM_GAP, SAVE_NOW);
 }
 
-static void tell_lost(struct run *run)
+static void tell_lost(struct task *t)
 {
-    const struct call_state *c = &run->root.call;
-    struct buf *b = run_say(run, EVENT_ATTEMPT_LOST, &run->root, c->attempts);
+    struct run *run = t->run;
+    const struct call_state *c = &t->call;
+    struct buf *b = run_say(run, EVENT_ATTEMPT_LOST, t, c->attempts);
     buf_add_lit(b, "{\"provider\":");
     json_add_string(b, c->last_provider);
     buf_add_lit(b, ",\"model\":");
@@ -60,7 +62,7 @@ static void go_on(struct run *run, const struct store_claimed *claimed, bool was
     if (run->state == RUN_RUNNING || run->state == RUN_CANCELLING)
         tell_gap(run, claimed->run.seq);
     if (was_running)
-        tell_lost(run);
+        tell_lost(&run->root);
     if (run->state == RUN_CANCELLING) {
         run->stop = STOP_CANCEL;
         run->stop_reason = run->reason;
@@ -80,6 +82,51 @@ static void cancel_if_asked(struct run *run, const struct store_claimed *claimed
     run_cancel(run, &reason);
 }
 
+/* The same for a tree, whose tasks were read; they are linked before it can be stopped. */
+static void go_on_as_tree(struct run *run, const struct store_claimed *claimed)
+{
+    if (run->state == RUN_QUEUED) {
+        if (!claimed->cancel_asked)
+            run_begin(run);
+        cancel_if_asked(run, claimed);
+        return;
+    }
+    if (run->state == RUN_RUNNING || run->state == RUN_CANCELLING)
+        tell_gap(run, claimed->run.seq);
+    tree_link(run, tell_lost);
+    if (run->state == RUN_CANCELLING) {
+        run->stop = STOP_CANCEL;
+        run->stop_reason = run->reason;
+        task_stop(&run->root, ERR_CANCELLED);
+    }
+    cancel_if_asked(run, claimed);
+    tree_resume(run);
+    run_review(run);
+}
+
+/* What is damaged stays as it is, and ours, like a run that cannot be read at all. */
+static void give_up(struct run *run, enum err e)
+{
+    log_error(log_msg("a stored task cannot be read"),
+              log_str("run", (struct str){run->text, RUN_ID_TEXT}), log_s("error", err_code(e)));
+    if (e == ERR_NOMEM)
+        run_lacks_memory(run);
+    else
+        run_on_lost(run);
+}
+
+static enum err reopen_tree(struct run *run, const struct store_claimed *claimed)
+{
+    enum err e = tree_restore(run, claimed->tasks, claimed->task_count);
+    if (e != OK) {
+        give_up(run, e);
+        return e;
+    }
+    run_arm(run);
+    go_on_as_tree(run, claimed);
+    return OK;
+}
+
 enum err run_reopen(struct shard *shard, const struct store_claimed *claimed)
 {
     const struct run_record *r = &claimed->run;
@@ -97,6 +144,8 @@ enum err run_reopen(struct shard *shard, const struct store_claimed *claimed)
     }
     bool was_running;
     restore_state(run, r);
+    if ((run->spec.flags & RUN_IS_TREE) != 0)
+        return reopen_tree(run, claimed);
     call_reopen(&run->root, r->attempts, &was_running);
     run_arm(run);
     go_on(run, claimed, was_running);

@@ -74,6 +74,11 @@ static void enter_tables(struct run *run)
     atomic_fetch_add_explicit(&shard->memory, run->charged, memory_order_relaxed);
 }
 
+static bool is_tree(const struct task_spec *root)
+{
+    return root != NULL && (root->type != TASK_CALL || root->finally != NULL);
+}
+
 enum err run_create(struct shard *shard, struct str tenant, struct run_spec *spec,
                     struct run **ret_run)
 {
@@ -85,6 +90,8 @@ enum err run_create(struct shard *shard, struct str tenant, struct run_spec *spe
     run->created_at_ms = loop_wall_ms(shard->loop);
     run->id = id_next(&shard->ids, run->created_at_ms);
     run->state = RUN_QUEUED;
+    if (is_tree(run->spec.task))
+        run->spec.flags |= RUN_IS_TREE;
     feed_init(&run->feed, 0);
     run->feed.is_lazy = (run->spec.flags & RUN_LAZY) != 0;
     enter_tables(run);
@@ -356,7 +363,8 @@ void run_before_save(struct run *run)
 {
     if (run->release || !run_may_park(run))
         return;
-    run->wake_at_ms = wait_of(run)->until_ms;
+    bool has_line = (run->spec.flags & RUN_IS_TREE) != 0 && !list_is_empty(&run->attempts);
+    run->wake_at_ms = has_line ? loop_wall_ms(run->shard->loop) : wait_of(run)->until_ms;
     lose_attempts(run); /* what stands in a provider's line */
     run->release = true;
 }

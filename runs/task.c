@@ -31,6 +31,7 @@ static void init(struct task *t, struct run *run, const struct task_spec *spec)
     loop_timer_init(&t->wake, run->shard->loop, on_wake);
     list_init(&t->due);
     list_init(&t->sibling);
+    list_init(&t->changed);
     group_init(&t->group);
     if (t->type == TASK_CALL)
         call_init(t);
@@ -61,6 +62,7 @@ static struct task *make(struct task *parent, const struct task_spec *spec, uint
     buf_fini(&path);
     t->parent = parent;
     t->index = index;
+    t->of = parent->bodies;
     run->tree.tasks++;
     run->tree.bytes += size;
     if (fine)
@@ -77,6 +79,14 @@ struct task *task_make(struct task *parent, uint32_t index)
     if (g->at[index] == NULL)
         g->at[index] = make(parent, task_child_spec(parent, index), index);
     return g->at[index];
+}
+
+struct task *task_make_finally(struct task *t)
+{
+    if (t->finally == NULL && t->spec != NULL && t->spec->finally != NULL)
+        t->finally =
+            make(t, t->spec->finally, task_is_group(t) ? t->group.count : t->spec->child_count);
+    return t->finally;
 }
 
 void task_free_text(struct str *s)
@@ -103,6 +113,7 @@ void task_fini(struct task *t)
     loop_timer_stop(&t->wake);
     list_remove(&t->due);
     list_remove(&t->sibling);
+    list_remove(&t->changed);
     if (t->finally != NULL) {
         task_fini(t->finally);
         mem_free(t->finally);
@@ -124,6 +135,7 @@ static void reset(struct task *t)
     t->is_cut = false;
     t->reason = (struct reason){.code = REASON_NONE};
     t->started_at_ms = t->finished_at_ms = 0;
+    tree_changed(t);
     if (t->type == TASK_CALL)
         call_reset(t);
     for (uint32_t i = 0; i < t->group.count; i++) {
@@ -222,6 +234,7 @@ static void tell_end(struct task *t)
 
 static void set_state(struct task *t, enum task_state state)
 {
+    tree_changed(t);
     if (t->state == state)
         return;
     assert(task_edge_is_legal(t->state, state));
@@ -302,17 +315,31 @@ static void begin_body(struct task *t)
 {
     t->phase = PHASE_BODY;
     t->bodies++;
+    tree_changed(t);
     task_kind_of(t)->begin(t);
 }
 
 void task_begin(struct task *t)
 {
     t->started_at_ms = loop_wall_ms(t->run->shard->loop);
+    t->of = t->parent != NULL ? t->parent->bodies : 0;
     set_state(t, TASK_RUNNING);
     say(t, EVENT_TASK_RUNNING);
     tell(t, EVENT_TASK_RUNNING);
     arm(t);
     begin_body(t);
+}
+
+void task_rearm(struct task *t)
+{
+    struct loop *loop = t->run->shard->loop;
+    arm(t);
+    if (t->phase != PHASE_PAUSE)
+        return;
+    int64_t left_ms = t->reason.until_ms - loop_wall_ms(loop);
+    struct reason reason = t->reason;
+    task_wait(t, &reason);
+    loop_timer_start(&t->wake, loop_now_ms(loop) + (left_ms > 0 ? (uint64_t)left_ms : 0));
 }
 
 void task_resume(struct task *t, bool was_lost)
@@ -328,6 +355,7 @@ void task_resume(struct task *t, bool was_lost)
 static void end(struct task *t, enum task_state state)
 {
     t->phase = PHASE_ENDED;
+    t->order = ++t->run->tree.ends;
     t->finished_at_ms = loop_wall_ms(t->run->shard->loop);
     set_state(t, state);
     tell_end(t);
@@ -338,17 +366,16 @@ static void end(struct task *t, enum task_state state)
 }
 
 /* What comes after the body is not stopped any more: it is bounded by its own time. */
-static void begin_finally(struct task *t)
+void task_begin_finally(struct task *t)
 {
-    uint32_t index = task_is_group(t) ? t->group.count : t->spec->child_count;
-    if (t->finally == NULL)
-        t->finally = make(t, t->spec->finally, index);
-    if (t->finally == NULL) {
+    struct task *finally = task_make_finally(t);
+    if (finally == NULL) {
         run_lacks_memory(t->run);
         return;
     }
     t->phase = PHASE_FINALLY;
-    task_begin(t->finally);
+    tree_changed(t);
+    task_begin(finally);
 }
 
 void task_finally_ended(struct task *t)
@@ -372,7 +399,8 @@ static struct retry_policy policy_of(const struct retry_spec *spec)
 static bool wants_retry(struct task *t, enum task_state outcome, uint64_t *ret_at_ms)
 {
     struct shard *shard = t->run->shard;
-    if (outcome != TASK_FAILED || t->type == TASK_CALL || !t->spec->has_retry)
+    if (outcome != TASK_FAILED || t->type == TASK_CALL || !t->spec->has_retry ||
+        t->stop == ERR_INTERNAL)
         return false;
     struct retry_policy policy = policy_of(&t->spec->retry);
     struct retry_failure failure = {.code = t->code, .attempt = t->bodies};
@@ -417,7 +445,7 @@ static void body_over(struct task *t, enum task_state outcome)
     loop_timer_stop(&t->deadline);
     t->outcome = outcome;
     if (t->bodies > 0 && t->spec != NULL && t->spec->finally != NULL)
-        begin_finally(t);
+        task_begin_finally(t);
     else
         end(t, outcome);
 }
@@ -465,6 +493,8 @@ void task_skip(struct task *t, enum task_state state)
         t->run->tree.bytes += t->error.len;
     }
     t->phase = PHASE_ENDED;
+    t->of = t->parent != NULL ? t->parent->bodies : 0;
+    t->order = ++t->run->tree.ends;
     t->finished_at_ms = reason.since_ms;
     set_state(t, state);
     tell_end(t);
@@ -498,6 +528,7 @@ static void stop_body(struct task *t, enum err code)
         if (t->group.is_decided)
             return; /* what it becomes stands; those below are stopped already */
         t->stop = code;
+        tree_changed(t);
         if (task_kind_of(t)->stop != NULL)
             task_kind_of(t)->stop(t);
         group_stop(t);

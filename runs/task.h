@@ -52,6 +52,8 @@ struct task {
     struct heap_node wait;  /* among what its run waits for */
     struct usage usage;     /* with all that is below */
     uint32_t bodies;        /* how often its body has begun */
+    uint32_t of;            /* the same of its parent, when it began */
+    uint64_t order;         /* of its end among all ends of the run */
 
     enum task_state outcome; /* of the body, once phase is PHASE_FINALLY */
     enum err code;           /* of the error */
@@ -59,6 +61,8 @@ struct task {
     struct str error;        /* JSON, owned; NULL unless it ended otherwise */
 
     struct list due;     /* on the run's agenda */
+    struct list changed; /* among those that are to be stored, or are being stored */
+    bool changed_again;  /* since it is being stored */
     struct list sibling; /* on its parent's list of live children */
     struct task *finally;
     struct group group; /* of a type that has children */
@@ -82,8 +86,16 @@ enum { TASKS_MAX = 200000 };
 struct task *task_make(struct task *parent, uint32_t index);
 void task_fini(struct task *t); /* with all below it, which is freed */
 
+/* The child that is its `finally`; NULL also where it has none. */
+struct task *task_make_finally(struct task *t);
+
 void task_begin(struct task *t);
-void task_resume(struct task *t, bool was_lost); /* a root's call, after a restart */
+
+/* After a restart: a root's call goes on; a task that goes on has its deadlines and pauses again;
+ * what was about to be its `finally` begins. */
+void task_resume(struct task *t, bool was_lost);
+void task_rearm(struct task *t);
+void task_begin_finally(struct task *t);
 
 /* It never begins: skipped because of what it depends on, or cancelled with its parent. */
 void task_skip(struct task *t, enum task_state state);
@@ -117,6 +129,12 @@ void task_finally_ended(struct task *t);
 
 /* To the task above: it did not succeed, and that was not continued. */
 bool task_has_failed(const struct task *t);
+
+/* It was cancelled before its turn had come: when that comes, the group hears of it. */
+static inline bool task_is_early(const struct task *t)
+{
+    return t->phase == PHASE_ENDED && t->is_cut && t->bodies == 0;
+}
 
 /* Adds what was used to it and all above. */
 void task_use(struct task *t, const struct usage *more);

@@ -18,7 +18,16 @@ static void make_ready(struct task *t, uint32_t step)
     t->dag.ready[t->dag.last++] = step;
 }
 
-static void begin(struct task *t)
+/* It has begun, or was skipped, before a restart. One that was cancelled before its turn has not.
+ */
+static bool had_its_turn(const struct task *t, uint32_t index)
+{
+    const struct task *step = t->group.at != NULL ? t->group.at[index] : NULL;
+    return step != NULL && step->phase != PHASE_PENDING && !task_is_early(step);
+}
+
+/* Nobody has ended yet. */
+static bool set_up(struct task *t)
 {
     struct dag_state *d = &t->dag;
     uint32_t count = t->spec->child_count;
@@ -28,15 +37,27 @@ static void begin(struct task *t)
         d->ready = mem_alloc((count + (size_t)1) * sizeof *d->ready);
     if (d->left == NULL || d->ready == NULL) {
         run_lacks_memory(t->run);
-        return;
+        return false;
     }
     d->first = d->last = 0;
     for (uint32_t i = 0; i < count; i++) {
         d->left[i] = t->spec->steps[i].need_count;
-        if (d->left[i] == 0)
+        if (d->left[i] == 0 && !had_its_turn(t, i))
             make_ready(t, i);
     }
-    group_open(t, count);
+    return true;
+}
+
+static void begin(struct task *t)
+{
+    if (set_up(t))
+        group_open(t, t->spec->child_count);
+}
+
+/* After a restart, from which on those that have ended are told anew. */
+static void reopen(struct task *t)
+{
+    IGNORE_RESULT(!set_up(t)); /* without memory the run is given up anyway */
 }
 
 static bool next(struct task *t, uint32_t *ret_index)
@@ -87,7 +108,7 @@ static void on_child(struct task *t, struct task *child)
     const struct dag_step *ended = &t->spec->steps[child->index];
     for (uint32_t i = 0; i < ended->needed_by_count; i++) {
         uint32_t later = ended->needed_by[i];
-        if (--t->dag.left[later] > 0)
+        if (--t->dag.left[later] > 0 || had_its_turn(t, later))
             continue;
         if (is_met(t, &t->spec->steps[later]))
             make_ready(t, later);
@@ -104,5 +125,9 @@ static void conclude(struct task *t)
         group_succeed(t, task_result_write_named);
 }
 
-const struct task_kind task_kind_dag = {
-    .begin = begin, .fini = fini, .next = next, .on_child = on_child, .conclude = conclude};
+const struct task_kind task_kind_dag = {.begin = begin,
+                                        .fini = fini,
+                                        .reopen = reopen,
+                                        .next = next,
+                                        .on_child = on_child,
+                                        .conclude = conclude};

@@ -15,6 +15,10 @@ struct task_kind {
     /* Frees what the type has of its own. */
     void (*fini)(struct task *t);
 
+    /* After a restart, its children in place: what the type knows besides. NULL: nothing, it hears
+     * of those that have ended by on_child. */
+    void (*reopen)(struct task *t);
+
     /* Which child is to begin now? False: none, until another one has ended. */
     bool (*next)(struct task *t, uint32_t *ret_index);
     /* A child has ended and nothing is decided yet: may call group_decide. */

@@ -84,6 +84,21 @@ static void begin_map(struct task *t)
     }
 }
 
+/* The same ones as before: what the list is made of is stored. */
+static void reopen_map(struct task *t)
+{
+    struct error error = {.message = ""};
+    enum err e = read_items(t, &error);
+    if (e == OK && t->items.count == t->group.count)
+        return;
+    if (e == ERR_NOMEM) {
+        run_lacks_memory(t->run);
+    } else if (t->stop == OK) {
+        t->stop = ERR_INTERNAL;
+        group_stop(t);
+    }
+}
+
 static void fini_map(struct task *t)
 {
     item_list_fini(&t->items);
@@ -91,6 +106,7 @@ static void fini_map(struct task *t)
 
 const struct task_kind task_kind_map = {.begin = begin_map,
                                         .fini = fini_map,
+                                        .reopen = reopen_map,
                                         .next = task_next_in_order,
                                         .on_child = on_child,
                                         .conclude = conclude};

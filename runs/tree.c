@@ -3,6 +3,7 @@
 #include "model/task_path.h"
 #include "runs/run.h"
 #include "runs/shard.h"
+#include "runs/task_row.h"
 
 enum { STEPS_AT_ONCE = 256 /* of one run, before others get their turn */ };
 
@@ -13,6 +14,8 @@ void tree_init(struct tree *tree)
     *tree = (struct tree){.tasks = 0};
     list_init(&tree->agenda);
     list_init(&tree->busy);
+    list_init(&tree->changed);
+    list_init(&tree->saving);
     heap_init(&tree->waits);
     json_doc_init(&tree->input);
 }
@@ -100,6 +103,59 @@ static void on_work(struct loop_msg *msg)
     list_append_all(&now, &w->busy);
     while ((link = list_pop_front(&now)) != NULL)
         work(CONTAINER_OF(link, struct run, tree.busy));
+}
+
+/* --- what is to be stored --------------------------------------------------------------------- */
+
+void tree_changed(struct task *t)
+{
+    struct run *run = t->run;
+    if ((run->spec.flags & RUN_IS_TREE) == 0)
+        return;
+    if (list_is_linked(&t->changed)) {
+        t->changed_again = true; /* matters only while it is being stored */
+        return;
+    }
+    t->changed_again = false;
+    list_push_back(&run->tree.changed, &t->changed);
+}
+
+enum err tree_rows(struct run *run, struct arena *arena, struct store_task **ret_rows,
+                   uint32_t *ret_count)
+{
+    uint32_t count = 0, i = 0;
+    LIST_EACH (it, &run->tree.changed)
+        count++;
+    *ret_count = count;
+    if (count == 0)
+        return OK;
+    *ret_rows = arena_alloc(arena, count * sizeof **ret_rows);
+    if (*ret_rows == NULL)
+        return ERR_NOMEM;
+    enum err e = OK;
+    LIST_EACH (it, &run->tree.changed) {
+        if (e == OK)
+            e = task_row_write(CONTAINER_OF(it, struct task, changed), arena, &(*ret_rows)[i++]);
+    }
+    return e;
+}
+
+void tree_save_begin(struct run *run)
+{
+    LIST_EACH (it, &run->tree.changed)
+        CONTAINER_OF(it, struct task, changed)->changed_again = false;
+    list_append_all(&run->tree.saving, &run->tree.changed);
+}
+
+void tree_save_end(struct run *run, bool is_stored)
+{
+    struct list *link;
+    while ((link = list_pop_front(&run->tree.saving)) != NULL) {
+        struct task *t = CONTAINER_OF(link, struct task, changed);
+        if (!is_stored || t->changed_again)
+            list_push_back(&run->tree.changed, &t->changed);
+        t->changed_again = false;
+    }
 }
 
 /* --- waits ------------------------------------------------------------------------------------ */

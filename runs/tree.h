@@ -14,13 +14,17 @@
 #include "runs/task.h"
 
 struct shard;
+struct store_task;
 
 /* A run's. */
 struct tree {
     struct list agenda;    /* struct task.due */
     struct list busy;      /* on its shard's list while the agenda is not empty */
     struct heap waits;     /* struct task.wait, by when they end; UINT64_MAX: not known */
+    struct list changed;   /* tasks that are not stored as they are: struct task.changed */
+    struct list saving;    /* those that are being stored */
     uint32_t tasks;        /* made so far, without the root */
+    uint64_t ends;         /* of tasks, so far */
     size_t bytes;          /* of tasks, outputs and errors */
     struct json_doc input; /* the run's input, once a reference has asked for it */
     bool has_input;
@@ -42,6 +46,15 @@ void tree_post(struct task *t);
 
 /* The run has room again for what its agenda makes. */
 void tree_go_on(struct run *run);
+
+/* It is not what is stored of it any more. */
+void tree_changed(struct task *t);
+
+/* The rows of what has changed, into `arena`; then they are being stored; then they are, or not. */
+enum err tree_rows(struct run *run, struct arena *arena, struct store_task **ret_rows,
+                   uint32_t *ret_count) MUST_CHECK;
+void tree_save_begin(struct run *run);
+void tree_save_end(struct run *run, bool is_stored);
 
 /* The task that waits for the earliest moment; NULL: none waits. */
 struct task *tree_first_wait(const struct tree *tree);

@@ -1,0 +1,221 @@
+#include "runs/task_row.h"
+
+#include <stdio.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "model/run_record.h"
+#include "model/stamp.h"
+#include "runs/run.h"
+#include "runs/shard.h"
+
+/* --- writing ---------------------------------------------------------------------------------- */
+
+static void add_name(struct buf *b, const struct task *t)
+{
+    if (t->spec != NULL && t->spec->name.at != NULL)
+        json_add_string(b, t->spec->name);
+    else
+        buf_add_lit(b, "null");
+}
+
+static void add_shown(struct buf *b, const struct task *t)
+{
+    buf_add_lit(b, "\"name\":");
+    add_name(b, t);
+    buf_addf(b, ",\"type\":\"%s\",\"state\":\"%s\",\"reason\":", task_type_name(t->type),
+             task_state_name(t->state));
+    reason_write(b, &t->reason);
+    buf_add_lit(b, ",\"started_at\":");
+    stamp_write(b, t->started_at_ms);
+    buf_add_lit(b, ",\"finished_at\":");
+    stamp_write(b, t->finished_at_ms);
+    buf_add_lit(b, ",\"error\":");
+    buf_add_str(b, t->error.at != NULL ? t->error : STR("null"));
+    buf_add_lit(b, ",\"usage\":");
+    usage_write(b, &t->usage);
+    buf_add_lit(b, ",\"attempts\":[");
+    if (t->type == TASK_CALL)
+        call_write_attempts(b, t);
+    buf_add_char(b, ']');
+}
+
+/* {"of","bodies","order","phase","outcome","stop","cut","count","started","finished"} */
+static void add_own(struct buf *b, const struct task *t)
+{
+    buf_addf(b,
+             ",\"own\":{\"of\":%u,\"bodies\":%u,\"order\":%llu,\"phase\":%d,\"outcome\":%d,"
+             "\"stop\":\"%s\",\"cut\":%d,\"count\":%u,\"started\":%lld,\"finished\":%lld}",
+             (unsigned)t->of, (unsigned)t->bodies, (unsigned long long)t->order, (int)t->phase,
+             (int)t->outcome, err_code(t->stop), t->is_cut, (unsigned)t->group.count,
+             (long long)t->started_at_ms, (long long)t->finished_at_ms);
+}
+
+enum err task_row_write(const struct task *t, struct arena *arena, struct store_task *ret_row)
+{
+    struct buf b;
+    buf_init(&b, SIZE_MAX / 2);
+    buf_add_char(&b, '{');
+    add_shown(&b, t);
+    add_own(&b, t);
+    buf_add_char(&b, '}');
+    *ret_row = (struct store_task){.output = STR_NONE};
+    if (buf_ok(&b) == OK)
+        ret_row->text = arena_str(arena, buf_str(&b));
+    buf_fini(&b);
+    ret_row->path = arena_str(arena, t->path);
+    if (t->output.at != NULL)
+        ret_row->output = arena_str(arena, t->output);
+    bool fits = ret_row->text.at != NULL && ret_row->path.at != NULL &&
+                (t->output.at == NULL || ret_row->output.at != NULL);
+    return fits ? OK : ERR_NOMEM;
+}
+
+/* --- reading ---------------------------------------------------------------------------------- */
+
+static int64_t number(struct json object, const char *name)
+{
+    int64_t value = 0;
+    return json_int(json_get(object, str_of(name)), 0, INT64_MAX, &value) == OK ? value : 0;
+}
+
+static enum err code_of(struct json code)
+{
+    struct str raw = json_raw(code);
+    if (raw.len < 2)
+        return OK;
+    enum err e = err_from_code(raw.at + 1, raw.len - 2);
+    return e == ERR_COUNT_ ? ERR_INTERNAL : e;
+}
+
+static void read_usage(struct task *t, struct json usage)
+{
+    t->usage = (struct usage){.calls = (uint64_t)number(usage, "calls"),
+                              .attempts = (uint64_t)number(usage, "attempts"),
+                              .input_tokens = (uint64_t)number(usage, "input_tokens"),
+                              .output_tokens = (uint64_t)number(usage, "output_tokens")};
+}
+
+static void read_own(struct task *t, struct json own)
+{
+    t->of = (uint32_t)number(own, "of");
+    t->bodies = (uint32_t)number(own, "bodies");
+    t->order = (uint64_t)number(own, "order");
+    t->phase = (enum task_phase)number(own, "phase");
+    t->outcome = (enum task_state)number(own, "outcome");
+    t->stop = code_of(json_get_lit(own, "stop"));
+    t->is_cut = number(own, "cut") != 0;
+    t->started_at_ms = number(own, "started");
+    t->finished_at_ms = number(own, "finished");
+}
+
+static bool keep(struct str text, struct str *ret)
+{
+    char *copy = mem_strdup(text);
+    *ret = (struct str){copy, copy != NULL ? text.len : 0};
+    return copy != NULL;
+}
+
+static enum err read_outcome(struct task *t, struct json error, struct str output)
+{
+    if (json_is(error, JSON_OBJECT)) {
+        t->code = code_of(json_get_lit(error, "code"));
+        if (!keep(json_raw(error), &t->error))
+            return ERR_NOMEM;
+    }
+    if (output.at != NULL && !keep(output, &t->output))
+        return ERR_NOMEM;
+    t->run->tree.bytes += t->output.len + t->error.len;
+    return OK;
+}
+
+static bool read_state(struct task *t, struct json state)
+{
+    struct str raw = json_raw(state);
+    return raw.len > 2 && task_state_parse((struct str){raw.at + 1, raw.len - 2}, &t->state);
+}
+
+/* The row is of an earlier try of what is around it: nothing of it counts but what was used. */
+static bool is_stale(const struct task *t)
+{
+    return t->parent != NULL && (t->parent->phase == PHASE_PENDING || t->of != t->parent->bodies);
+}
+
+/* `attempts` is read last: the tape is used anew for it. */
+static void read_attempts(struct task *t, struct str attempts, bool *ret_was_running)
+{
+    *ret_was_running = false;
+    if (t->type == TASK_CALL)
+        call_reopen(t, attempts, ret_was_running);
+}
+
+enum err task_row_read(struct task *t, const struct store_task *row, bool *ret_was_running)
+{
+    struct json_doc *doc = &t->run->shard->scratch;
+    enum err e = json_parse(doc, row->text, NULL);
+    if (e != OK)
+        return e;
+    struct json root = json_root(doc), own = json_get_lit(root, "own");
+    struct json attempts = json_get_lit(root, "attempts");
+    read_own(t, own);
+    read_usage(t, json_get_lit(root, "usage"));
+    uint32_t count = (uint32_t)number(own, "count");
+    if (task_is_group(t) && !group_reserve(t, count))
+        return ERR_NOMEM;
+    if (is_stale(t)) {
+        t->phase = PHASE_PENDING;
+        t->stop = OK;
+        t->started_at_ms = t->finished_at_ms = 0;
+        read_attempts(t, json_raw(attempts), ret_was_running);
+        *ret_was_running = false;
+        return OK;
+    }
+    if (!read_state(t, json_get_lit(root, "state")))
+        return ERR_INVALID_JSON;
+    reason_read(&t->reason, json_raw(json_get_lit(root, "reason")));
+    if (t->order > t->run->tree.ends)
+        t->run->tree.ends = t->order;
+    e = read_outcome(t, json_get_lit(root, "error"), row->output);
+    read_attempts(t, json_raw(attempts), ret_was_running);
+    return e;
+}
+
+/* --- showing ---------------------------------------------------------------------------------- */
+
+static void add_output(struct buf *b, const struct store_task *row,
+                       const struct task_row_view *view)
+{
+    char suffix[512] = "/output"; /* a path is shorter: as deep as a tree can be, and more */
+    if (row->path.len > 0)
+        snprintf(suffix, sizeof suffix, "/tasks/%.*s", STR_ARG(row->path));
+    buf_add_lit(b, "\"output\":");
+    if (view->is_brief)
+        run_record_write_value(b, row->output, view->run, suffix, view->base_path);
+    else
+        buf_add_str(b, row->output.at != NULL ? row->output : STR("null"));
+}
+
+bool task_row_show(struct buf *b, const struct store_task *row, const struct task_row_view *view,
+                   struct json_doc *scratch)
+{
+    if (json_parse(scratch, row->text, NULL) != OK)
+        return false;
+    struct json root = json_root(scratch);
+    buf_add_lit(b, "\"path\":\"");
+    buf_add_str(b, row->path);
+    buf_add_char(b, '"');
+    for (struct json_member m = json_first_member(root); json_exists(m.value);
+         m = json_next_member(root, m)) {
+        if (json_string_is(m.name, STR("own")))
+            continue;
+        buf_add_char(b, ',');
+        if (json_string_is(m.name, STR("error"))) {
+            add_output(b, row, view);
+            buf_add_char(b, ',');
+        }
+        buf_add_str(b, json_raw(m.name));
+        buf_add_char(b, ':');
+        buf_add_str(b, json_raw(m.value));
+    }
+    return true;
+}

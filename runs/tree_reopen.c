@@ -1,0 +1,182 @@
+#include "runs/tree_reopen.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "model/task_path.h"
+#include "runs/shard.h"
+#include "runs/task_kind.h"
+#include "runs/task_row.h"
+
+/* --- rows become tasks ------------------------------------------------------------------------ */
+
+/* In the order of the tree: a parent before its children, those by their index. */
+static int by_path(const void *a, const void *b)
+{
+    struct str x = ((const struct store_task *)a)->path, y = ((const struct store_task *)b)->path;
+    uint32_t i, j;
+    for (;;) {
+        bool has_x = task_path_next(&x, &i), has_y = task_path_next(&y, &j);
+        if (!has_x || !has_y)
+            return has_x - has_y;
+        if (i != j)
+            return i < j ? -1 : 1;
+    }
+}
+
+/* The task at that path, made below a parent that is there. NULL: it has no place, or no memory. */
+static struct task *place(struct run *run, struct str path)
+{
+    struct task *t = &run->root;
+    uint32_t index;
+    while (t != NULL && task_path_next(&path, &index)) {
+        if (index < t->group.count)
+            t = task_make(t, index);
+        else
+            t = task_make_finally(t);
+    }
+    return path.len == 0 ? t : NULL;
+}
+
+static enum err restore(struct run *run, const struct store_task *rows, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct task *t = place(run, rows[i].path);
+        bool was_running;
+        enum err e = t != NULL ? task_row_read(t, &rows[i], &was_running) : ERR_INVALID_JSON;
+        if (e != OK)
+            return e;
+        if (t->type == TASK_CALL)
+            t->call.was_lost = was_running;
+    }
+    return OK;
+}
+
+enum err tree_restore(struct run *run, const struct store_task *rows, uint32_t count)
+{
+    struct store_task *sorted = mem_alloc((count + (size_t)1) * sizeof *sorted);
+    if (sorted == NULL)
+        return ERR_NOMEM;
+    if (count > 0)
+        memcpy(sorted, rows, count * sizeof *sorted);
+    qsort(sorted, count, sizeof *sorted, by_path);
+    enum err e = restore(run, sorted, count);
+    mem_free(sorted);
+    return e;
+}
+
+/* --- linking ---------------------------------------------------------------------------------- */
+
+static void link_task(struct task *t, void (*on_lost)(struct task *t));
+
+static void link_children(struct task *t, void (*on_lost)(struct task *t))
+{
+    struct group *g = &t->group;
+    for (uint32_t i = 0; i < g->count; i++) {
+        struct task *child = g->at[i];
+        if (child == NULL || child->phase == PHASE_PENDING || task_is_early(child))
+            continue;
+        g->next = i + 1;
+        list_push_back(&g->live, &child->sibling);
+        g->live_count++;
+        link_task(child, on_lost);
+    }
+}
+
+static void link_group(struct task *t, void (*on_lost)(struct task *t))
+{
+    t->group.is_decided = t->stop != OK;
+    link_children(t, on_lost);
+    if (task_kind_of(t)->reopen != NULL)
+        task_kind_of(t)->reopen(t);
+}
+
+static void link_task(struct task *t, void (*on_lost)(struct task *t))
+{
+    if (t->phase == PHASE_BODY || t->phase == PHASE_PAUSE)
+        task_rearm(t);
+    if (t->phase == PHASE_BODY && task_is_group(t))
+        link_group(t, on_lost);
+    else if (t->phase == PHASE_BODY && t->type == TASK_CALL && t->call.was_lost)
+        on_lost(t);
+    if (t->phase == PHASE_FINALLY && t->finally != NULL)
+        link_task(t->finally, on_lost);
+}
+
+void tree_link(struct run *run, void (*on_lost)(struct task *t))
+{
+    link_task(&run->root, on_lost);
+}
+
+/* --- going on --------------------------------------------------------------------------------- */
+
+static void resume(struct task *t);
+
+static int by_order(const void *a, const void *b)
+{
+    const struct task *const *x = a, *const *y = b;
+    return ((*x)->order > (*y)->order) - ((*x)->order < (*y)->order);
+}
+
+/* Tells the group of the children that have ended, in their order. */
+static void replay(struct task *t)
+{
+    struct group *g = &t->group;
+    struct task **ended = mem_alloc((g->live_count + (size_t)1) * sizeof(struct task *));
+    size_t n = 0;
+    if (ended == NULL) {
+        run_lacks_memory(t->run);
+        return;
+    }
+    LIST_EACH (it, &g->live) {
+        struct task *child = CONTAINER_OF(it, struct task, sibling);
+        if (child->phase == PHASE_ENDED && !list_is_linked(&child->due))
+            ended[n++] = child;
+    }
+    qsort(ended, n, sizeof(struct task *), by_order);
+    for (size_t i = 0; i < n; i++)
+        group_on_child(t, ended[i]);
+    mem_free(ended);
+}
+
+static void resume_group(struct task *t)
+{
+    replay(t);
+    LIST_EACH (it, &t->group.live)
+        resume(CONTAINER_OF(it, struct task, sibling));
+    tree_post(t);
+}
+
+static void resume_finally(struct task *t)
+{
+    if (t->finally == NULL || t->finally->phase == PHASE_PENDING)
+        task_begin_finally(t);
+    else if (t->finally->phase == PHASE_ENDED)
+        tree_post(t->finally);
+    else
+        resume(t->finally);
+}
+
+static void resume(struct task *t)
+{
+    switch (t->phase) {
+    case PHASE_PENDING:
+    case PHASE_PAUSE: /* its timer goes */
+    case PHASE_ENDED: break;
+    case PHASE_FINALLY: resume_finally(t); break;
+    case PHASE_BODY:
+        if (task_is_group(t))
+            resume_group(t);
+        else if (t->type == TASK_CALL)
+            call_resume(t, t->call.was_lost);
+        else
+            task_kind_of(t)->begin(t);
+        break;
+    }
+}
+
+void tree_resume(struct run *run)
+{
+    resume(&run->root);
+}

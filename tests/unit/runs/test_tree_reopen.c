@@ -1,0 +1,228 @@
+/* A tree whose gateway dies, stops or parks it goes on where it was: what has ended is not begun
+ * again, what slept wakes when it would have, what was stopped stays so. */
+#include "runs/tree_reopen.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/support/rig_ops.h"
+
+Suite *suite_runs_tree_reopen(void);
+
+static struct rig rig;
+static struct created created;
+static struct id id;
+
+static void start(const char *body, bool on_sqlite)
+{
+    struct rig_options o = rig_options_default();
+    o.providers[0].limiter.breaker.failures = 0;
+    o.on_sqlite = on_sqlite;
+    rig_start(&rig, &o);
+    id = rig_run(&rig, 0, body, PLAIN, &created);
+    rig_forget(&created);
+}
+
+static const struct run_record *row(void)
+{
+    return rig_row(&rig, &id);
+}
+
+static bool output_is(const char *text)
+{
+    return row()->output.at != NULL && str_eq(row()->output, str_of(text));
+}
+
+static unsigned told(const char *what)
+{
+    return rig_count_of(rig_events(&rig, &id), what);
+}
+
+#define V(json)   "{\"type\":\"value\",\"value\":" json "}"
+#define SLEEP(ms) "{\"type\":\"sleep\",\"duration_ms\":" #ms "}"
+#define AFTER(ms, text)                                                                            \
+    "{\"type\":\"call\",\"model\":\"sim/echo\",\"input\":\"" text                                  \
+    "\",\"params\":{\"sim\":{\"first_ms\":" #ms "}}}"
+#define SEQ(...)   "{\"type\":\"sequence\",\"steps\":[" __VA_ARGS__ "]}"
+#define PAR(...)   "{\"type\":\"parallel\",\"tasks\":[" __VA_ARGS__ "]}"
+#define TASK(tree) "{\"task\":" tree "}"
+
+START_TEST(a_sleeping_tree_is_parked_and_wakes_in_time)
+{
+    start(TASK(SEQ(V("1") "," SLEEP(60000) "," V("\"{{prev}}\""))), false);
+    rig_advance(&rig, 1000);
+    ck_assert_int_eq(row()->state, RUN_WAITING);
+    ck_assert(rig_text_has(row()->reason, "\"code\":\"timer\""));
+    ck_assert_ptr_null(rig_live(&rig, &id));
+    rig_advance(&rig, 58900);
+    ck_assert_int_eq(row()->state, RUN_WAITING);
+    rig_advance(&rig, 200);
+    ck_assert_int_eq(row()->state, RUN_SUCCEEDED);
+    ck_assert(output_is("[1,null,null]"));
+    rig_stop(&rig);
+}
+END_TEST
+
+START_TEST(a_sleep_keeps_its_end_over_a_crash)
+{
+    start(TASK(PAR(SLEEP(10000) "," AFTER(8000, "x"))), false);
+    for (int i = 0; i < 3; i++) {
+        rig_advance(&rig, 2000);
+        rig_crash(&rig);
+    }
+    rig_advance(&rig, 4100); /* the sleep has ended, the call began anew at 6000 */
+    ck_assert_uint_eq(told("\"task.succeeded\""), 1);
+    rig_advance(&rig, 4000);
+    ck_assert(output_is("[null,\"x\"]"));
+    rig_stop(&rig);
+}
+END_TEST
+
+START_TEST(what_has_ended_is_not_called_again)
+{
+    start(TASK(SEQ(AFTER(100, "a") "," AFTER(100, "b") "," AFTER(9000, "c"))), _i == 1);
+    rig_advance(&rig, 1000);
+    rig_crash(&rig);
+    rig_advance(&rig, 10000);
+    ck_assert_uint_eq(told("\"attempt.started\""), 4);
+    ck_assert_uint_eq(told("\"attempt.lost\""), 1);
+    ck_assert_uint_eq(told("\"task.running\""), 4);
+    ck_assert_uint_eq(told("\"output\":[\"a\",\"b\",\"c\"]"), 2); /* of the root, and of the run */
+    rig_stop(&rig);
+}
+END_TEST
+
+START_TEST(a_call_that_must_not_be_made_twice_has_crashed)
+{
+    start("{\"on_crash\":\"fail\",\"task\":" SEQ(AFTER(100, "a") "," AFTER(9000, "b")) "}", false);
+    rig_advance(&rig, 1000);
+    rig_crash(&rig);
+    rig_advance(&rig, 100);
+    ck_assert_int_eq(row()->state, RUN_FAILED);
+    ck_assert(rig_text_has(row()->error, "{\"code\":\"crashed\""));
+    ck_assert(rig_text_has(row()->error, "\"partial\":[\"a\"]"));
+    rig_stop(&rig);
+}
+END_TEST
+
+START_TEST(a_scope_times_out_at_its_moment)
+{
+    start(TASK("{\"type\":\"sequence\",\"timeout_ms\":5000,\"steps\":[" AFTER(90000, "a") "]}"),
+          false);
+    rig_advance(&rig, 3000);
+    rig_crash(&rig);
+    rig_advance(&rig, 1600); /* a crash takes up to 250 */
+    ck_assert_int_eq(row()->state, RUN_RUNNING);
+    rig_advance(&rig, 400);
+    ck_assert_int_eq(row()->state, RUN_TIMED_OUT);
+    rig_stop(&rig);
+}
+END_TEST
+
+START_TEST(a_shield_goes_on_under_a_cancel)
+{
+    start(TASK(PAR(AFTER(90000, "a") ",{\"type\":\"shield\",\"timeout_ms\":60000,\"task\":" AFTER(
+              5000, "kept") "}")),
+          false);
+    rig_advance(&rig, 1000);
+    ck_assert_int_eq(rig_cancel(&rig, 0, &id), OK);
+    rig_crash(&rig);
+    ck_assert_int_eq(row()->state, RUN_CANCELLING);
+    rig_advance(&rig, 6000);
+    ck_assert_int_eq(row()->state, RUN_CANCELLED);
+    ck_assert_uint_eq(told("\"output\":\"kept\""), 2); /* the call's and the shield's */
+    rig_stop(&rig);
+}
+END_TEST
+
+START_TEST(a_parked_tree_is_cancelled_where_it_lies)
+{
+    start(TASK(SEQ(SLEEP(60000) "," V("1"))), false);
+    rig_advance(&rig, 1000);
+    ck_assert_ptr_null(rig_live(&rig, &id));
+    ck_assert_int_eq(rig_cancel(&rig, 1, &id), OK);
+    rig_advance(&rig, 100);
+    ck_assert_int_eq(row()->state, RUN_CANCELLED);
+    ck_assert_uint_eq(told("\"task.cancelled\""), 3);
+    ck_assert_uint_eq(told("\"task.running\""), 2);
+    rig_stop(&rig);
+}
+END_TEST
+
+START_TEST(a_finally_that_was_under_way_runs_to_its_end)
+{
+    start(
+        TASK(
+            "{\"type\":\"value\",\"value\":1,\"finally\":{\"type\":\"call\",\"model\":\"sim/echo\","
+            "\"input\":\"f\",\"timeout_ms\":60000,\"params\":{\"sim\":{\"first_ms\":5000}}}}"),
+        false);
+    rig_advance(&rig, 1000);
+    rig_crash(&rig);
+    rig_advance(&rig, 6000);
+    ck_assert(output_is("1"));
+    ck_assert_uint_eq(told("\"task.succeeded\""), 2);
+    rig_stop(&rig);
+}
+END_TEST
+
+START_TEST(a_pause_between_two_tries_keeps_its_end)
+{
+    start(
+        TASK(
+            "{\"type\":\"sequence\",\"retry\":{\"attempts\":2,\"base_ms\":9000,\"jitter\":\"none\"},"
+            "\"steps\":[{\"type\":\"call\",\"model\":\"sim/echo\",\"input\":\"x\",\"params\":{"
+            "\"sim\":{\"fail\":[{\"attempt\":1,\"as\":\"status\"}]}}}]}"),
+        false);
+    rig_advance(&rig, 4000);
+    ck_assert_ptr_null(rig_live(&rig, &id));
+    rig_restart(&rig);
+    rig_advance(&rig, 4600); /* a restart takes up to 250 */
+    ck_assert_int_eq(row()->state, RUN_WAITING);
+    rig_advance(&rig, 400);
+    ck_assert(output_is("[\"x\"]"));
+    ck_assert_uint_eq(row()->usage.attempts, 2);
+    ck_assert_uint_eq(row()->usage.calls, 1);
+    rig_stop(&rig);
+}
+END_TEST
+
+START_TEST(a_large_map_goes_on_in_the_middle)
+{
+    char body[32768] = "{\"input\":[0";
+    for (int i = 1; i < 2000; i++)
+        snprintf(body + strlen(body), sizeof body - strlen(body), ",%d", i);
+    snprintf(body + strlen(body), sizeof body - strlen(body),
+             "],\"task\":{\"type\":\"map\",\"over\":\"{{input}}\",\"limit\":10,\"task\":%s}}",
+             AFTER(100, "{{item}}"));
+    start(body, _i == 1);
+    for (int i = 0; i < 4; i++) {
+        rig_advance(&rig, 3777);
+        rig_crash(&rig);
+    }
+    rig_advance(&rig, 30000);
+    ck_assert_uint_eq(told("\"run.finished\""), 1);
+    ck_assert_uint_eq(told("\"task.succeeded\""), 2001);
+    ck_assert_uint_eq(told("\"task.running\""), 2001);
+    rig_stop(&rig);
+}
+END_TEST
+
+Suite *suite_runs_tree_reopen(void)
+{
+    Suite *s = suite_create("runs/tree_reopen");
+    TCase *t = tcase_create("reopening");
+    tcase_set_timeout(t, 60);
+    tcase_add_test(t, a_sleeping_tree_is_parked_and_wakes_in_time);
+    tcase_add_test(t, a_sleep_keeps_its_end_over_a_crash);
+    tcase_add_loop_test(t, what_has_ended_is_not_called_again, 0, 2);
+    tcase_add_test(t, a_call_that_must_not_be_made_twice_has_crashed);
+    tcase_add_test(t, a_scope_times_out_at_its_moment);
+    tcase_add_test(t, a_shield_goes_on_under_a_cancel);
+    tcase_add_test(t, a_parked_tree_is_cancelled_where_it_lies);
+    tcase_add_test(t, a_finally_that_was_under_way_runs_to_its_end);
+    tcase_add_test(t, a_pause_between_two_tries_keeps_its_end);
+    tcase_add_loop_test(t, a_large_map_goes_on_in_the_middle, 0, 2);
+    suite_add_tcase(s, t);
+    return s;
+}
