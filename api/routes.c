@@ -28,6 +28,8 @@ const struct route routes[] = {
      "The task tree"},
     {"GET", "/v1/runs/{id}/tasks/{path}", SCOPE_READ, false, ANSWERS_JSON, NULL, handle_run_task,
      "One task; Prefer: wait for its end"},
+    {"POST", "/v1/runs/{id}/tasks/{path}/cancel", SCOPE_RUN, true, ANSWERS_JSON, NULL,
+     handle_task_cancel, "Cancel one task"},
     {"GET", "/v1/agents", SCOPE_READ, false, ANSWERS_JSON, NULL, handle_agents_list, "List agents"},
     {"GET", "/v1/agents/{name}", SCOPE_READ, false, ANSWERS_JSON, NULL, handle_agent_get,
      "An agent"},
@@ -57,17 +59,24 @@ const struct route routes[] = {
 
 const size_t route_count = sizeof routes / sizeof routes[0];
 
+/* All that is left, but for what the pattern still has behind it. */
+static bool take_path(const struct str *pattern, struct str *path, struct api_params *params)
+{
+    struct str all = *path, rest = *pattern;
+    size_t behind = rest.at != NULL ? rest.len + 1 : 0;
+    if (all.len <= behind)
+        return false;
+    params->path = (struct str){all.at, all.len - behind};
+    *path = behind > 0 ? (struct str){all.at + all.len - rest.len, rest.len} : STR_NONE;
+    return behind == 0 || all.at[all.len - behind] == '/';
+}
+
 /* Takes one segment off the front of both; false where they differ. */
 static bool match_segment(struct str *pattern, struct str *path, struct api_params *params)
 {
     struct str p = str_cut(pattern, '/');
-    if (str_eq(
-            p,
-            STR("{path}"))) { /* all that is left, but for what the pattern still has behind it */
-        params->path = *path;
-        *path = STR_NONE;
-        return params->path.len > 0;
-    }
+    if (str_eq(p, STR("{path}")))
+        return take_path(pattern, path, params);
     struct str s = str_cut(path, '/');
     if (str_eq(p, STR("{id}"))) {
         params->id = s;

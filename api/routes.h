@@ -47,6 +47,7 @@ void handle_run_events(struct api_request *r);
 void handle_events(struct api_request *r);
 void handle_run_tasks(struct api_request *r);
 void handle_run_task(struct api_request *r);
+void handle_task_cancel(struct api_request *r);
 void handle_agents_list(struct api_request *r);
 void handle_agent_get(struct api_request *r);
 void handle_providers_list(struct api_request *r);

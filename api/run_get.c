@@ -1,4 +1,4 @@
-/* GET of a run and of what it is made of: the run itself, its output, its tasks. With `Prefer:
+/* GET of a run and of what came of it: the run itself, its output. With `Prefer:
  * wait` once it has ended, or when the time is over. */
 #include "api/routes.h"
 #include "base/mem.h"
@@ -140,31 +140,4 @@ static void answer_output(struct get *g, const struct run_record *run, struct ap
 void handle_run_output(struct api_request *r)
 {
     start(r, false, answer_output);
-}
-
-/* --- its tasks -------------------------------------------------------------------------------- */
-
-static void answer_tasks(struct get *g, const struct run_record *run, struct api_reply *reply)
-{
-    run_record_write_root(&reply->body, run, true, g->r->api->base_path);
-    api_send(g->r, reply);
-}
-
-void handle_run_tasks(struct api_request *r)
-{
-    start(r, false, answer_tasks);
-}
-
-static void answer_task(struct get *g, const struct run_record *run, struct api_reply *reply)
-{
-    run_record_write_root(&reply->body, run, false, g->r->api->base_path);
-    api_send(g->r, reply);
-}
-
-void handle_run_task(struct api_request *r)
-{
-    if (str_eq(r->params.path, STR("root")))
-        start(r, true, answer_task);
-    else
-        api_fail(r, ERR_NOT_FOUND, "there is no task with that path");
 }

@@ -110,3 +110,14 @@ bool event_next_line(struct str *lines, struct event_line *ret_line)
     ret_line->type = str_cut(&line, '"');
     return line.at != NULL;
 }
+
+struct str event_line_task(const struct event_line *line)
+{
+    static const char mark[] = ",\"task\":\"";
+    const char *at = memmem(line->json.at, line->json.len, mark, sizeof mark - 1);
+    if (at == NULL)
+        return STR_NONE;
+    at += sizeof mark - 1;
+    struct str rest = {at, (size_t)(line->json.at + line->json.len - at)};
+    return str_cut(&rest, '"');
+}

@@ -80,6 +80,9 @@ struct event_line {
  * event's, or that lacks its newline, which is taken off as well. */
 bool event_next_line(struct str *lines, struct event_line *ret_line);
 
+/* The path of its task; NULL: it is an event of the run. */
+struct str event_line_task(const struct event_line *line);
+
 /* Sets of event types, for `?types=`. */
 typedef uint32_t event_set;
 #define EVENT_SET_ALL ((event_set)((1u << EVENT_TYPE_COUNT) - 1))

@@ -33,7 +33,7 @@ static void on_settle_asked(struct loop_msg *msg)
     list_push_back(&run->settling, &s->link);
 }
 
-static void settle_start(struct settle *s)
+void settle_start(struct settle *s)
 {
     list_init(&s->link);
     s->msg.on_arrive = on_settle_asked;
@@ -180,18 +180,37 @@ static void on_stop_missed(struct loop_msg *msg)
     stop_again(CONTAINER_OF(msg, struct run_stop, msg));
 }
 
+static enum err stop_task(struct run *run, struct str path)
+{
+    struct task *t = tree_find(run, path);
+    if (t == NULL || t->phase == PHASE_ENDED)
+        return ERR_CONFLICT;
+    task_cut(t, ERR_CANCELLED);
+    return OK;
+}
+
+/* What there is to stop, is. */
+static enum err stop_now(struct run_stop *s, struct run *run, bool had_ended)
+{
+    if (had_ended)
+        return ERR_RUN_FINISHED;
+    if (s->path.len > 0)
+        return stop_task(run, s->path);
+    run_cancel(run, &s->reason);
+    return OK;
+}
+
 /* On the owner's loop: answers once the cancel is stored. */
 static void stop_here(struct run_stop *s, struct run *run, bool had_ended)
 {
-    if (!had_ended)
-        run_cancel(run, &s->reason);
+    enum err result = stop_now(s, run, had_ended);
     if (run->is_saving || run->wanted != SAVE_NOTHING) {
-        s->result = had_ended ? ERR_RUN_FINISHED : OK;
+        s->result = result;
         outbox_want(run, SAVE_NOW);
         list_push_back(&run->stopping, &s->link);
         return;
     }
-    stop_home(s, had_ended ? ERR_RUN_FINISHED : OK);
+    stop_home(s, result);
 }
 
 static void on_stop_asked(struct loop_msg *msg)
@@ -221,6 +240,18 @@ static void on_stop_claimed(struct store_op *op)
         stop_again(s);
 }
 
+/* A parked run is woken for it. */
+static void take_out(struct run_stop *s)
+{
+    arena_init(&s->claim.arena, SIZE_MAX / 2);
+    s->claim.op =
+        (struct store_op){.kind = STORE_CLAIM, .loop = s->shard->loop, .on_done = on_stop_claimed};
+    s->claim.by_id = true;
+    s->claim.tenant = s->tenant;
+    s->claim.id = s->id;
+    store_start(s->shard->store, &s->claim.op);
+}
+
 static void on_stop_commanded(struct store_op *op)
 {
     struct run_stop *s = CONTAINER_OF(op, struct run_stop, command.op);
@@ -231,13 +262,7 @@ static void on_stop_commanded(struct store_op *op)
         s->on_done(s);
         return;
     }
-    arena_init(&s->claim.arena, 268435456);
-    s->claim.op =
-        (struct store_op){.kind = STORE_CLAIM, .loop = s->shard->loop, .on_done = on_stop_claimed};
-    s->claim.by_id = true;
-    s->claim.tenant = s->tenant;
-    s->claim.id = s->id;
-    store_start(s->shard->store, &s->claim.op);
+    take_out(s);
 }
 
 static void command(struct run_stop *s)
@@ -255,7 +280,10 @@ void run_stop_start(struct run_stop *s)
     struct directory_hit hit;
     list_init(&s->link);
     if (!directory_find(&s->shard->engine->directory, s->tenant, &s->id, &hit)) {
-        command(s);
+        if (s->path.len > 0)
+            take_out(s); /* the word that is left for a run's owner is of the whole run */
+        else
+            command(s);
         return;
     }
     s->to = &s->shard->engine->shards[hit.shard];

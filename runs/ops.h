@@ -19,6 +19,8 @@ struct settle {
     void (*on_settled)(struct settle *s);
 };
 
+void settle_start(struct settle *s);
+
 struct run_get {
     struct shard *shard; /* set by the caller, with what follows */
     struct str tenant;
@@ -60,11 +62,13 @@ struct run_stop {
     struct shard *shard; /* set by the caller, with what follows */
     struct str tenant;
     struct id id;
+    struct str path; /* of the one task that is to be cancelled, stays in place; empty: the run */
     struct reason reason;
     void (*on_done)(struct run_stop *s);
     void *ctx;
 
-    /* OK: it is being cancelled, and that is stored; ERR_RUN_FINISHED: it had ended; ERR_NOT_FOUND,
+    /* OK: it is being cancelled, and that is stored; ERR_RUN_FINISHED: it had ended; of a task
+     * ERR_CONFLICT: it has ended, or what is above it has not begun; ERR_NOT_FOUND,
      * ERR_STORAGE_UNAVAILABLE */
     enum err result;
     struct loop_msg msg;

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "model/run_record.h"
 #include "model/stamp.h"
+#include "model/task_path.h"
 #include "runs/run.h"
 #include "runs/shard.h"
 
@@ -129,10 +130,10 @@ static enum err read_outcome(struct task *t, struct json error, struct str outpu
     return OK;
 }
 
-static bool read_state(struct task *t, struct json state)
+static bool parse_state(struct json state, enum task_state *ret)
 {
     struct str raw = json_raw(state);
-    return raw.len > 2 && task_state_parse((struct str){raw.at + 1, raw.len - 2}, &t->state);
+    return raw.len > 2 && task_state_parse((struct str){raw.at + 1, raw.len - 2}, ret);
 }
 
 /* The row is of an earlier try of what is around it: nothing of it counts but what was used. */
@@ -170,7 +171,7 @@ enum err task_row_read(struct task *t, const struct store_task *row, bool *ret_w
         *ret_was_running = false;
         return OK;
     }
-    if (!read_state(t, json_get_lit(root, "state")))
+    if (!parse_state(json_get_lit(root, "state"), &t->state))
         return ERR_INVALID_JSON;
     reason_read(&t->reason, json_raw(json_get_lit(root, "reason")));
     if (t->order > t->run->tree.ends)
@@ -181,6 +182,35 @@ enum err task_row_read(struct task *t, const struct store_task *row, bool *ret_w
 }
 
 /* --- showing ---------------------------------------------------------------------------------- */
+
+int task_row_order(const void *a, const void *b)
+{
+    struct str x = ((const struct store_task *)a)->path, y = ((const struct store_task *)b)->path;
+    uint32_t i, j;
+    for (;;) {
+        bool has_x = task_path_next(&x, &i), has_y = task_path_next(&y, &j);
+        if (!has_x || !has_y)
+            return has_x - has_y;
+        if (i != j)
+            return i < j ? -1 : 1;
+    }
+}
+
+enum task_state task_row_state(const struct store_task *row, struct json_doc *scratch)
+{
+    enum task_state state = TASK_PENDING;
+    if (json_parse(scratch, row->text, NULL) == OK)
+        IGNORE_RESULT(
+            !parse_state(json_get_lit(json_root(scratch), "state"), &state)); /* pending */
+    return state;
+}
+
+uint32_t task_row_count(const struct store_task *row, struct json_doc *scratch)
+{
+    if (json_parse(scratch, row->text, NULL) != OK)
+        return 0;
+    return (uint32_t)number(json_get_lit(json_root(scratch), "own"), "count");
+}
 
 static void add_output(struct buf *b, const struct store_task *row,
                        const struct task_row_view *view)

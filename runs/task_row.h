@@ -19,6 +19,8 @@ enum err task_row_write(const struct task *t, struct arena *arena,
 enum err task_row_read(struct task *t, const struct store_task *row,
                        bool *ret_was_running) MUST_CHECK;
 
+/* --- as clients see it ------------------------------------------------------------------------ */
+
 /* The part that clients see, from a row's text (and its output), without its children: members
  * without braces. False where the text is damaged. `scratch` is the tape. */
 struct task_row_view {
@@ -26,6 +28,15 @@ struct task_row_view {
     struct str base_path;
     bool is_brief; /* a large output is told by reference */
 };
+/* In the order of the tree: a parent before its children, those by their index. For qsort and
+ * bsearch over store_tasks. */
+int task_row_order(const void *a, const void *b);
+
+/* Its state, pending where the text is damaged; how many children it has, a `finally` not counted.
+ */
+enum task_state task_row_state(const struct store_task *row, struct json_doc *scratch);
+uint32_t task_row_count(const struct store_task *row, struct json_doc *scratch);
+
 bool task_row_show(struct buf *b, const struct store_task *row, const struct task_row_view *view,
                    struct json_doc *scratch) MUST_CHECK;
 #endif

@@ -193,7 +193,7 @@ struct task *tree_find(struct run *run, struct str path)
     uint32_t index;
     while (t != NULL && task_path_next(&path, &index)) {
         if (index < t->group.count)
-            t = t->group.at[index];
+            t = task_make(t, index);
         else
             t = t->finally != NULL && t->finally->index == index ? t->finally : NULL;
     }

@@ -62,6 +62,7 @@ struct task *tree_first_wait(const struct tree *tree);
 /* Nothing more happens by itself: timers stop, the agenda is empty. With all tasks below `t`. */
 void tree_quiet(struct run *run);
 
-/* The task at that path; NULL: it is not made. */
+/* The task at that path, made where it is pending in a group that has begun; NULL: there is none.
+ */
 struct task *tree_find(struct run *run, struct str path);
 #endif

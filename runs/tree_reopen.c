@@ -11,20 +11,6 @@
 
 /* --- rows become tasks ------------------------------------------------------------------------ */
 
-/* In the order of the tree: a parent before its children, those by their index. */
-static int by_path(const void *a, const void *b)
-{
-    struct str x = ((const struct store_task *)a)->path, y = ((const struct store_task *)b)->path;
-    uint32_t i, j;
-    for (;;) {
-        bool has_x = task_path_next(&x, &i), has_y = task_path_next(&y, &j);
-        if (!has_x || !has_y)
-            return has_x - has_y;
-        if (i != j)
-            return i < j ? -1 : 1;
-    }
-}
-
 /* The task at that path, made below a parent that is there. NULL: it has no place, or no memory. */
 static struct task *place(struct run *run, struct str path)
 {
@@ -60,7 +46,7 @@ enum err tree_restore(struct run *run, const struct store_task *rows, uint32_t c
         return ERR_NOMEM;
     if (count > 0)
         memcpy(sorted, rows, count * sizeof *sorted);
-    qsort(sorted, count, sizeof *sorted, by_path);
+    qsort(sorted, count, sizeof *sorted, task_row_order);
     enum err e = restore(run, sorted, count);
     mem_free(sorted);
     return e;

@@ -30,6 +30,7 @@ static const struct {
     {"GET", "/v1/runs/x/tasks", "/v1/runs/{id}/tasks", "x", NULL, NULL},
     {"GET", "/v1/runs/x/tasks/root", "/v1/runs/{id}/tasks/{path}", "x", NULL, "root"},
     {"GET", "/v1/runs/x/tasks/0/2", "/v1/runs/{id}/tasks/{path}", "x", NULL, "0/2"},
+    {"POST", "/v1/runs/x/tasks/0/2/cancel", "/v1/runs/{id}/tasks/{path}/cancel", "x", NULL, "0/2"},
     {"POST", "/v1/agents/a/run", "/v1/agents/{name}/run", NULL, "a", NULL},
     {"POST", "/v1/agents/a/runs", "/v1/agents/{name}/runs", NULL, "a", NULL},
     {"POST", "/v1/providers/p/breaker/reset", "/v1/providers/{name}/breaker/reset", NULL, "p",

@@ -1,0 +1,198 @@
+/* The tasks of a run as a client sees them: the tree, one of it, waited for, cancelled. */
+#include <check.h>
+#include <stdio.h>
+
+#include "tests/support/api_rig.h"
+#include "tests/support/rig_ops.h"
+
+Suite *suite_api_run_tasks(void);
+
+static struct rig rig;
+static struct api_rig api;
+static struct asked_api asked;
+static char run[64];
+
+#define AFTER(ms, text)                                                                            \
+    "{\"type\":\"call\",\"model\":\"sim/echo\",\"input\":\"" text                                  \
+    "\",\"params\":{\"sim\":{\"first_ms\":" #ms "}}}"
+#define V(json) "{\"type\":\"value\",\"value\":" json "}"
+#define TREE                                                                                       \
+    "{\"task\":{\"type\":\"sequence\",\"name\":\"all\",\"steps\":[" AFTER(                         \
+        1000, "a") ","                                                                             \
+                   "{\"type\":\"map\",\"name\":\"m\",\"over\":[1,2],\"task\":" V(                  \
+                       "\"{{item}}\"") "},"                                                        \
+                                       "{\"type\":\"parallel\",\"tasks\":[" AFTER(                 \
+                                           9000, "b") "," V("1") "]}]}}"
+
+static void start(const char *body, bool on_sqlite)
+{
+    struct rig_options o = rig_options_default();
+    struct asked_api made;
+    o.on_sqlite = on_sqlite;
+    rig_start(&rig, &o);
+    api_rig_start(&api, &rig);
+    api_ask(&api, 0, "POST /v1/runs", NULL, body, &made);
+    rig_settle(&rig);
+    ck_assert_msg(made.status == 202, "%.*s", STR_ARG(buf_str(&made.body)));
+    snprintf(run, sizeof run, "%s", api_header(&made, "Location"));
+    api_done(&made);
+}
+
+static void finish(void)
+{
+    rig_settle(&rig);
+    api_rig_stop(&api);
+    rig_stop(&rig);
+}
+
+static void ask(const char *method, const char *rest, const char *headers)
+{
+    char line[256];
+    snprintf(line, sizeof line, "%s %s%s", method, run, rest);
+    api_ask(&api, 1, line, headers, NULL, &asked);
+    rig_settle(&rig);
+}
+
+static bool says(const char *part)
+{
+    return rig_text_has(buf_str(&asked.body), part);
+}
+
+static void must_say(const char *rest, const char *part)
+{
+    ask("GET", rest, NULL);
+    ck_assert_msg(asked.status == 200 && says(part), "%s: %d %.*s", rest, asked.status,
+                  STR_ARG(buf_str(&asked.body)));
+    api_done(&asked);
+}
+
+static void must_answer(const char *method, const char *rest, int status)
+{
+    ask(method, rest, NULL);
+    ck_assert_msg(asked.status == status, "%s %s: %d %.*s", method, rest, asked.status,
+                  STR_ARG(buf_str(&asked.body)));
+    api_done(&asked);
+}
+
+START_TEST(the_tree_is_shown_while_it_grows)
+{
+    start(TREE, _i == 1);
+    rig_advance(&rig, 100);
+    must_say("/tasks",
+             "{\"path\":\"\",\"name\":\"all\",\"type\":\"sequence\",\"state\":\"running\"");
+    must_say("/tasks", "\"path\":\"0\",\"name\":null,\"type\":\"call\",\"state\":\"running\"");
+    must_say("/tasks", "\"path\":\"1\",\"name\":\"m\",\"type\":\"map\",\"state\":\"pending\"");
+    must_say("/tasks", "\"path\":\"2/1\",\"name\":null,\"type\":\"value\",\"state\":\"pending\"");
+    rig_advance(&rig, 1000);
+    must_say("/tasks/1/1", "\"state\":\"succeeded\"");
+    must_say("/tasks/1", "\"output\":[1,2]");
+    must_say("/tasks/0", "\"attempts\":[{\"number\":1");
+    must_answer("GET", "/tasks/1/2", 404);
+    must_answer("GET", "/tasks/3", 404);
+    must_answer("GET", "/tasks/x", 404);
+    rig_advance(&rig, 10000);
+    must_say("/tasks", "\"output\":[\"a\",[1,2],[\"b\",1]],\"error\":null");
+    finish();
+}
+END_TEST
+
+START_TEST(a_wait_for_a_task_ends_with_it_or_with_its_time)
+{
+    start(TREE, _i == 1);
+    ask("GET", "/tasks/0", "Prefer: wait=100");
+    rig_advance(&rig, 900);
+    ck_assert_uint_eq(asked.answers, 0);
+    rig_advance(&rig, 200);
+    ck_assert_uint_eq(asked.answers, 1);
+    ck_assert(says("\"state\":\"succeeded\""));
+    api_done(&asked);
+    ask("GET", "/tasks/2", "Prefer: wait=2");
+    rig_advance(&rig, 2000);
+    ck_assert_uint_eq(asked.answers, 1);
+    ck_assert(says("\"state\":\"running\""));
+    api_done(&asked);
+    finish();
+}
+END_TEST
+
+START_TEST(one_task_is_cancelled)
+{
+    start(TREE, _i == 1);
+    rig_advance(&rig, 1500);
+    must_answer("POST", "/tasks/0/cancel", 409);
+    must_answer("POST", "/tasks/9/cancel", 404);
+    must_answer("POST", "/tasks/2/0/cancel", 202);
+    must_answer("POST", "/tasks/2/0/cancel", 200);
+    rig_advance(&rig, 100);
+    must_say("", "\"state\":\"failed\"");
+    must_say("", "\"error\":{\"code\":\"cancelled\"");
+    must_answer("POST", "/tasks/1/cancel", 409);
+    finish();
+}
+END_TEST
+
+START_TEST(a_task_is_cancelled_before_its_turn)
+{
+    start(TREE, _i == 1);
+    rig_advance(&rig, 100);
+    must_answer("POST", "/tasks/2/cancel", 202);
+    must_answer("POST", "/tasks/2/1/cancel", 409);
+    must_say("/tasks/2", "\"state\":\"cancelled\"");
+    must_say("", "\"state\":\"running\"");
+    rig_advance(&rig, 1100);
+    must_say("", "\"state\":\"failed\"");
+    must_say("/tasks/1", "\"state\":\"succeeded\"");
+    finish();
+}
+END_TEST
+
+START_TEST(a_sleeping_task_of_a_parked_run_is_cancelled)
+{
+    start("{\"task\":{\"type\":\"sequence\",\"steps\":[{\"type\":\"sleep\",\"duration_ms\":90000,"
+          "\"name\":\"s\"},{\"type\":\"value\",\"value\":2}]}}",
+          _i == 1);
+    rig_advance(&rig, 2000);
+    must_answer("POST", "/tasks/0/cancel", 202);
+    rig_advance(&rig, 200);
+    must_say("", "\"state\":\"failed\"");
+    must_say("/tasks/1", "\"state\":\"skipped\"");
+    finish();
+}
+END_TEST
+
+START_TEST(cancelling_the_root_cancels_the_run)
+{
+    start(TREE, false);
+    must_answer("POST", "/tasks/root/cancel", 202);
+    must_say("", "\"state\":\"cancelled\"");
+    must_answer("POST", "/tasks/root/cancel", 200);
+    finish();
+}
+END_TEST
+
+START_TEST(who_waits_for_a_task_may_go_away)
+{
+    start(TREE, false);
+    ask("GET", "/tasks/2", "Prefer: wait=5");
+    api_hang_up(&asked);
+    rig_advance(&rig, 6000);
+    ck_assert_uint_eq(asked.answers, 0);
+    api_done(&asked);
+    finish();
+}
+END_TEST
+
+Suite *suite_api_run_tasks(void)
+{
+    Suite *s = suite_create("api/run_tasks");
+    TCase *t = tcase_create("tasks");
+    tcase_add_loop_test(t, the_tree_is_shown_while_it_grows, 0, 2);
+    tcase_add_loop_test(t, a_wait_for_a_task_ends_with_it_or_with_its_time, 0, 2);
+    tcase_add_loop_test(t, one_task_is_cancelled, 0, 2);
+    tcase_add_loop_test(t, a_task_is_cancelled_before_its_turn, 0, 2);
+    tcase_add_loop_test(t, a_sleeping_task_of_a_parked_run_is_cancelled, 0, 2);
+    tcase_add_test(t, cancelling_the_root_cancels_the_run);
+    tcase_add_test(t, who_waits_for_a_task_may_go_away);
+    suite_add_tcase(s, t);
+    return s;
+}
