@@ -253,8 +253,8 @@ void handle_run_task(struct api_request *r)
     if (t == NULL)
         return;
     t->wait_ms = headers_wait_ms(&r->headers);
-    if (t->wait_ms > r->api->limits.max_wait_ms)
-        t->wait_ms = r->api->limits.max_wait_ms;
+    if (t->wait_ms > api_rules(r)->limits.max_wait_ms)
+        t->wait_ms = api_rules(r)->limits.max_wait_ms;
     if (t->wait_ms > 0) {
         t->await.until_ms = loop_now_ms(r->shard->loop) + t->wait_ms;
         r->on_hurry = on_hurry;

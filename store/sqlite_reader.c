@@ -127,7 +127,7 @@ static int64_t find_bus_run(struct reader *r, const struct store_bus *b)
 
 static void read_tree(struct reader *r, struct store_tasks *t)
 {
-    struct row_extra extra;
+    struct row_extra extra = {.key = 0};
     db_bind_text(r->get, 1, t->tenant);
     db_bind_blob(r->get, 2, t->id.bytes, sizeof t->id.bytes);
     t->op.result = result_of(sqlite3_step(r->get));
