@@ -22,6 +22,8 @@ const struct route routes[] = {
      "The output alone"},
     {"POST", "/v1/runs/{id}/cancel", SCOPE_RUN, true, ANSWERS_JSON, NULL, handle_run_cancel,
      "Cancel a run"},
+    {"POST", "/v1/runs/{id}/retry", SCOPE_RUN, false, ANSWERS_STREAM, NULL, handle_run_retry,
+     "Create a run from one that did not succeed, with the results that it has"},
     {"GET", "/v1/runs/{id}/events", SCOPE_READ, false, ANSWERS_STREAM, events_query,
      handle_run_events, "The run's events: a page, or a stream that follows it"},
     {"GET", "/v1/runs/{id}/tasks", SCOPE_READ, false, ANSWERS_JSON, NULL, handle_run_tasks,

@@ -42,6 +42,7 @@ void handle_runs_list(struct api_request *r);
 void handle_run_get(struct api_request *r);
 void handle_run_output(struct api_request *r);
 void handle_run_delete(struct api_request *r);
+void handle_run_retry(struct api_request *r);
 void handle_run_cancel(struct api_request *r);
 void handle_run_events(struct api_request *r);
 void handle_events(struct api_request *r);

@@ -10,7 +10,7 @@
 #include "api/routes.h"
 #include "api/run_stream.h"
 #include "base/mem.h"
-#include "runs/ops.h"
+#include "runs/task_ops.h"
 
 struct create {
     struct api_request *r; /* NULL: the client is gone */
@@ -26,7 +26,8 @@ struct create {
     struct run_wait wait;
     bool is_waiting; /* by id */
     struct run_get get;
-    char scope[96]; /* of the idempotency key: method and path */
+    struct tasks_get old; /* of a retry: the run that did not succeed */
+    char scope[96];       /* of the idempotency key: method and path */
 };
 
 static void on_accepted(struct accept *a);
@@ -324,6 +325,7 @@ static bool within_rate(struct create *c)
     problem_init(&p);
     problem_set(&p, ERR_RATE_LIMITED, "this key has created as many runs as it may for now");
     p.retry_after_s = (uint32_t)((wait_ms + 999) / 1000);
+    r->on_gone = NULL;
     run_spec_fini(&c->accept.spec);
     destroy(c);
     api_problem(r, &p);
@@ -353,25 +355,32 @@ static void start(struct create *c)
         loop_timer_start(&c->timer, c->until_ms);
 }
 
-static void create(struct api_request *r, const struct run_target *target, uint64_t default_wait_ms)
+/* NULL: answered. */
+static struct create *begin(struct api_request *r, uint64_t default_wait_ms, unsigned *ret_depth)
 {
-    unsigned depth;
     struct create *c = mem_zalloc(sizeof *c);
     if (c == NULL) {
         api_fail(r, ERR_OVERLOADED, NULL);
-        return;
+        return NULL;
     }
     c->r = r;
     loop_timer_init(&c->timer, r->shard->loop, on_time_over);
     buf_init(&c->accept.json, 0);
-    if (!read_headers(c, &depth))
-        return;
+    if (!read_headers(c, ret_depth))
+        return NULL;
     choose_way(c, default_wait_ms);
     if (c->way == STREAMS && !streams_admit(r)) {
         destroy(c);
-        return;
+        return NULL;
     }
-    if (!check_body(c, target) || !within_rate(c))
+    return c;
+}
+
+static void create(struct api_request *r, const struct run_target *target, uint64_t default_wait_ms)
+{
+    unsigned depth;
+    struct create *c = begin(r, default_wait_ms, &depth);
+    if (c == NULL || !check_body(c, target) || !within_rate(c))
         return;
     c->accept.spec.flags |= depth << RUN_DEPTH_SHIFT;
     read_idempotency(c);
@@ -414,6 +423,78 @@ void handle_agent_run(struct api_request *r)
 void handle_workflow_runs_create(struct api_request *r)
 {
     api_fail(r, ERR_NOT_FOUND, "there is no workflow of that name");
+}
+
+/* --- POST /v1/runs/ID/retry ------------------------------------------------------------------- */
+
+static bool may_retry(enum run_state state)
+{
+    return run_state_is_terminal(state) && state != RUN_SUCCEEDED;
+}
+
+/* The same spec, and what has succeeded of its tasks. */
+static enum err take_over(struct create *c, struct store_tasks *old)
+{
+    struct accept *a = &c->accept;
+    enum err e = run_spec_reopen(&old->run, &a->spec);
+    if (e != OK)
+        return e;
+    a->spec.arena.max_bytes = SIZE_MAX / 2; /* results are as large as they are */
+    a->has_retry_of = true;
+    a->retry_of = old->run.id;
+    return tree_copies_choose(a->spec.task, old->tasks, old->count, &a->spec.arena, &a->copies);
+}
+
+static void retry(struct create *c, struct store_tasks *old)
+{
+    if (!may_retry(old->run.state)) {
+        fail(c, ERR_CONFLICT, "only a run that failed, was cancelled or timed out is tried again");
+        return;
+    }
+    if (take_over(c, old) != OK) {
+        run_spec_fini(&c->accept.spec);
+        fail(c, ERR_OVERLOADED, NULL);
+        return;
+    }
+    if (within_rate(c)) {
+        read_idempotency(c);
+        start(c);
+    }
+}
+
+static void on_old_read(struct tasks_get *g)
+{
+    struct create *c = g->ctx;
+    struct store_tasks old = g->read; /* the create may go before what was read does */
+    if (c->r == NULL)
+        destroy(c);
+    else if (g->result != OK)
+        fail(c, g->result, g->result == ERR_NOT_FOUND ? "there is no run with that id" : NULL);
+    else
+        retry(c, &old);
+    arena_fini(&old.arena);
+}
+
+static void on_gone_early(struct api_request *r)
+{
+    struct create *c = r->state;
+    query_fini(&r->query);
+    c->r = NULL;
+}
+
+void handle_run_retry(struct api_request *r)
+{
+    unsigned depth;
+    if (!api_read_run_id(r))
+        return;
+    struct create *c = begin(r, 0, &depth);
+    if (c == NULL)
+        return;
+    r->state = c;
+    r->on_gone = on_gone_early;
+    c->old = (struct tasks_get){
+        .shard = r->shard, .tenant = r->tenant, .id = r->run_id, .on_done = on_old_read, .ctx = c};
+    tasks_get_start(&c->old);
 }
 
 /* --- POST /v1/runs/validate ------------------------------------------------------------------- */

@@ -154,6 +154,10 @@ static enum err make(struct accept *a)
     run->idem_scope = a->idem_scope;
     run->idem_key = a->idem_key;
     memcpy(run->idem_digest, a->idem_digest, sizeof run->idem_digest);
+    run->retry_of = a->retry_of;
+    run->has_retry_of = a->has_retry_of;
+    if (a->has_retry_of && tree_copies_place(run, &a->copies) != OK)
+        run_lacks_memory(run);
     if (a->is_queued)
         leave_in_store(run);
     else

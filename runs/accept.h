@@ -14,6 +14,7 @@
  * after which none comes. */
 #include "base/loop.h"
 #include "model/run_spec.h"
+#include "runs/tree_copy.h"
 
 struct shard;
 struct run;
@@ -24,8 +25,11 @@ struct accept {
     struct run_spec spec;            /* taken over by accept_start, also where it refuses */
     struct str idem_scope, idem_key; /* likewise; key empty: none */
     uint8_t idem_digest[32];
-    bool waits;   /* the creator waits for the end */
-    bool streams; /* the creator follows the run from its first event */
+    struct id retry_of; /* the run that is tried again; has_retry_of: there is one */
+    bool has_retry_of;
+    struct tree_copies copies; /* what is taken over of it; in the spec's arena */
+    bool waits;                /* the creator waits for the end */
+    bool streams;              /* the creator follows the run from its first event */
     void (*on_accepted)(struct accept *a);
     void (*on_ended)(struct accept *a, const struct run_record *record); /* only with `waits` */
 

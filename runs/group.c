@@ -28,16 +28,33 @@ void group_fini(struct group *g)
     group_init(g);
 }
 
+/* What was copied of another run may be of a longer list. */
+static void drop_behind(struct group *g, uint32_t count)
+{
+    for (uint32_t i = count; i < g->count; i++) {
+        if (g->at[i] != NULL)
+            task_fini(g->at[i]);
+        mem_free(g->at[i]);
+        g->at[i] = NULL;
+    }
+    g->count = count < g->count ? count : g->count;
+}
+
 bool group_reserve(struct task *t, uint32_t count)
 {
     struct group *g = &t->group;
-    if (g->at != NULL || count == 0)
+    if (count <= g->count) {
+        drop_behind(g, count);
         return true;
-    g->at = mem_zalloc(count * sizeof *g->at);
-    if (g->at == NULL)
+    }
+    struct task **at = mem_realloc(g->at, count * sizeof(struct task *));
+    if (at == NULL)
         return false;
+    for (uint32_t i = g->count; i < count; i++)
+        at[i] = NULL;
+    t->run->tree.bytes += (count - g->count) * sizeof *at;
+    g->at = at;
     g->count = count;
-    t->run->tree.bytes += count * sizeof *g->at;
     return true;
 }
 
@@ -85,6 +102,8 @@ static void begin_child(struct task *t, uint32_t index)
     g->live_count++;
     if (child->phase == PHASE_ENDED)
         tree_post(child); /* it was cancelled before its turn had come */
+    else if (child->is_copy)
+        task_adopt(child);
     else
         task_begin(child);
 }

@@ -39,7 +39,8 @@ void group_init(struct group *g);
 void group_fini(struct group *g);
 
 /* Room for so many children; then the first step. After a failed try: the same children again. */
-bool group_reserve(struct task *t, uint32_t count); /* false: no memory */
+/* As many as it is made of, whatever was reserved before; none is live. False: no memory. */
+bool group_reserve(struct task *t, uint32_t count);
 void group_open(struct task *t, uint32_t count);
 void group_reset(struct task *t);
 

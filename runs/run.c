@@ -115,6 +115,8 @@ enum err run_restore(struct shard *shard, const struct run_record *r, struct run
     run->id = r->id;
     run->is_stored = true;
     run->store_ref = store_ref;
+    run->retry_of = r->retry_of;
+    run->has_retry_of = r->has_retry_of;
     run->lane = arena_str(&run->spec.arena, r->lane);
     enter_tables(run);
     *ret_run = run;
@@ -504,6 +506,8 @@ enum err run_record(struct run *run, struct arena *arena, struct run_record *ret
         .wake_at_ms = run->wake_at_ms,
         .idem_scope = run->idem_scope,
         .idem_key = run->idem_key,
+        .retry_of = run->retry_of,
+        .has_retry_of = run->has_retry_of,
     };
     memcpy(ret_record->idem_digest, run->idem_digest, sizeof run->idem_digest);
     return OK;

@@ -75,6 +75,8 @@ struct run {
     struct str lane;
     struct str idem_scope, idem_key;
     uint8_t idem_digest[32];
+    struct id retry_of; /* the run that this one tries again; has_retry_of: there is one */
+    bool has_retry_of;
     struct list settling; /* questions that wait until it is stored, and cancels that wait until
                              they are: ops.h */
     struct list stopping;

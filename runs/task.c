@@ -128,6 +128,8 @@ void task_fini(struct task *t)
 static void reset(struct task *t)
 {
     assert(t->phase == PHASE_ENDED || t->phase == PHASE_PENDING);
+    if (t->is_copy)
+        return;
     forget_outcome(t);
     t->state = TASK_PENDING; /* the one edge out of an end: the one above begins anew */
     t->phase = PHASE_PENDING;
@@ -480,8 +482,23 @@ void task_fail(struct task *t, enum task_state state, const struct failure *fail
     task_fail_with(t, state, failure->code, failure_text(failure));
 }
 
+void task_adopt(struct task *t)
+{
+    t->is_copy = false;
+    t->phase = PHASE_ENDED;
+    t->of = t->parent->bodies;
+    t->order = ++t->run->tree.ends;
+    t->started_at_ms = t->finished_at_ms = loop_wall_ms(t->run->shard->loop);
+    set_state(t, TASK_SUCCEEDED);
+    tell_end(t);
+    tree_post(t);
+}
+
 void task_skip(struct task *t, enum task_state state)
 {
+    t->is_copy = false;
+    forget_outcome(t);
+
     struct reason reason = {.since_ms = loop_wall_ms(t->run->shard->loop)};
     reason.code = state == TASK_SKIPPED ? REASON_DEPENDENCY : REASON_PARENT_CANCELLED;
     t->reason = reason;

@@ -62,6 +62,7 @@ struct task {
 
     struct list due;     /* on the run's agenda */
     struct list changed; /* among those that are to be stored, or are being stored */
+    bool is_copy; /* pending, with the result that it will have: of the run that is tried again */
     bool changed_again;  /* since it is being stored */
     struct list sibling; /* on its parent's list of live children */
     struct task *finally;
@@ -96,6 +97,9 @@ void task_begin(struct task *t);
 void task_resume(struct task *t, bool was_lost);
 void task_rearm(struct task *t);
 void task_begin_finally(struct task *t);
+
+/* Its turn has come, and its result is there already. */
+void task_adopt(struct task *t);
 
 /* It never begins: skipped because of what it depends on, or cancelled with its parent. */
 void task_skip(struct task *t, enum task_state state);

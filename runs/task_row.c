@@ -1,5 +1,6 @@
 #include "runs/task_row.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 #include "base/json.h"
@@ -41,15 +42,16 @@ static void add_shown(struct buf *b, const struct task *t)
     buf_add_char(b, ']');
 }
 
-/* {"of","bodies","order","phase","outcome","stop","cut","count","started","finished"} */
+/* {"of","bodies","order","phase","outcome","stop","cut","copy","count","started","finished"} */
 static void add_own(struct buf *b, const struct task *t)
 {
-    buf_addf(b,
-             ",\"own\":{\"of\":%u,\"bodies\":%u,\"order\":%llu,\"phase\":%d,\"outcome\":%d,"
-             "\"stop\":\"%s\",\"cut\":%d,\"count\":%u,\"started\":%lld,\"finished\":%lld}",
-             (unsigned)t->of, (unsigned)t->bodies, (unsigned long long)t->order, (int)t->phase,
-             (int)t->outcome, err_code(t->stop), t->is_cut, (unsigned)t->group.count,
-             (long long)t->started_at_ms, (long long)t->finished_at_ms);
+    buf_addf(
+        b,
+        ",\"own\":{\"of\":%u,\"bodies\":%u,\"order\":%llu,\"phase\":%d,\"outcome\":%d,"
+        "\"stop\":\"%s\",\"cut\":%d,\"copy\":%d,\"count\":%u,\"started\":%lld,\"finished\":%lld}",
+        (unsigned)t->of, (unsigned)t->bodies, (unsigned long long)t->order, (int)t->phase,
+        (int)t->outcome, err_code(t->stop), t->is_cut, t->is_copy, (unsigned)t->group.count,
+        (long long)t->started_at_ms, (long long)t->finished_at_ms);
 }
 
 enum err task_row_write(const struct task *t, struct arena *arena, struct store_task *ret_row)
@@ -106,6 +108,7 @@ static void read_own(struct task *t, struct json own)
     t->outcome = (enum task_state)number(own, "outcome");
     t->stop = code_of(json_get_lit(own, "stop"));
     t->is_cut = number(own, "cut") != 0;
+    t->is_copy = number(own, "copy") != 0;
     t->started_at_ms = number(own, "started");
     t->finished_at_ms = number(own, "finished");
 }
@@ -117,6 +120,14 @@ static bool keep(struct str text, struct str *ret)
     return copy != NULL;
 }
 
+static enum err take_output(struct task *t, struct str output)
+{
+    if (output.at != NULL && !keep(output, &t->output))
+        return ERR_NOMEM;
+    t->run->tree.bytes += t->output.len;
+    return OK;
+}
+
 static enum err read_outcome(struct task *t, struct json error, struct str output)
 {
     if (json_is(error, JSON_OBJECT)) {
@@ -124,10 +135,8 @@ static enum err read_outcome(struct task *t, struct json error, struct str outpu
         if (!keep(json_raw(error), &t->error))
             return ERR_NOMEM;
     }
-    if (output.at != NULL && !keep(output, &t->output))
-        return ERR_NOMEM;
-    t->run->tree.bytes += t->output.len + t->error.len;
-    return OK;
+    t->run->tree.bytes += t->error.len;
+    return take_output(t, output);
 }
 
 static bool parse_state(struct json state, enum task_state *ret)
@@ -166,10 +175,11 @@ enum err task_row_read(struct task *t, const struct store_task *row, bool *ret_w
     if (is_stale(t)) {
         t->phase = PHASE_PENDING;
         t->stop = OK;
+        t->is_cut = false;
         t->started_at_ms = t->finished_at_ms = 0;
         read_attempts(t, json_raw(attempts), ret_was_running);
         *ret_was_running = false;
-        return OK;
+        return t->is_copy ? take_output(t, row->output) : OK;
     }
     if (!parse_state(json_get_lit(root, "state"), &t->state))
         return ERR_INVALID_JSON;
@@ -179,6 +189,18 @@ enum err task_row_read(struct task *t, const struct store_task *row, bool *ret_w
     e = read_outcome(t, json_get_lit(root, "error"), row->output);
     read_attempts(t, json_raw(attempts), ret_was_running);
     return e;
+}
+
+enum err task_row_copy(struct task *t, const struct store_task *row)
+{
+    bool was_running;
+    enum err e = task_row_read(t, row, &was_running);
+    if (e != OK)
+        return e;
+    assert(t->phase == PHASE_PENDING); /* what is above it has not begun */
+    t->is_copy = true;
+    tree_changed(t);
+    return t->output.at != NULL ? OK : take_output(t, row->output);
 }
 
 /* --- showing ---------------------------------------------------------------------------------- */

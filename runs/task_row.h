@@ -19,6 +19,9 @@ enum err task_row_write(const struct task *t, struct arena *arena,
 enum err task_row_read(struct task *t, const struct store_task *row,
                        bool *ret_was_running) MUST_CHECK;
 
+/* The task, which is new, has the result of a row of another run; it begins nothing. As above. */
+enum err task_row_copy(struct task *t, const struct store_task *row) MUST_CHECK;
+
 /* --- as clients see it ------------------------------------------------------------------------ */
 
 /* The part that clients see, from a row's text (and its output), without its children: members

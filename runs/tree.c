@@ -123,7 +123,7 @@ void tree_changed(struct task *t)
 enum err tree_rows(struct run *run, struct arena *arena, struct store_task **ret_rows,
                    uint32_t *ret_count)
 {
-    uint32_t count = 0, i = 0;
+    uint32_t below = run->is_stored ? 0 : run->tree.below_count, count = below, i = below;
     LIST_EACH (it, &run->tree.changed)
         count++;
     *ret_count = count;
@@ -133,6 +133,8 @@ enum err tree_rows(struct run *run, struct arena *arena, struct store_task **ret
     if (*ret_rows == NULL)
         return ERR_NOMEM;
     enum err e = OK;
+    if (below > 0)
+        memcpy(*ret_rows, run->tree.below, below * sizeof **ret_rows);
     LIST_EACH (it, &run->tree.changed) {
         if (e == OK)
             e = task_row_write(CONTAINER_OF(it, struct task, changed), arena, &(*ret_rows)[i++]);

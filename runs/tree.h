@@ -18,10 +18,12 @@ struct store_task;
 
 /* A run's. */
 struct tree {
-    struct list agenda;    /* struct task.due */
-    struct list busy;      /* on its shard's list while the agenda is not empty */
-    struct heap waits;     /* struct task.wait, by when they end; UINT64_MAX: not known */
-    struct list changed;   /* tasks that are not stored as they are: struct task.changed */
+    struct list agenda;       /* struct task.due */
+    struct list busy;         /* on its shard's list while the agenda is not empty */
+    struct heap waits;        /* struct task.wait, by when they end; UINT64_MAX: not known */
+    struct list changed;      /* tasks that are not stored as they are: struct task.changed */
+    struct store_task *below; /* rows of another run, stored with this one when it is accepted */
+    uint32_t below_count;
     struct list saving;    /* those that are being stored */
     uint32_t tasks;        /* made so far, without the root */
     uint64_t ends;         /* of tasks, so far */

@@ -17,6 +17,8 @@ static struct task *place(struct run *run, struct str path)
     struct task *t = &run->root;
     uint32_t index;
     while (t != NULL && task_path_next(&path, &index)) {
+        if (t->type != TASK_MAP && task_is_group(t) && !group_reserve(t, t->spec->child_count))
+            return NULL;
         if (index < t->group.count)
             t = task_make(t, index);
         else

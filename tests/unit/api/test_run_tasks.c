@@ -170,6 +170,89 @@ START_TEST(cancelling_the_root_cancels_the_run)
 }
 END_TEST
 
+/* --- trying a run again ----------------------------------------------------------------------- */
+
+static void cancel_run(void)
+{
+    must_answer("POST", "/cancel", 202);
+    rig_advance(&rig, 100);
+}
+
+static void retry(int status)
+{
+    ask("POST", "/retry", NULL);
+    ck_assert_msg(asked.status == status, "%d %.*s", asked.status, STR_ARG(buf_str(&asked.body)));
+    if (status == 202) {
+        char retried[96];
+        snprintf(retried, sizeof retried, "\"retry_of\":\"%s\"", run + sizeof "/v1/runs/" - 1);
+        ck_assert_msg(says(retried), "%.*s", STR_ARG(buf_str(&asked.body)));
+        snprintf(run, sizeof run, "%s", api_header(&asked, "Location"));
+    }
+    api_done(&asked);
+}
+
+START_TEST(a_retry_keeps_what_has_succeeded)
+{
+    start(TREE, _i == 1);
+    rig_advance(&rig, 1500);
+    cancel_run();
+    retry(202);
+    rig_advance(&rig, 100);
+    must_say("/tasks/0", "\"state\":\"succeeded\"");
+    must_say("/tasks/0", "\"attempts\":[{\"number\":1");
+    must_say("/tasks/1",
+             "\"path\":\"1/1\",\"name\":null,\"type\":\"value\",\"state\":\"succeeded\"");
+    must_say("/tasks/2/1", "\"output\":1");
+    must_say("/tasks/2/0", "\"state\":\"running\"");
+    rig_advance(&rig, 10000);
+    must_say("", "\"output\":[\"a\",[1,2],[\"b\",1]]");
+    must_say("", "\"usage\":{\"calls\":1,\"attempts\":1,");
+    ask("GET", "/events?types=task.running", NULL);
+    ck_assert_uint_eq(rig_count_of(buf_str(&asked.body), "\"type\":\"task.running\""), 3);
+    api_done(&asked);
+    ask("GET", "/events?types=task.succeeded", NULL);
+    ck_assert_uint_eq(rig_count_of(buf_str(&asked.body), "\"type\":\"task.succeeded\""), 6);
+    api_done(&asked);
+    retry(409);
+    finish();
+}
+END_TEST
+
+START_TEST(a_retry_keeps_it_over_a_crash)
+{
+    start(TREE, false);
+    rig_advance(&rig, 1500);
+    cancel_run();
+    store_fake_hold(rig.fake); /* it is accepted, and nothing more is stored */
+    ask("POST", "/retry", NULL);
+    store_fake_let_one_go(rig.fake);
+    rig_settle(&rig);
+    ck_assert_int_eq(asked.status, 202);
+    snprintf(run, sizeof run, "%s", api_header(&asked, "Location"));
+    api_done(&asked);
+    store_fake_let_go(rig.fake);
+    api_rig_stop(&api);
+    rig_crash(&rig);
+    api_rig_start(&api, &rig);
+    rig_advance(&rig, 12000);
+    must_say("", "\"output\":[\"a\",[1,2],[\"b\",1]]");
+    must_say("", "\"usage\":{\"calls\":1,");
+    finish();
+}
+END_TEST
+
+START_TEST(a_retry_of_a_plain_call_makes_it_again)
+{
+    start("{\"agent\":\"echo\",\"input\":\"x\",\"params\":{\"sim\":{\"first_ms\":500}}}", false);
+    retry(409);
+    cancel_run();
+    retry(202);
+    rig_advance(&rig, 600);
+    must_say("", "\"output\":\"x\"");
+    finish();
+}
+END_TEST
+
 START_TEST(who_waits_for_a_task_may_go_away)
 {
     start(TREE, false);
@@ -192,6 +275,9 @@ Suite *suite_api_run_tasks(void)
     tcase_add_loop_test(t, a_task_is_cancelled_before_its_turn, 0, 2);
     tcase_add_loop_test(t, a_sleeping_task_of_a_parked_run_is_cancelled, 0, 2);
     tcase_add_test(t, cancelling_the_root_cancels_the_run);
+    tcase_add_loop_test(t, a_retry_keeps_what_has_succeeded, 0, 2);
+    tcase_add_test(t, a_retry_keeps_it_over_a_crash);
+    tcase_add_test(t, a_retry_of_a_plain_call_makes_it_again);
     tcase_add_test(t, who_waits_for_a_task_may_go_away);
     suite_add_tcase(s, t);
     return s;
