@@ -1,6 +1,7 @@
 #include "model/run_record.h"
 
 #include "base/json.h"
+#include "model/attempt_view.h"
 #include "model/stamp.h"
 
 void run_id_format(const struct id *id, char ret_text[RUN_ID_TEXT])
@@ -168,7 +169,7 @@ void run_record_write_root(struct buf *b, const struct run_record *r, bool brief
     buf_add_lit(b, ",\"usage\":");
     usage_write(b, &r->usage);
     buf_add_lit(b, ",\"attempts\":");
-    buf_add_str(b, r->attempts.at != NULL ? r->attempts : STR("[]"));
+    attempts_show_text(b, r->attempts);
     buf_add_lit(b, ",\"children\":[]}");
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "model/attempt_view.h"
 #include "model/run_record.h"
 #include "model/stamp.h"
 #include "model/task_path.h"
@@ -267,7 +268,10 @@ bool task_row_show(struct buf *b, const struct store_task *row, const struct tas
         }
         buf_add_str(b, json_raw(m.name));
         buf_add_char(b, ':');
-        buf_add_str(b, json_raw(m.value));
+        if (json_string_is(m.name, STR("attempts")))
+            attempts_show(b, m.value);
+        else
+            buf_add_str(b, json_raw(m.value));
     }
     return true;
 }
