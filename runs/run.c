@@ -615,6 +615,7 @@ void run_wreck(struct run *run)
     }
     tree_quiet(run);
     cancel_attempts(run);
+    tree_forget_changes(run);
     uint64_t committed_seq = run->feed.committed.seq;
     feed_fini(&run->feed);
     feed_init(&run->feed, committed_seq);

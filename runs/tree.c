@@ -160,6 +160,12 @@ void tree_save_end(struct run *run, bool is_stored)
     }
 }
 
+void tree_forget_changes(struct run *run)
+{
+    while (list_pop_front(&run->tree.changed) != NULL)
+        continue;
+}
+
 /* --- waits ------------------------------------------------------------------------------------ */
 
 struct task *tree_first_wait(const struct tree *tree)

@@ -61,6 +61,9 @@ void tree_save_end(struct run *run, bool is_stored);
 /* The task that waits for the earliest moment; NULL: none waits. */
 struct task *tree_first_wait(const struct tree *tree);
 
+/* What is stored of it stands. Not while it is being saved. */
+void tree_forget_changes(struct run *run);
+
 /* Nothing more happens by itself: timers stop, the agenda is empty. With all tasks below `t`. */
 void tree_quiet(struct run *run);
 

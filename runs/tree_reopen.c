@@ -166,5 +166,8 @@ static void resume(struct task *t)
 
 void tree_resume(struct run *run)
 {
-    resume(&run->root);
+    if (run->root.phase == PHASE_PENDING) /* that it had begun was never stored */
+        task_begin(&run->root);
+    else
+        resume(&run->root);
 }

@@ -7,7 +7,6 @@
 
 #include "base/json.h"
 #include "base/list.h"
-#include "base/map.h"
 
 struct segment {
     struct segment *next;
@@ -28,11 +27,14 @@ struct row {
     uint64_t owner;
     char *command;
     struct segment *segments; /* by first_seq */
-    struct map tasks;         /* struct task, by path; made for the first one */
+    struct task **tasks;      /* TASK_BUCKETS chains, by path; made for the first one */
+    uint32_t task_count;
 };
 
+enum { TASK_BUCKETS = 4096 };
+
 struct task {
-    struct map_node node;
+    struct task *next;
     struct store_task is; /* its texts are its own */
 };
 
@@ -143,17 +145,17 @@ static struct row *row_by_id(struct store_fake *f, const struct str *tenant, con
 
 static void free_tasks(struct row *r)
 {
-    struct map_node *node = r->tasks.buckets != NULL ? map_next(&r->tasks, NULL) : NULL;
-    while (node != NULL) {
-        struct map_node *next = map_next(&r->tasks, node);
-        struct task *t = CONTAINER_OF(node, struct task, node);
-        disown(&t->is.path);
-        disown(&t->is.text);
-        disown(&t->is.output);
-        free(t);
-        node = next;
+    for (unsigned i = 0; r->tasks != NULL && i < TASK_BUCKETS; i++) {
+        struct task *next;
+        for (struct task *t = r->tasks[i]; t != NULL; t = next) {
+            next = t->next;
+            disown(&t->is.path);
+            disown(&t->is.text);
+            disown(&t->is.output);
+            free(t);
+        }
     }
-    map_fini(&r->tasks);
+    free(r->tasks);
 }
 
 static void free_row(struct row *r)
@@ -299,37 +301,39 @@ static void put_segment(struct store_fake *f, struct row *r, const struct store_
     *at = new;
 }
 
-static bool has_path(const struct map_node *node, const void *path)
-{
-    return str_eq(CONTAINER_OF(node, const struct task, node)->is.path, *(const struct str *)path);
-}
-
 static uint64_t hash_of(struct str s)
 {
     uint64_t h = 0xCBF29CE484222325u;
     for (size_t i = 0; i < s.len; i++)
         h = (h ^ (uint8_t)s.at[i]) * 0x100000001B3u;
-    return h;
+    return h ^ h >> 32;
+}
+
+/* The task of that path; a new one where there is none. */
+static struct task *task_at(struct row *r, struct str path)
+{
+    if (r->tasks == NULL)
+        r->tasks = must_alloc(TASK_BUCKETS * sizeof(struct task *));
+    struct task **chain = &r->tasks[hash_of(path) % TASK_BUCKETS];
+    for (struct task *t = *chain; t != NULL; t = t->next) {
+        if (str_eq(t->is.path, path))
+            return t;
+    }
+    struct task *new = must_alloc(sizeof *new);
+    new->is.path = path;
+    own(&new->is.path);
+    new->next = *chain;
+    *chain = new;
+    r->task_count++;
+    return new;
 }
 
 static void put_task(struct row *r, const struct store_task *s)
 {
-    uint64_t hash = hash_of(s->path);
-    if (r->tasks.buckets == NULL && map_init(&r->tasks) != OK)
-        abort();
-    struct map_node *node = map_find(&r->tasks, hash, &s->path, has_path);
-    struct task *t;
-    if (node != NULL) {
-        t = CONTAINER_OF(node, struct task, node);
-        disown(&t->is.text);
-        disown(&t->is.output);
-        t->is = (struct store_task){t->is.path, s->text, s->output};
-    } else {
-        t = must_alloc(sizeof *t);
-        t->is = *s;
-        own(&t->is.path);
-        map_insert(&r->tasks, &t->node, hash);
-    }
+    struct task *t = task_at(r, s->path);
+    disown(&t->is.text);
+    disown(&t->is.output);
+    t->is = (struct store_task){t->is.path, s->text, s->output};
     own(&t->is.text);
     own(&t->is.output);
 }
@@ -373,24 +377,26 @@ static bool copy_text(struct arena *arena, struct str from, struct str *ret)
     return from.at == NULL || ret->at != NULL;
 }
 
+static bool copy_task(struct arena *arena, const struct store_task *from, struct store_task *to)
+{
+    return copy_text(arena, from->path, &to->path) && copy_text(arena, from->text, &to->text) &&
+           copy_text(arena, from->output, &to->output);
+}
+
 static bool read_tasks(const struct row *r, struct arena *arena, struct store_task **ret,
                        uint32_t *ret_count)
 {
     *ret_count = 0;
-    if ((r->run.flags & RUN_IS_TREE) == 0 || r->tasks.buckets == NULL)
+    if ((r->run.flags & RUN_IS_TREE) == 0 || r->tasks == NULL)
         return true;
-    *ret = arena_alloc(arena, (r->tasks.count + 1) * sizeof **ret);
-    if (*ret == NULL)
-        return false;
-    for (struct map_node *it = map_next(&r->tasks, NULL); it != NULL;
-         it = map_next(&r->tasks, it)) {
-        const struct store_task *from = &CONTAINER_OF(it, struct task, node)->is;
-        struct store_task *to = &(*ret)[(*ret_count)++];
-        if (!copy_text(arena, from->path, &to->path) || !copy_text(arena, from->text, &to->text) ||
-            !copy_text(arena, from->output, &to->output))
-            return false;
+    *ret = arena_alloc(arena, r->task_count * sizeof **ret);
+    for (unsigned i = 0; *ret != NULL && i < TASK_BUCKETS; i++) {
+        for (const struct task *t = r->tasks[i]; t != NULL; t = t->next) {
+            if (!copy_task(arena, &t->is, &(*ret)[(*ret_count)++]))
+                return false;
+        }
     }
-    return true;
+    return *ret != NULL;
 }
 
 static bool take(struct store_fake *f, struct store_claim *c, struct row *r)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/mem.h"
 #include "tests/support/rig_ops.h"
 
 Suite *suite_runs_tree(void);
@@ -515,6 +516,52 @@ START_TEST(no_more_than_the_limit_are_in_flight)
 }
 END_TEST
 
+START_TEST(no_more_is_told_than_may_be_uncommitted)
+{
+    start();
+    store_fake_hold(rig.fake);
+    run_map_of(10000, "", V("1"));
+    const struct run *live = rig_live(&rig, &id);
+    for (int i = 0; i < 20; i++) {
+        if (live != NULL)
+            ck_assert_uint_le(feed_uncommitted(&live->feed), 4096);
+        store_fake_let_one_go(rig.fake);
+        rig_advance(&rig, 30);
+        live = rig_live(&rig, &created.accept.id);
+    }
+    store_fake_let_go(rig.fake);
+    rig_advance(&rig, 1000);
+    ck_assert_uint_eq(created.ended, 1);
+    ck_assert_int_eq(rig_row(&rig, &created.accept.id)->state, RUN_SUCCEEDED);
+    finish();
+}
+END_TEST
+
+/* Whichever allocation fails: the run is refused, or goes back to the store and on from there, or a
+ * call of it fails. It ends once, and nothing is left. */
+START_TEST(a_run_ends_also_where_memory_ran_out)
+{
+    static const char body[] = "{\"task\":" SEQ(MAP("[1,2,3]", "", V("\"{{item}}\"")) "," PAR(
+        ECHO("a") "," SLEEP(500)) "," DAG("\"a\":" V("1") ",\"b\":" ECHO("{{run.id}}"))) "}";
+    start();
+    for (unsigned long n = 1; n < 400; n++) {
+        ck_assert_int_eq(rig_create(&rig, 0, body, PLAIN, NULL, &created), OK);
+        mem_fail_nth(n);
+        rig_settle(&rig);
+        rig_advance(&rig, 600);
+        mem_fail_nth(0);
+        rig_advance(&rig, 2000);
+        ck_assert_uint_eq(created.accepted, 1);
+        if (created.accept.refused == OK)
+            ck_assert_msg(run_state_is_terminal(rig_row(&rig, &created.accept.id)->state), "%lu",
+                          n);
+        ck_assert_uint_eq(engine_live(rig.engine), 0);
+        rig_forget(&created);
+    }
+    rig_stop(&rig);
+}
+END_TEST
+
 Suite *suite_runs_tree(void)
 {
     Suite *s = suite_create("runs/tree");
@@ -538,6 +585,8 @@ Suite *suite_runs_tree(void)
     tcase_add_test(bounds, one_element_more_than_the_limit_is_refused);
     tcase_add_test(bounds, ten_thousand_calls_are_cancelled_together);
     tcase_add_test(bounds, no_more_than_the_limit_are_in_flight);
+    tcase_add_test(bounds, no_more_is_told_than_may_be_uncommitted);
+    tcase_add_test(bounds, a_run_ends_also_where_memory_ran_out);
     suite_add_tcase(s, bounds);
     return s;
 }
