@@ -1,15 +1,14 @@
 #include "runs/task.h"
 
 #include <assert.h>
-#include <stdio.h>
 
-#include "base/json.h"
 #include "base/mem.h"
 #include "model/task_path.h"
 #include "resilience/retry.h"
 #include "runs/run.h"
 #include "runs/shard.h"
 #include "runs/task_kind.h"
+#include "runs/task_tell.h"
 #include "runs/task_values.h"
 
 enum { PATH_STEP = 11 /* a slash and an index */, ERROR_TEXT_MAX = 1048576 };
@@ -149,89 +148,6 @@ static void reset(struct task *t)
         reset(t->finally);
 }
 
-/* --- telling ---------------------------------------------------------------------------------- */
-
-static struct buf *say(struct task *t, enum event_type type)
-{
-    struct buf *b = run_say(t->run, type, t, 0);
-    buf_add_lit(b, "{\"name\":");
-    if (t->spec != NULL && t->spec->name.at != NULL)
-        json_add_string(b, t->spec->name);
-    else
-        buf_add_lit(b, "null");
-    buf_addf(b, ",\"type\":\"%s\"", task_type_name(t->type));
-    return b;
-}
-
-static enum save_urgency urgency_of(const struct task *t, bool is_fact)
-{
-    return is_fact && run_is_watched(t->run) ? SAVE_NOW : SAVE_SOON;
-}
-
-static void tell(struct task *t, enum event_type type)
-{
-    buf_add_char(&t->run->shard->event, '}');
-    run_tell(t->run, type, urgency_of(t, event_type_kind(type) == EVENT_FACT));
-}
-
-static void tell_wait(struct task *t, enum event_type type)
-{
-    struct buf *b = say(t, type);
-    if (type == EVENT_TASK_RETRYING) {
-        int64_t in_ms = t->reason.until_ms - loop_wall_ms(t->run->shard->loop);
-        buf_add_lit(b, ",\"retry_in_ms\":");
-        buf_add_i64(b, in_ms > 0 ? in_ms : 0);
-    }
-    buf_add_lit(b, ",\"reason\":");
-    reason_write(b, &t->reason);
-    tell(t, type);
-}
-
-static enum event_type event_of_end(enum task_state state)
-{
-    switch (state) {
-    case TASK_CANCELLED: return EVENT_TASK_CANCELLED;
-    case TASK_TIMED_OUT: return EVENT_TASK_TIMED_OUT;
-    case TASK_SKIPPED: return EVENT_TASK_SKIPPED;
-    case TASK_SUCCEEDED: return EVENT_TASK_SUCCEEDED;
-    case TASK_PENDING:
-    case TASK_RUNNING:
-    case TASK_RETRYING:
-    case TASK_BLOCKED:
-    case TASK_FAILED: break;
-    }
-    return EVENT_TASK_FAILED;
-}
-
-static void say_output(struct buf *b, const struct task *t)
-{
-    struct run *run = t->run;
-    if (t->parent == NULL) {
-        run_record_write_value(b, t->output, &run->id, "/output", run->shard->base_path);
-        return;
-    }
-    char suffix[512]; /* as deep as a tree can be, and more */
-    snprintf(suffix, sizeof suffix, "/tasks/%.*s", STR_ARG(t->path));
-    run_record_write_value(b, t->output, &run->id, suffix, run->shard->base_path);
-}
-
-static void tell_end(struct task *t)
-{
-    enum event_type type = event_of_end(t->state);
-    struct buf *b = say(t, type);
-    if (t->state == TASK_SUCCEEDED) {
-        buf_add_lit(b, ",\"output\":");
-        say_output(b, t);
-    } else if (t->state == TASK_SKIPPED) {
-        buf_add_lit(b, ",\"reason\":");
-        reason_write(b, &t->reason);
-    } else {
-        buf_add_lit(b, ",\"error\":");
-        buf_add_str(b, t->error.at != NULL ? t->error : STR("null"));
-    }
-    tell(t, type);
-}
-
 /* --- states ----------------------------------------------------------------------------------- */
 
 static void set_state(struct task *t, enum task_state state)
@@ -265,9 +181,9 @@ void task_enter(struct task *t, enum task_state state, const struct reason *reas
     else
         task_wait_over(t);
     if (state == TASK_BLOCKED)
-        tell_wait(t, EVENT_TASK_BLOCKED);
+        task_tell_wait(t, EVENT_TASK_BLOCKED);
     else if (state == TASK_RETRYING)
-        tell_wait(t, EVENT_TASK_RETRYING);
+        task_tell_wait(t, EVENT_TASK_RETRYING);
     /* Going on after a wait is told by attempt.started: task.running comes once. */
 }
 
@@ -326,8 +242,7 @@ void task_begin(struct task *t)
     t->started_at_ms = loop_wall_ms(t->run->shard->loop);
     t->of = t->parent != NULL ? t->parent->bodies : 0;
     set_state(t, TASK_RUNNING);
-    say(t, EVENT_TASK_RUNNING);
-    tell(t, EVENT_TASK_RUNNING);
+    task_tell_begin(t);
     arm(t);
     begin_body(t);
 }
@@ -360,7 +275,7 @@ static void end(struct task *t, enum task_state state)
     t->order = ++t->run->tree.ends;
     t->finished_at_ms = loop_wall_ms(t->run->shard->loop);
     set_state(t, state);
-    tell_end(t);
+    task_tell_end(t);
     if (t->parent == NULL)
         run_end(t->run);
     else
@@ -490,7 +405,7 @@ void task_adopt(struct task *t)
     t->order = ++t->run->tree.ends;
     t->started_at_ms = t->finished_at_ms = loop_wall_ms(t->run->shard->loop);
     set_state(t, TASK_SUCCEEDED);
-    tell_end(t);
+    task_tell_end(t);
     tree_post(t);
 }
 
@@ -514,7 +429,7 @@ void task_skip(struct task *t, enum task_state state)
     t->order = ++t->run->tree.ends;
     t->finished_at_ms = reason.since_ms;
     set_state(t, state);
-    tell_end(t);
+    task_tell_end(t);
 }
 
 /* --- stopping --------------------------------------------------------------------------------- */
