@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_CONNECTIONS = 1024, MAX_REQUESTS = 4096, DEAF_FILLERS = 4, PATIENCE_MS = 5000 };
+enum { MAX_CONNECTIONS = 1024, MAX_REQUESTS = 4096, DEAF_FILLERS = 4, PATIENCE_MS = 40000 };
 
 struct connection {
     int fd;
