@@ -252,6 +252,7 @@ static struct verdict verdict_of(const struct sim_fault *f, bool has_spoken)
     switch (f->kind) {
     case SIM_STATUS:
         v.code = verdict_status_code(f->status);
+        v.passes = verdict_status_passes(f->status);
         snprintf(v.message, sizeof v.message, "sim answers with status %d, as it was told",
                  f->status);
         break;

@@ -79,6 +79,11 @@ enum err verdict_status_code(int status)
     return status >= 400 ? ERR_BAD_REQUEST : ERR_PROVIDER_BAD_RESPONSE;
 }
 
+bool verdict_status_passes(int status)
+{
+    return status == 409 || status == 425;
+}
+
 /* --- shapes ----------------------------------------------------------------------------------- */
 
 static bool is_set(struct json v)
@@ -259,6 +264,7 @@ void verdict_of_error(struct verdict *v, const struct provider *p, struct json e
     struct word w = judge(error, message, status);
     verdict_set(v, p, w.code, message);
     v->is_final = w.is_final && err_is_retryable(w.code);
+    v->passes = w.code == ERR_BAD_REQUEST && verdict_status_passes(status);
     arena_fini(&arena);
 }
 
@@ -268,8 +274,10 @@ void verdict_of_body(struct verdict *v, const struct provider *p, struct str bod
     struct json error = JSON_NONE;
     if (body.len > 0 && json_parse(scratch, body, NULL) == OK)
         error = verdict_find_error(json_root(scratch), true);
-    if (json_exists(error))
+    if (json_exists(error)) {
         verdict_of_error(v, p, error, status);
-    else
-        verdict_set(v, p, verdict_status_code(status), STR_NONE);
+        return;
+    }
+    verdict_set(v, p, verdict_status_code(status), STR_NONE);
+    v->passes = verdict_status_passes(status);
 }

@@ -19,6 +19,7 @@ struct verdict {
     enum err code; /* OK: succeeded */
     bool is_final; /* trying again cannot help, although the code is retryable (a quota is used up)
                     */
+    bool passes;   /* it can help, although the code is not retryable (a conflict, too early) */
     char message[VERDICT_TEXT];
 };
 
@@ -41,4 +42,8 @@ void verdict_of_body(struct verdict *v, const struct provider *p, struct str bod
 
 /* What the statuses mean that mean the same everywhere (API §6). Those of success are not asked. */
 enum err verdict_status_code(int status);
+
+/* 409 and 425 refuse the request, but only for the time being (RFC 9110 section 15.5.10, RFC 8470
+ * section 5.2). */
+bool verdict_status_passes(int status);
 #endif

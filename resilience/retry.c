@@ -20,7 +20,8 @@ enum retry_verdict retry_decide(const struct retry_policy *policy,
                                 struct retry_budget *budget, uint64_t now_ms, struct rng *rng,
                                 uint64_t *ret_at_ms)
 {
-    if ((policy->on & RETRY_ON(failure->code)) == 0)
+    uint64_t is = RETRY_ON(failure->code) | (failure->passes ? RETRY_ON_PASSING : 0);
+    if ((policy->on & is) == 0)
         return RETRY_NOT_RETRYABLE;
     if (failure->attempt >= policy->attempts)
         return RETRY_EXHAUSTED;

@@ -15,20 +15,25 @@
 
 /* A set of error codes, one bit each. */
 #define RETRY_ON(code) (UINT64_C(1) << (code))
-_Static_assert(ERR_COUNT_ <= 64, "the set of errors to retry on is one word");
+_Static_assert(ERR_COUNT_ < 64, "the set of errors to retry on is one word, with a bit to spare");
 
-/* Failures of the provider that another attempt may not meet: all provider_* but provider_auth. */
+/* Beside the codes: a failure of whatever code that passes by itself (409, 425). No policy that
+ * names its codes has it. */
+#define RETRY_ON_PASSING (UINT64_C(1) << 63)
+
+/* Failures of the provider that another attempt may not meet: all provider_* but provider_auth, and
+ * what passes. */
 #define RETRY_ON_DEFAULT                                                                           \
     (RETRY_ON(ERR_PROVIDER_UNREACHABLE) | RETRY_ON(ERR_PROVIDER_RATE_LIMITED) |                    \
      RETRY_ON(ERR_PROVIDER_OVERLOADED) | RETRY_ON(ERR_PROVIDER_ERROR) |                            \
-     RETRY_ON(ERR_PROVIDER_TIMEOUT) | RETRY_ON(ERR_PROVIDER_BAD_RESPONSE))
+     RETRY_ON(ERR_PROVIDER_TIMEOUT) | RETRY_ON(ERR_PROVIDER_BAD_RESPONSE) | RETRY_ON_PASSING)
 
 enum { RETRY_MAX_HINT_MS = 3600000 };
 
 struct retry_policy {
     uint32_t attempts; /* the first one included; 0 is taken as 1 */
     struct backoff_policy backoff;
-    uint64_t on;          /* a set of RETRY_ON */
+    uint64_t on;          /* a set of RETRY_ON, and RETRY_ON_PASSING */
     uint64_t max_hint_ms; /* a server that asks for more is taken to ask for this */
 };
 
@@ -40,6 +45,7 @@ struct retry_failure {
     enum err code;
     uint32_t attempt; /* of its call, from 1 */
     uint64_t hint_ms; /* what the server asked for (Retry-After), 0 if nothing */
+    bool passes;      /* its code does not say so, but its status does */
 };
 
 enum retry_verdict {

@@ -526,6 +526,7 @@ static void conclude_verdict(struct attempt *a, const struct verdict *v, bool wa
     struct attempt_outcome o = {.code = v->code,
                                 .message = str_of(v->message),
                                 .is_final = v->is_final,
+                                .passes = v->passes,
                                 .was_answered = was_answered,
                                 .hint_ms = hint_ms};
     const struct key_report report = {a->key, v->code, v->is_final, hint_ms};
@@ -714,9 +715,9 @@ static void ask_later(struct attempt *a)
 
 /* Nobody has answered a question, or not well. True: it will be asked again, which begins nothing
  * twice. */
-static bool misses(struct attempt *a, enum err code)
+static bool misses(struct attempt *a, bool is_passing)
 {
-    if (!err_is_retryable(code) || !poll_miss(&a->poll))
+    if (!is_passing || !poll_miss(&a->poll))
         return false;
     ask_later(a);
     return true;
@@ -764,7 +765,7 @@ static void conclude_status(struct attempt *a, int status)
                       &v);
     if (v.message[0] == '\0')
         snprintf(v.message, sizeof v.message, "the provider answered with status %d", status);
-    if (misses(a, v.code))
+    if (misses(a, v.passes || err_is_retryable(v.code)))
         return;
     conclude_verdict(a, &v, true, read_hint(a));
 }
@@ -777,7 +778,7 @@ static void conclude_answer(struct attempt *a)
     kind_of(a)->decoder_end(decoder_of(a), &v);
     if (a->stop_code != OK)
         v = (struct verdict){.code = a->stop_code == ERR_NOMEM ? ERR_LIMIT_EXCEEDED : a->stop_code};
-    if (goes_on(a, &v) || (v.code == ERR_PROVIDER_BAD_RESPONSE && misses(a, v.code)))
+    if (goes_on(a, &v) || misses(a, v.code == ERR_PROVIDER_BAD_RESPONSE))
         return;
     conclude_verdict(a, &v, true, 0);
 }
@@ -791,7 +792,7 @@ static void on_done(void *ctx, const struct transfer_result *result)
         conclude_status(a, result->status); /* whatever became of its body */
     } else if (result->code == OK || a->is_stopped) {
         conclude_answer(a);
-    } else if (!misses(a, result->code)) {
+    } else if (!misses(a, err_is_retryable(result->code))) {
         struct attempt_outcome o = {.code = result->code, .message = str_of(result->detail)};
         conclude(a, &o);
     }

@@ -323,7 +323,7 @@ static bool wants_retry(struct task *t, struct upstream *u, const struct attempt
         return false;
     struct retry_policy policy = policy_of(t, u);
     struct retry_failure failure = {
-        .code = o->code, .attempt = t->call.tries, .hint_ms = o->hint_ms};
+        .code = o->code, .attempt = t->call.tries, .hint_ms = o->hint_ms, .passes = o->passes};
     return gate_retry(u->gate, &policy, &failure, t->deadline_ms, loop_now_ms(run->shard->loop),
                       &run->shard->rng, ret_at_ms) == RETRY_AGAIN;
 }

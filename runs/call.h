@@ -46,6 +46,7 @@ struct attempt_outcome {
     enum err code; /* OK: succeeded */
     struct str message;
     bool is_final;      /* trying again cannot help */
+    bool passes;        /* it can, although the code does not say so */
     bool was_answered;  /* by a whole HTTP response, good or bad */
     bool has_other_key; /* the provider did not want the API key, and there is another one */
     uint64_t hint_ms;   /* the server's Retry-After, 0 if none */

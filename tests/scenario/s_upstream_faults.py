@@ -245,10 +245,20 @@ def test_what_is_never_retried(env):
         check_eq((run["state"], len(up.log(run["id"]))), ("failed", 1), f"status {code}", run)
 
 
+def test_a_refusal_that_passes_is_tried_again(env):
+    server, up = retrying(env, "ok", {"budget": 10})
+    for agent in ("up", "up_json"):
+        for code in (409, 425):
+            run = check_run(server.run(agent, input=f"[[b:status,code={code},first=2,per=run]]"))
+            check_eq((run["state"], run["usage"]["attempts"]), ("succeeded", 3), f"status {code}", run)
+            run = check_run(server.run(agent, input=f"[[b:status,code={code}]]"))
+            check_eq((run["error"]["code"], len(up.log(run["id"]))), ("bad_request", 3), f"status {code}", run)
+
+
 def test_retry_on_names_the_codes(env):
     policy = {"attempts": 3, "base_ms": 1, "max_ms": 5, "on": ["provider_error"]}
     server, up = env.with_upstream({"up": "ok"}, {"agents": {"up": {"retry": policy}}})
-    for code, times in ((500, 3), (503, 1)):
+    for code, times in ((500, 3), (503, 1), (409, 1)):
         run = server.run("up", input=f"[[b:status,code={code}]]")
         check_eq(len(up.log(run["id"])), times, f"requests with {code}", run)
 

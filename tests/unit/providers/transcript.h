@@ -51,7 +51,9 @@ static inline void transcript_add_verdict(struct transcript_log *l, const struct
     const struct answer *a = &l->answer;
     if (v->code != OK) {
         buf_addf(&l->text, "%s: %s%s", err_code(v->code), v->message,
-                 v->is_final ? " (final)" : "");
+                 v->is_final ? " (final)"
+                 : v->passes ? " (passes)"
+                             : "");
         return;
     }
     buf_addf(&l->text, "ok %s %llu/%llu", a->finish_reason,

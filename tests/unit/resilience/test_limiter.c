@@ -899,7 +899,7 @@ START_TEST(first_attempts_pay_for_retries)
     p.retry_budget = 0.5;
     open_limiter(p);
     struct retry_policy retry = retry_policy_default();
-    struct retry_failure f = {ERR_PROVIDER_ERROR, 1, 0};
+    struct retry_failure f = {ERR_PROVIDER_ERROR, 1, 0, false};
     uint64_t at_ms;
     for (int i = 0; i < 10; i++)
         ck_assert_int_eq(limiter_retry(&l, &retry, &f, UINT64_MAX, 0, &rng, &at_ms), RETRY_AGAIN);
@@ -1290,7 +1290,7 @@ START_TEST(an_outage_costs_at_most_a_fifth_more_calls_and_ten)
             must_go(i, now);
             attempts++;
             done(i, &failure, now);
-            struct retry_failure f = {ERR_PROVIDER_OVERLOADED, waiting[i].attempt++, 0};
+            struct retry_failure f = {ERR_PROVIDER_OVERLOADED, waiting[i].attempt++, 0, false};
             if (limiter_retry(&l, &retry, &f, UINT64_MAX, now, &rng, &waiting[i].at_ms) !=
                 RETRY_AGAIN)
                 waiting[i].at_ms = 0;

@@ -47,7 +47,7 @@ START_TEST(tries_again_after_the_backoff_of_its_attempt)
     p.attempts = 10;
     static const uint64_t expected[] = {2000, 3000, 5000, 9000, 17000, 31000, 31000};
     for (uint32_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
-        struct retry_failure failure = {ERR_PROVIDER_ERROR, i + 1, 0};
+        struct retry_failure failure = {ERR_PROVIDER_ERROR, i + 1, 0, false};
         ck_assert_int_eq(decide(&p, failure, UINT64_MAX, &at_ms), RETRY_AGAIN);
         ck_assert_uint_eq(at_ms, expected[i]);
     }
@@ -77,7 +77,7 @@ START_TEST(gives_up_for_a_reason)
     };
     struct retry_policy p = without_jitter();
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct retry_failure failure = {rows[i].code, rows[i].attempt, rows[i].hint_ms};
+        struct retry_failure failure = {rows[i].code, rows[i].attempt, rows[i].hint_ms, false};
         uint64_t at_ms;
         ck_assert_int_eq(decide(&p, failure, rows[i].deadline_ms, &at_ms), rows[i].verdict);
     }
@@ -87,7 +87,7 @@ END_TEST
 START_TEST(one_attempt_means_no_retry)
 {
     struct retry_policy p = without_jitter();
-    struct retry_failure failure = {ERR_PROVIDER_ERROR, 1, 0};
+    struct retry_failure failure = {ERR_PROVIDER_ERROR, 1, 0, false};
     uint64_t at_ms;
     for (p.attempts = 0; p.attempts <= 1; p.attempts++)
         ck_assert_int_eq(decide(&p, failure, UINT64_MAX, &at_ms), RETRY_EXHAUSTED);
@@ -99,17 +99,32 @@ START_TEST(a_policy_names_what_it_retries_on)
     struct retry_policy p = without_jitter();
     uint64_t at_ms;
     p.on = RETRY_ON(ERR_INVALID_OUTPUT);
-    struct retry_failure bad_output = {ERR_INVALID_OUTPUT, 1, 0};
-    struct retry_failure overloaded = {ERR_PROVIDER_OVERLOADED, 1, 0};
+    struct retry_failure bad_output = {ERR_INVALID_OUTPUT, 1, 0, false};
+    struct retry_failure overloaded = {ERR_PROVIDER_OVERLOADED, 1, 0, false};
     ck_assert_int_eq(decide(&p, bad_output, UINT64_MAX, &at_ms), RETRY_AGAIN);
     ck_assert_int_eq(decide(&p, overloaded, UINT64_MAX, &at_ms), RETRY_NOT_RETRYABLE);
+}
+END_TEST
+
+START_TEST(what_passes_is_retried_unless_the_policy_names_its_codes)
+{
+    struct retry_policy p = without_jitter();
+    struct retry_failure conflict = {ERR_BAD_REQUEST, 1, 0, true};
+    struct retry_failure third = {ERR_BAD_REQUEST, 3, 0, true};
+    uint64_t at_ms;
+    ck_assert_int_eq(decide(&p, conflict, UINT64_MAX, &at_ms), RETRY_AGAIN);
+    ck_assert_int_eq(decide(&p, third, UINT64_MAX, &at_ms), RETRY_EXHAUSTED);
+    p.on = RETRY_ON(ERR_PROVIDER_OVERLOADED);
+    ck_assert_int_eq(decide(&p, conflict, UINT64_MAX, &at_ms), RETRY_NOT_RETRYABLE);
+    p.on = RETRY_ON(ERR_BAD_REQUEST);
+    ck_assert_int_eq(decide(&p, conflict, UINT64_MAX, &at_ms), RETRY_AGAIN);
 }
 END_TEST
 
 START_TEST(an_absurd_hint_is_cut_to_the_policy)
 {
     struct retry_policy p = without_jitter();
-    struct retry_failure failure = {ERR_PROVIDER_RATE_LIMITED, 1, UINT64_MAX};
+    struct retry_failure failure = {ERR_PROVIDER_RATE_LIMITED, 1, UINT64_MAX, false};
     uint64_t at_ms;
     ck_assert_int_eq(decide(&p, failure, UINT64_MAX, &at_ms), RETRY_AGAIN);
     ck_assert_uint_eq(at_ms, 1000 + 3600000);
@@ -124,8 +139,8 @@ START_TEST(an_empty_budget_is_the_last_reason)
     struct retry_policy p = without_jitter();
     struct retry_budget budget;
     retry_budget_init(&budget, 0.2);
-    struct retry_failure failure = {ERR_PROVIDER_ERROR, 1, 0};
-    struct retry_failure last = {ERR_PROVIDER_ERROR, 3, 0};
+    struct retry_failure failure = {ERR_PROVIDER_ERROR, 1, 0, false};
+    struct retry_failure last = {ERR_PROVIDER_ERROR, 3, 0, false};
     uint64_t at_ms;
     for (int i = 0; i < 10; i++) {
         ck_assert_int_eq(retry_decide(&p, &failure, 0, &budget, 0, &rng, &at_ms),
@@ -149,7 +164,8 @@ START_TEST(never_starts_before_the_hint_nor_at_or_past_the_deadline)
         uint64_t now = rng_below(&rng, 100000);
         uint64_t deadline = rng_below(&rng, 150000);
         struct retry_failure failure = {ERR_PROVIDER_OVERLOADED, 1 + (uint32_t)rng_below(&rng, 2),
-                                        property_chance(&rng, 0.5) ? rng_below(&rng, 30000) : 0};
+                                        property_chance(&rng, 0.5) ? rng_below(&rng, 30000) : 0,
+                                        false};
         uint64_t at_ms = 0;
         enum retry_verdict v = retry_decide(&p, &failure, deadline, NULL, now, &rng, &at_ms);
         if (v == RETRY_AGAIN) {
@@ -179,7 +195,7 @@ START_TEST(an_outage_is_not_multiplied)
         retry_budget_call(&budget, now);
         attempts++;
         for (uint32_t attempt = 1; attempt <= 10; attempt++) { /* everything fails */
-            struct retry_failure failure = {ERR_PROVIDER_OVERLOADED, attempt, 0};
+            struct retry_failure failure = {ERR_PROVIDER_OVERLOADED, attempt, 0, false};
             uint64_t at_ms;
             if (retry_decide(&p, &failure, UINT64_MAX, &budget, now, &rng, &at_ms) != RETRY_AGAIN)
                 break;
@@ -201,6 +217,7 @@ Suite *suite_resilience_retry(void)
     tcase_add_test(t, gives_up_for_a_reason);
     tcase_add_test(t, one_attempt_means_no_retry);
     tcase_add_test(t, a_policy_names_what_it_retries_on);
+    tcase_add_test(t, what_passes_is_retried_unless_the_policy_names_its_codes);
     tcase_add_test(t, an_absurd_hint_is_cut_to_the_policy);
     tcase_add_test(t, an_empty_budget_is_the_last_reason);
     suite_add_tcase(s, t);
