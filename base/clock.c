@@ -24,6 +24,11 @@ int64_t clock_wall_ms(const struct clock_fake *fake)
     return fake ? fake->wall_ms : (int64_t)(read_ns(CLOCK_REALTIME) / 1000000u);
 }
 
+int64_t clock_steady_ms(const struct clock_fake *fake)
+{
+    return (int64_t)((fake ? fake->mono_ns : read_ns(CLOCK_BOOTTIME)) / 1000000u);
+}
+
 /* Days since 1970-01-01 to a civil date and back: Howard Hinnant, chrono-compatible low-level date
  * algorithms. */
 static void civil_from_days(int64_t days, int64_t *year, unsigned *month, unsigned *day)

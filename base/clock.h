@@ -1,8 +1,9 @@
 #ifndef SLUICE_BASE_CLOCK_H
 #define SLUICE_BASE_CLOCK_H
-/* The two times, and the seam through which a test owns both.
+/* The times, and the seam through which a test owns them.
  *
- * Monotonic time drives every delay and deadline; wall time only stamps what is stored or told. Any
+ * Monotonic time drives every delay and deadline; wall time only stamps what is stored or told. It
+ * may be set, so what has to outlive the process is measured with steady time (loop_wall_ms). Any
  * thread; a fake clock is moved by one test thread. */
 #include <stddef.h>
 #include <stdint.h>
@@ -18,6 +19,9 @@ struct clock_fake {
 uint64_t clock_mono_ns(const struct clock_fake *fake);
 uint64_t clock_mono_ms(const struct clock_fake *fake);
 int64_t clock_wall_ms(const struct clock_fake *fake); /* since 1970, UTC */
+
+/* From no moment in particular; goes on while the machine sleeps, and cannot be set. */
+int64_t clock_steady_ms(const struct clock_fake *fake);
 
 enum { CLOCK_TEXT = 24 }; /* "2026-08-01T12:00:00.000Z", no NUL */
 

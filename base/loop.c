@@ -24,6 +24,7 @@ struct loop {
     struct list hooks;
     struct loop_deferred *deferred;
     const struct clock_fake *fake;
+    int64_t wall_ahead_ms; /* of steady time, when the loop was made */
     atomic_bool stopping;
     bool busy; /* something happened in this turn */
 };
@@ -55,6 +56,7 @@ enum err loop_create(const struct clock_fake *fake, struct loop **ret_loop)
         return ERR_IO;
     }
     l->fake = fake;
+    l->wall_ahead_ms = clock_wall_ms(fake) - clock_steady_ms(fake);
     l->alarm_at_ms = UINT64_MAX;
     l->soon_tail = &l->soon_head;
     heap_init(&l->timers);
@@ -122,7 +124,7 @@ uint64_t loop_now_ms(const struct loop *l)
 
 int64_t loop_wall_ms(const struct loop *l)
 {
-    return clock_wall_ms(l->fake);
+    return l->wall_ahead_ms + clock_steady_ms(l->fake);
 }
 
 const struct clock_fake *loop_clock(const struct loop *l)

@@ -161,6 +161,7 @@ static bool claim(struct lane *lane, uint32_t n)
         .kind = STORE_CLAIM, .loop = c->engine->shards[0].loop, .on_done = on_claimed};
     claim->base.lane = str_of(lane->name);
     claim->base.max = n;
+    claim->base.now_ms = loop_wall_ms(c->engine->shards[0].loop);
     lane->is_claiming = true;
     lane->wants = false;
     atomic_fetch_add_explicit(&lane->coming, n, memory_order_relaxed);

@@ -344,7 +344,7 @@ static bool claim_lane(struct sqlite_store *s, struct store_claim *c)
         if (owner != 0 && !claim_of_owner(s, c, owner, INT64_MAX))
             return false;
     } while (owner != 0 && c->count < c->max);
-    return c->count == c->max || claim_of_owner(s, c, 0, clock_wall_ms(NULL));
+    return c->count == c->max || claim_of_owner(s, c, 0, c->now_ms);
 }
 
 static bool claim_by_id(struct sqlite_store *s, struct store_claim *c)

@@ -140,11 +140,12 @@ struct store_claim {
     struct str tenant; /* of the id */
     struct id id;
     uint32_t max;
+    int64_t now_ms; /* due is what is due by then, wall ms */
 
     struct arena arena; /* made and freed by the caller; holds the results */
     struct store_claimed *runs;
     uint32_t count;
-    int64_t next_wake_ms; /* when the lane's next run is due, wall ms of the store; 0: none waits */
+    int64_t next_wake_ms; /* when the lane's next run is due, wall ms; 0: none waits */
 };
 
 /* Leaves word for whoever owns, or will own, a run that has not ended: it is to be cancelled. Makes

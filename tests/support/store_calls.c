@@ -114,7 +114,8 @@ enum store_result calls_save(struct store *s, struct loop *loop, const struct ru
 enum store_result calls_claim(struct store *s, struct loop *loop, const char *lane, uint32_t max,
                               struct store_claim *ret)
 {
-    *ret = (struct store_claim){.op.kind = STORE_CLAIM, .lane = str_of(lane), .max = max};
+    *ret = (struct store_claim){
+        .op.kind = STORE_CLAIM, .lane = str_of(lane), .max = max, .now_ms = clock_wall_ms(NULL)};
     arena_init(&ret->arena, 1 << 20);
     return calls_do(s, loop, &ret->op);
 }

@@ -455,7 +455,7 @@ static void claim_lane(struct store_fake *f, struct store_claim *c)
 {
     for (uint64_t dead = next_dead(f, 0); dead != 0 && c->count < c->max; dead = next_dead(f, dead))
         claim_of(f, c, dead, INT64_MAX);
-    claim_of(f, c, 0, clock_wall_ms(f->clock));
+    claim_of(f, c, 0, c->now_ms);
     for (struct row *r = f->rows; r != NULL; r = r->next) {
         int64_t wake_ms = r->run.wake_at_ms > 0 ? r->run.wake_at_ms : 1;
         if (!run_state_is_terminal(r->run.state) && r->owner == 0 && str_eq(r->run.lane, c->lane) &&

@@ -273,7 +273,8 @@ START_TEST(a_claim_takes_what_fits_into_memory_and_leaves_the_rest)
         run.attempts = (struct str){text, sizeof text};
         calls_accept_released(store, loop, &run);
     }
-    struct store_claim c = {.op.kind = STORE_CLAIM, .lane = STR("sim"), .max = 4};
+    struct store_claim c = {
+        .op.kind = STORE_CLAIM, .lane = STR("sim"), .max = 4, .now_ms = clock_wall_ms(NULL)};
     arena_init(&c.arena, 16000);
     ck_assert_int_eq(calls_do(store, loop, &c.op), STORE_OK);
     ck_assert(c.count > 0 && c.count < 4);
