@@ -1,4 +1,4 @@
-"""What README.md, docs/requests.md and docs/resilience.md show is true: their commands are run, and the output must be of the shape that is shown.
+"""What the README and the pages of docs/ show is true: their commands are run, and the output must be of the shape that is shown.
 
 A fence ```sh run is a command; the fence behind it, if it is marked `out`, is what it prints. Those of one page share a shell, in
 order; `run=NAME` is a shell and a server of its own. ```json file=NAME is a file that they find. `needs=KIND`: only where the
@@ -183,6 +183,13 @@ def run_page(env, page, config):
 @time_limit(120)
 def test_every_way_to_ask_is_true(env):
     run_page(env, "docs/requests.md", "requests.json")
+
+
+@time_limit(120)
+def test_every_tree_is_true(env):
+    needs_curl(env)
+    os.symlink(os.path.join(ROOT, "examples"), os.path.join(env.tmp, "examples"))
+    run_commands(env, commands_of(blocks_of("docs/trees.md"), ""), env.server(), ["sim"])
 
 
 @time_limit(120)
