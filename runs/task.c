@@ -197,8 +197,10 @@ bool task_has_failed(const struct task *t)
 
 void task_use(struct task *t, const struct usage *more)
 {
-    for (; t != NULL; t = t->parent)
+    for (; t != NULL; t = t->parent) {
         usage_add(&t->usage, more);
+        tree_changed(t); /* a crash would leave those above as they were */
+    }
 }
 
 /* --- the beginning ---------------------------------------------------------------------------- */

@@ -106,6 +106,23 @@ START_TEST(a_call_that_must_not_be_made_twice_has_crashed)
 }
 END_TEST
 
+/* The parents' rows were as old as their own last step. */
+START_TEST(what_was_used_is_not_forgotten)
+{
+    start("{\"on_crash\":\"fail\",\"task\":" PAR(
+              AFTER(100, "a b c") "," SEQ(AFTER(200, "d e") "," AFTER(9000, "b"))) "}",
+          false);
+    rig_advance(&rig, 1000);
+    rig_crash(&rig);
+    rig_advance(&rig, 100);
+    ck_assert_int_eq(row()->state, RUN_FAILED);
+    ck_assert_uint_eq(row()->usage.calls, 3);
+    ck_assert_uint_eq(row()->usage.attempts, 3);
+    ck_assert_uint_eq(row()->usage.output_tokens, 5);
+    rig_stop(&rig);
+}
+END_TEST
+
 START_TEST(a_scope_times_out_at_its_moment)
 {
     start(TASK("{\"type\":\"sequence\",\"timeout_ms\":5000,\"steps\":[" AFTER(90000, "a") "]}"),
@@ -217,6 +234,7 @@ Suite *suite_runs_tree_reopen(void)
     tcase_add_test(t, a_sleep_keeps_its_end_over_a_crash);
     tcase_add_loop_test(t, what_has_ended_is_not_called_again, 0, 2);
     tcase_add_test(t, a_call_that_must_not_be_made_twice_has_crashed);
+    tcase_add_test(t, what_was_used_is_not_forgotten);
     tcase_add_test(t, a_scope_times_out_at_its_moment);
     tcase_add_test(t, a_shield_goes_on_under_a_cancel);
     tcase_add_test(t, a_parked_tree_is_cancelled_where_it_lies);
