@@ -476,12 +476,31 @@ static void count_out(struct transfer *t)
     bound_connections(t->pool);
 }
 
+static long forbids_reuse(const struct transfer_pool_options *o)
+{
+    return o->max_idle == 0 || o->idle_ms == 0 ? 1L : 0L;
+}
+
+/* Since 7.88 curl sends the reset of an HTTP/2 stream with the connection's next frame only
+ * (curl#17611). Where no other transfer uses the connection there may be none for long: so it is
+ * closed, as one of HTTP/1.1 is. */
+static void take_from_curl(struct transfer *t)
+{
+    struct transfer_pool *pool = t->pool;
+    if (pool->is_tls)
+        curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 1L);
+    curl_multi_remove_handle(
+        pool->multi, t->easy); /* closes the connection where the answer was not at its end */
+    if (pool->is_tls)
+        curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, forbids_reuse(&pool->options));
+}
+
 /* The only end of a transfer that was not cancelled: taken from curl, told, recycled. */
 static void finish(struct transfer *t, const struct transfer_result *result)
 {
     count_out(t);
     t->events.on_done(t->ctx, result);
-    curl_multi_remove_handle(t->pool->multi, t->easy);
+    take_from_curl(t);
     recycle(t);
 }
 
@@ -562,8 +581,7 @@ static void drop_doomed(struct transfer_pool *pool)
     struct list *link;
     while ((link = list_pop_front(&pool->doomed)) != NULL) {
         struct transfer *t = CONTAINER_OF(link, struct transfer, link);
-        curl_multi_remove_handle(
-            pool->multi, t->easy); /* closes the connection where the answer was not at its end */
+        take_from_curl(t);
         recycle(t);
     }
 }
@@ -636,7 +654,7 @@ static bool set_up(struct transfer *t)
     SET(CURLOPT_CLOSESOCKETDATA, pool);
     SET(CURLOPT_MAXAGE_CONN, (long)((o->idle_ms + 999) / 1000));
     SET(CURLOPT_MAXLIFETIME_CONN, (long)((o->max_age_ms + 999) / 1000));
-    SET(CURLOPT_FORBID_REUSE, o->max_idle == 0 || o->idle_ms == 0 ? 1L : 0L);
+    SET(CURLOPT_FORBID_REUSE, forbids_reuse(o));
     if (pool->ca_file != NULL)
         SET(CURLOPT_CAINFO, pool->ca_file);
 #undef SET
