@@ -55,10 +55,11 @@ static const struct {
     STATEMENT(flip, "UPDATE gateway SET epoch=-epoch"),
     STATEMENT(next_wake, "SELECT min(wake_at) FROM run WHERE state < 10 AND owner=0 AND lane=?1"),
     STATEMENT(keep_next_segment, "UPDATE gateway SET next_segment=?1 WHERE next_segment < ?1"),
-    /* As long as an older event is there. */
+    /* As long as an older event is there; the newest thousand stay in any case. */
     STATEMENT(retain_bulletins,
               "DELETE FROM bulletin WHERE key IN (SELECT key FROM bulletin WHERE key <"
-              " (SELECT min(key) FROM segment) ORDER BY key LIMIT ?1)"),
+              " (SELECT min(key) FROM segment) AND key <= (SELECT key FROM bulletin"
+              " ORDER BY key DESC LIMIT 1 OFFSET 1000) ORDER BY key LIMIT ?1)"),
     STATEMENT(
         retain_scan,
         "SELECT key, state, created_at, finished_at FROM run WHERE key > ?1 ORDER BY key LIMIT ?2"),

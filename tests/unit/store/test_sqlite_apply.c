@@ -180,6 +180,9 @@ static bool is_fine(const char *step, const char *sql)
 {
     if (strstr(step, "run_open") != NULL)
         return true;
+    /* Backwards by key, to the thousandth. */
+    if (strstr(sql, "LIMIT 1 OFFSET 1000") != NULL && strcmp(step, "SCAN bulletin") == 0)
+        return true;
     if (strncmp(step, "SCAN run", 8) == 0 || strncmp(step, "SCAN segment", 12) == 0 ||
         strncmp(step, "SCAN s ", 7) == 0 || strncmp(step, "SCAN bulletin", 13) == 0 ||
         strncmp(step, "SCAN label", 10) == 0)

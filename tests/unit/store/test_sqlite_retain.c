@@ -110,11 +110,29 @@ START_TEST(bulletins_go_with_what_is_older_than_they_are)
     sqlite_rig_sql("INSERT INTO bulletin VALUES (11, NULL, '{}'), (13, 't', '{}')");
     add_runs(11, 11, RUN_SUCCEEDED, clock_wall_ms(NULL), 10);
     sqlite_rig_sql("UPDATE segment SET key = 12 WHERE run = 11");
+    sqlite_rig_sql(
+        "INSERT INTO bulletin WITH RECURSIVE n(k) AS (SELECT 14 UNION ALL SELECT k + 1 FROM"
+        " n WHERE k < 1012) SELECT k, 't', '{}' FROM n");
     sqlite_rig_options.retain_ms = DAY_MS;
     store = sqlite_rig_open();
     wait_for_count(1);
     pass_through_writer();
     ck_assert_int_eq(sqlite_rig_sql("SELECT min(key) FROM bulletin"), 13);
+}
+END_TEST
+
+/* A circuit that opened before the first run was stored was forgotten at the next start. */
+START_TEST(the_newest_bulletins_stay_though_nothing_older_is_there)
+{
+    add_runs(1, 10, RUN_SUCCEEDED, 1, 10);
+    sqlite_rig_sql("INSERT INTO bulletin VALUES (11, NULL, '{}'), (13, 't', '{}')");
+    add_runs(11, 11, RUN_SUCCEEDED, clock_wall_ms(NULL), 10);
+    sqlite_rig_sql("UPDATE segment SET key = 12 WHERE run = 11");
+    sqlite_rig_options.retain_ms = DAY_MS;
+    store = sqlite_rig_open();
+    wait_for_count(1);
+    pass_through_writer();
+    ck_assert_int_eq(sqlite_rig_sql("SELECT min(key) FROM bulletin"), 11);
 }
 END_TEST
 
@@ -190,6 +208,7 @@ Suite *suite_store_sqlite_retain(void)
     tcase_add_test(t, ended_runs_go_when_they_are_old_enough);
     tcase_add_test(t, a_run_that_was_made_long_ago_and_ended_lately_stays);
     tcase_add_test(t, bulletins_go_with_what_is_older_than_they_are);
+    tcase_add_test(t, the_newest_bulletins_stay_though_nothing_older_is_there);
     tcase_add_test(t, without_retention_everything_stays);
     tcase_add_test(
         t, a_database_that_is_too_large_loses_its_oldest_ended_runs_and_no_more_than_needed);
