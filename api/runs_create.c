@@ -299,7 +299,8 @@ static void read_idempotency(struct create *c)
 static bool check_body(struct create *c, const struct run_target *target)
 {
     struct shard *shard = c->r->shard;
-    struct name_lookup names = catalog_lookup(shard->catalog);
+    struct vocabulary words = shard_vocabulary(shard);
+    struct name_lookup names = vocabulary_lookup(&words);
     struct problem problem;
     problem_init(&problem);
     enum err e = run_spec_create(c->r->body, &shard->scratch, target, &shard->limits->spec, &names,
@@ -396,7 +397,7 @@ void handle_runs_create(struct api_request *r)
 /* The path names the agent: one that does not exist is 404. */
 static bool find_agent(struct api_request *r, struct run_target *ret_target)
 {
-    if (catalog_agent(r->shard->catalog, r->params.name) == NULL) {
+    if (definitions_agent(r->shard->definitions, r->params.name) == NULL) {
         api_fail(r, ERR_NOT_FOUND, "there is no agent of that name");
         return false;
     }
@@ -502,7 +503,8 @@ void handle_run_retry(struct api_request *r)
 void handle_runs_validate(struct api_request *r)
 {
     struct run_target target = {.agent = STR_NONE};
-    struct name_lookup names = catalog_lookup(r->shard->catalog);
+    struct vocabulary words = shard_vocabulary(r->shard);
+    struct name_lookup names = vocabulary_lookup(&words);
     struct problem problem;
     struct run_spec spec;
     problem_init(&problem);

@@ -2,25 +2,7 @@
 #include "base/mem.h"
 #include "config/config.h"
 
-/* --- providers and agents --------------------------------------------------------------------- */
-
-/* While they are gathered; catalog_create takes both over. */
-struct parts {
-    struct upstream **upstreams;
-    uint32_t upstream_count;
-    struct agent **agents;
-    uint32_t agent_count;
-};
-
-static void drop_parts(struct parts *p)
-{
-    for (uint32_t i = 0; i < p->upstream_count; i++)
-        upstream_unref(p->upstreams[i]);
-    for (uint32_t i = 0; i < p->agent_count; i++)
-        agent_unref(p->agents[i]);
-    mem_free(p->upstreams);
-    mem_free(p->agents);
-}
+/* --- providers -------------------------------------------------------------------------------- */
 
 static struct gate *gate_of(const struct catalog *old, struct str name)
 {
@@ -28,48 +10,59 @@ static struct gate *gate_of(const struct catalog *old, struct str name)
     return u != NULL ? u->gate : NULL;
 }
 
-static enum err add_upstreams(struct parts *p, const struct config *c, const struct catalog *old,
-                              struct loop *home, uint32_t loop_count, struct buf *report)
+/* Makes those of `c` from the first on; `ret_count` says how many there are, also when it fails. */
+static enum err make_upstreams(const struct config *c, const struct catalog *old, struct loop *home,
+                               uint32_t loop_count, struct upstream **upstreams,
+                               uint32_t *ret_count, struct buf *report)
 {
     for (uint32_t i = 0; i < c->provider_count; i++) {
         const struct upstream_options *o = &c->providers[i];
         struct error error;
         enum err e = upstream_create(o, gate_of(old, o->provider.name), home, loop_count,
-                                     &p->upstreams[i], &error);
+                                     &upstreams[i], &error);
         if (e != OK) {
             buf_addf(report, "%s: providers.%.*s cannot be used: %s\n", c->source,
                      STR_ARG(o->provider.name), error.message);
             return e;
         }
-        p->upstream_count++;
+        *ret_count = i + 1;
     }
     return OK;
-}
-
-static void add_agents(struct parts *p, const struct config *c)
-{
-    for (uint32_t i = 0; i < c->agent_count; i++)
-        p->agents[p->agent_count++] = agent_ref(c->agents[i]);
 }
 
 enum err config_make_catalog(const struct config *c, const struct catalog *old, struct loop *home,
                              uint32_t loop_count, struct catalog **ret_catalog, struct buf *report)
 {
-    struct parts p = {
-        .upstreams = mem_zalloc(c->provider_count * sizeof(struct upstream *)),
-        .agents = mem_zalloc(c->agent_count * sizeof(struct agent *)),
-    };
-    if (p.upstreams == NULL || p.agents == NULL) {
-        drop_parts(&p);
+    uint32_t count = 0;
+    struct upstream **upstreams = mem_zalloc(c->provider_count * sizeof *upstreams);
+    if (upstreams == NULL)
+        return ERR_NOMEM;
+    enum err e = make_upstreams(c, old, home, loop_count, upstreams, &count, report);
+    if (e == OK)
+        return catalog_create(upstreams, count, ret_catalog);
+    while (count > 0)
+        upstream_unref(upstreams[--count]);
+    mem_free(upstreams);
+    return e;
+}
+
+/* --- agents and workflows --------------------------------------------------------------------- */
+
+enum err config_make_definitions(const struct config *c, struct definitions **ret_definitions)
+{
+    struct agent **agents = mem_zalloc(c->agent_count * sizeof *agents);
+    struct workflow **workflows = mem_zalloc(c->workflow_count * sizeof *workflows);
+    if (agents == NULL || workflows == NULL) {
+        mem_free(agents);
+        mem_free(workflows);
         return ERR_NOMEM;
     }
-    enum err e = add_upstreams(&p, c, old, home, loop_count, report);
-    if (e != OK) {
-        drop_parts(&p);
-        return e;
-    }
-    add_agents(&p, c);
-    return catalog_create(p.upstreams, p.upstream_count, p.agents, p.agent_count, ret_catalog);
+    for (uint32_t i = 0; i < c->agent_count; i++)
+        agents[i] = agent_ref(c->agents[i]);
+    for (uint32_t i = 0; i < c->workflow_count; i++)
+        workflows[i] = workflow_ref(c->workflows[i]);
+    return definitions_create(agents, c->agent_count, workflows, c->workflow_count,
+                              ret_definitions);
 }
 
 /* --- keys ------------------------------------------------------------------------------------- */

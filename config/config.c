@@ -9,6 +9,8 @@ void config_destroy(struct config *c)
         return;
     for (uint32_t i = 0; i < c->agent_count; i++)
         agent_unref(c->agents[i]);
+    for (uint32_t i = 0; i < c->workflow_count; i++)
+        workflow_unref(c->workflows[i]);
     arena_fini(&c->arena);
     mem_free(c);
 }

@@ -20,7 +20,7 @@
 #include "base/log.h"
 #include "config/cidr.h"
 #include "config/listen.h"
-#include "runs/catalog.h"
+#include "runs/definitions.h"
 #include "runs/shard.h"
 #include "store/sqlite.h"
 
@@ -78,6 +78,8 @@ struct config {
     uint32_t provider_count;
     struct agent **agents; /* a reference to each */
     uint32_t agent_count;
+    struct workflow **workflows; /* likewise */
+    uint32_t workflow_count;
 };
 
 /* What the command line says; it wins over the file. */
@@ -106,12 +108,16 @@ uint32_t config_loop_count(const struct config *c);
 
 /* --- for the modules -------------------------------------------------------------------------- */
 
-/* Providers and agents as the engine knows them. A provider that `old` (may be NULL) has too keeps
+/* The providers as the engine knows them. A provider that `old` (may be NULL) has too keeps
  * its gate: what is out, what waits and what was learned stays; catalog_configure gives it the new
  * numbers. Nothing of `old` changes. Any thread; `home` outlives the gates. */
 enum err config_make_catalog(const struct config *c, const struct catalog *old, struct loop *home,
                              uint32_t loop_count, struct catalog **ret_catalog,
                              struct buf *report) MUST_CHECK;
+
+/* The agents and workflows as the engine knows them. */
+enum err config_make_definitions(const struct config *c,
+                                 struct definitions **ret_definitions) MUST_CHECK;
 
 /* The keys, each with the tenant of its name; auth_configure gives those their numbers. One block
  * of memory that does not need the config any more: mem_free. OK; ERR_NOMEM. */

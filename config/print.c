@@ -3,7 +3,7 @@
 #include "config/config.h"
 #include "config/schema.h"
 
-enum { CONFIG_TEXT_MAX = 268435456, AGENT_JSON_MAX = 16777216 };
+enum { CONFIG_TEXT_MAX = 268435456, DOCUMENT_MAX = 16777216 };
 
 /* Writes the value that a row has in `base`, the struct of its section. */
 typedef void writer_fn(struct buf *b, const struct schema_row *row, const void *base);
@@ -147,12 +147,6 @@ static void write_scopes(struct buf *b, const struct schema_row *row, const void
     buf_add_str(b, str_of(lists[integer_of(row, base)]));
 }
 
-static void write_empty(struct buf *b, const struct schema_row *row, const void *base)
-{
-    (void)row, (void)base;
-    buf_add_lit(b, "{}");
-}
-
 /* --- lists ------------------------------------------------------------------------------------ */
 
 static void write_listen(struct buf *b, const struct schema_row *row, const void *base)
@@ -247,20 +241,20 @@ static void write_template(struct buf *b, const struct schema_row *row, const vo
     buf_add_str(b, s);
 }
 
-/* --- agents ----------------------------------------------------------------------------------- */
+/* --- agents and workflows --------------------------------------------------------------------- */
 
-/* What only the API adds to an agent's document, and what is there only to say that it is not. */
+/* What only the API adds to a document, and what is there only to say that it is not. */
 static bool is_written(struct json_member m)
 {
     return !json_string_is(m.name, STR("name")) && !json_string_is(m.name, STR("version")) &&
            !json_string_is(m.name, STR("source")) && !json_is(m.value, JSON_NULL);
 }
 
-static void write_members(struct buf *b, struct json agent)
+static void write_members(struct buf *b, struct json document)
 {
     buf_add_char(b, '{');
-    for (struct json_member m = json_first_member(agent); json_exists(m.value);
-         m = json_next_member(agent, m)) {
+    for (struct json_member m = json_first_member(document); json_exists(m.value);
+         m = json_next_member(document, m)) {
         if (!is_written(m))
             continue;
         json_add_comma(b);
@@ -271,20 +265,18 @@ static void write_members(struct buf *b, struct json agent)
     buf_add_char(b, '}');
 }
 
-static void write_agent(struct buf *b, const struct agent *agent)
+/* Takes `text`, a document as the API shows it, and frees it. */
+static void write_document(struct buf *b, struct str name, struct buf *text)
 {
-    struct buf text;
     struct json_doc doc;
-    buf_init(&text, AGENT_JSON_MAX);
     json_doc_init(&doc);
-    agent_write(&text, agent);
-    bool fine = buf_ok(&text) == OK && json_parse(&doc, buf_str(&text), NULL) == OK;
-    if (fine)
+    add_name(b, name);
+    if (buf_ok(text) == OK && json_parse(&doc, buf_str(text), NULL) == OK)
         write_members(b, json_root(&doc));
     else
         b->failed = true; /* no memory */
     json_doc_fini(&doc);
-    buf_fini(&text);
+    buf_fini(text);
 }
 
 static void write_agents(struct buf *b, const struct schema_row *row, const void *base)
@@ -293,8 +285,24 @@ static void write_agents(struct buf *b, const struct schema_row *row, const void
     const struct config *c = base;
     buf_add_char(b, '{');
     for (uint32_t i = 0; i < c->agent_count; i++) {
-        add_name(b, c->agents[i]->name);
-        write_agent(b, c->agents[i]);
+        struct buf text;
+        buf_init(&text, DOCUMENT_MAX);
+        agent_write(&text, c->agents[i]);
+        write_document(b, c->agents[i]->name, &text);
+    }
+    buf_add_char(b, '}');
+}
+
+static void write_workflows(struct buf *b, const struct schema_row *row, const void *base)
+{
+    (void)row;
+    const struct config *c = base;
+    buf_add_char(b, '{');
+    for (uint32_t i = 0; i < c->workflow_count; i++) {
+        struct buf text;
+        buf_init(&text, DOCUMENT_MAX);
+        workflow_write(&text, c->workflows[i]);
+        write_document(b, c->workflows[i]->name, &text);
     }
     buf_add_char(b, '}');
 }
@@ -317,7 +325,7 @@ static writer_fn *const writers[SCHEMA_TYPE_COUNT] = {
     [SCHEMA_SCOPES] = write_scopes,     [SCHEMA_LISTEN] = write_listen,
     [SCHEMA_CIDRS] = write_cidrs,       [SCHEMA_SECRETS] = write_secrets,
     [SCHEMA_HEADERS] = write_headers,   [SCHEMA_QUERY] = write_query,
-    [SCHEMA_AGENTS] = write_agents,     [SCHEMA_EMPTY] = write_empty,
+    [SCHEMA_AGENTS] = write_agents,     [SCHEMA_WORKFLOWS] = write_workflows,
 };
 
 static bool is_shown(const struct schema_row *row, const void *base)

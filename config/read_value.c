@@ -204,24 +204,6 @@ void read_url(struct reader *r, const struct schema_row *row, struct json v,
                      "and blanks");
 }
 
-/* --- what this version does not have ---------------------------------------------------------- */
-
-/* The row's help tells why: a sentence that begins with its verb. */
-static void refuse_with_help(struct reader *r, const struct schema_row *row, struct json v,
-                             const struct doc_path *at)
-{
-    const char *help = row->help;
-    reader_fault(r, v, at, "%c%.*s", help[0] | 0x20, (int)strlen(help) - 2, help + 1);
-}
-
-void read_empty(struct reader *r, const struct schema_row *row, struct json v,
-                const struct doc_path *at, void *base)
-{
-    (void)base;
-    if (!json_is(v, JSON_OBJECT) || json_count(v) > 0)
-        refuse_with_help(r, row, v, at);
-}
-
 /* --- addresses -------------------------------------------------------------------------------- */
 
 static bool is_listed(const struct config *c, const char *text)

@@ -14,7 +14,8 @@ struct reader {
     struct config *config;
     struct json_doc doc; /* the file */
     struct findings findings;
-    struct str kind; /* of the provider that is being read */
+    struct str kind;       /* of the provider that is being read */
+    struct json workflows; /* all of them, while they are read */
     bool no_memory;
 };
 
@@ -75,8 +76,6 @@ void read_url(struct reader *r, const struct schema_row *row, struct json v,
               const struct doc_path *at, void *base);
 void read_string(struct reader *r, const struct schema_row *row, struct json v,
                  const struct doc_path *at, void *base);
-void read_empty(struct reader *r, const struct schema_row *row, struct json v,
-                const struct doc_path *at, void *base);
 void read_listen(struct reader *r, const struct schema_row *row, struct json v,
                  const struct doc_path *at, void *base);
 void read_cidrs(struct reader *r, const struct schema_row *row, struct json v,
@@ -118,7 +117,9 @@ void read_words(struct reader *r, const struct schema_row *row, struct json v,
 void read_codes(struct reader *r, const struct schema_row *row, struct json v,
                 const struct doc_path *at, void *base);
 
-/* config/read_agents.c */
+/* config/read_definitions.c */
 void read_agents(struct reader *r, const struct schema_row *row, struct json v,
                  const struct doc_path *at, void *base);
+void read_workflows(struct reader *r, const struct schema_row *row, struct json v,
+                    const struct doc_path *at, void *base);
 #endif

@@ -360,8 +360,10 @@ static const struct schema_row rows[] = {
         10000, NULL,
         "Named calls. The API shows them, and does not change them. A file without this member has "
         "`echo` and `story`."),
-    GROUP("workflows", EMPTY, RELOADS, "{}", 0, NULL,
-          "Must be empty: this version has no workflows."),
+    GROUP(
+        "workflows", WORKFLOWS, RELOADS, "{}", 10000, NULL,
+        "Named task trees, each `{\"description\": .., \"task\": ..}`. The API shows them, and does not "
+        "change them."),
 };
 
 static const struct schema_kind_default kind_defaults[] = {

@@ -50,7 +50,7 @@
     X(QUERY, "object of secrets", " bytes each")                                                   \
     X(AGENTS, "object of agents", " agents")                                                       \
     /* not yet */                                                                                  \
-    X(EMPTY, "object", NULL) /* must be empty */
+    X(WORKFLOWS, "object of workflows", " workflows")
 
 enum schema_type {
 #define SCHEMA_SYMBOL(symbol, words, unit) SCHEMA_##symbol,

@@ -31,6 +31,8 @@ enum err settings_create(const struct config *c, const struct settings *old,
     if (e == OK)
         e = config_make_catalog(c, old != NULL ? old->catalog : NULL, home->loop, home->loop_count,
                                 &s->catalog, report);
+    if (e == OK)
+        e = config_make_definitions(c, &s->definitions);
     if (e != OK) {
         settings_unref(s);
         return e;
@@ -50,6 +52,7 @@ struct settings *settings_unref(struct settings *s)
     if (s == NULL || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
         return NULL;
     catalog_unref(s->catalog);
+    definitions_unref(s->definitions);
     mem_free(s->api.auth.keys);
     mem_free(s->trusted_proxies);
     mem_free(s);

@@ -1,7 +1,8 @@
 #ifndef SLUICE_CONFIG_SETTINGS_H
 #define SLUICE_CONFIG_SETTINGS_H
 /* Everything of a configuration that a reload replaces while the gateway runs, as one immutable
- * snapshot: catalog, keys, limits, trusted proxies.
+ * snapshot: providers, agents,
+ * workflows, keys, limits, trusted proxies.
  *
  * Life: settings_create, then settings_enforce once nothing can fail any more; each loop takes a
  * reference and lets go of the one that it had before, in its own turn, so that no request and no
@@ -14,6 +15,7 @@
 struct settings {
     atomic_uint refs;
     struct catalog *catalog;
+    struct definitions *definitions;
     struct engine_limits engine;
     struct http_limits http;
     struct api_rules api;

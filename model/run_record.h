@@ -37,6 +37,7 @@ struct run_record {
     struct str agent;    /* NULL where the run has another target */
     struct str workflow; /* likewise */
     int64_t workflow_version;
+    struct str definition; /* the task of that version, JSON; NULL: not looked up, or no workflow */
     struct str name;
     struct str
         spec; /* the create body, compact JSON: holds `input`, `params`, `metadata`, `task` */

@@ -19,7 +19,7 @@ static struct upstream *root_upstream(const struct accept *a, struct shard *shar
         return catalog_upstream(shard->catalog, task->provider);
     struct str agent_name = task != NULL ? task->agent : a->spec.agent;
     if (agent_name.at != NULL) {
-        struct agent *agent = catalog_agent(shard->catalog, agent_name);
+        struct agent *agent = definitions_agent(shard->definitions, agent_name);
         models = agent != NULL ? agent->models : NULL;
     } else if (task != NULL) {
         models = task->models;

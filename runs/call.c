@@ -78,7 +78,7 @@ static void fail(struct task *t, enum err code, struct str message)
 static void take_agent(struct task *t, struct str name)
 {
     struct call_state *c = &t->call;
-    struct agent *agent = catalog_agent(t->run->shard->catalog, name);
+    struct agent *agent = definitions_agent(t->run->shard->definitions, name);
     c->agent = agent != NULL ? agent_ref(agent) : NULL;
     c->models = agent != NULL ? agent->models : NULL;
     c->model_count = agent != NULL ? agent->model_count : 0;

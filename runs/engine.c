@@ -9,6 +9,7 @@ enum err engine_create(const struct engine_options *o, struct engine **ret_engin
     struct engine *e = mem_zalloc(sizeof *e);
     if (e == NULL) {
         catalog_unref(o->catalog);
+        definitions_unref(o->definitions);
         return ERR_NOMEM;
     }
     e->store = o->store;
@@ -21,9 +22,11 @@ enum err engine_create(const struct engine_options *o, struct engine **ret_engin
         s->limits = &e->limits;
         s->base_path = o->base_path;
         s->catalog = catalog_ref(o->catalog);
+        s->definitions = definitions_ref(o->definitions);
         e->shard_count++;
     }
     catalog_unref(o->catalog);
+    definitions_unref(o->definitions);
     if (rc == OK)
         rc = fuses_init(&e->fuses);
     if (rc == OK)

@@ -15,7 +15,8 @@ struct engine_options {
     struct loop **loops;
     uint32_t loop_count;
     struct store *store;
-    struct catalog *catalog; /* taken over */
+    struct catalog *catalog;         /* taken over */
+    struct definitions *definitions; /* likewise */
     struct engine_limits limits;
     struct str base_path; /* stays in place */
 };

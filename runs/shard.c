@@ -47,6 +47,7 @@ void shard_fini(struct shard *s)
     while (!list_is_empty(&s->retired))
         drop_retired(CONTAINER_OF(s->retired.next, struct takeover, link));
     catalog_unref(s->catalog);
+    definitions_unref(s->definitions);
     map_fini(&s->runs);
     map_fini(&s->mirrors);
     json_doc_fini(&s->scratch);
@@ -77,12 +78,19 @@ void shard_let_go(struct shard *s, struct upstream *u)
     s->may_retire = !list_is_empty(&s->retired);
 }
 
+void shard_define(struct shard *s, struct definitions *definitions)
+{
+    definitions_unref(s->definitions);
+    s->definitions = definitions;
+}
+
 void shard_take_over(struct shard *s, struct takeover *t)
 {
     struct catalog *old = s->catalog;
     s->catalog = t->catalog;
     s->limits = t->limits;
     t->catalog = old;
+    shard_define(s, t->definitions);
     list_push_back(&s->retired, &t->link);
     s->may_retire = true;
     if (s->index == 0)

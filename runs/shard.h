@@ -9,7 +9,7 @@
 
 #include "base/rng.h"
 #include "model/series.h"
-#include "runs/catalog.h"
+#include "runs/definitions.h"
 #include "runs/listen.h"
 #include "runs/outbox.h"
 #include "runs/run.h"
@@ -33,6 +33,7 @@ struct engine_limits {
 /* What a reload hands to a shard: one block of memory, taken over. */
 struct takeover {
     struct catalog *catalog;            /* a reference */
+    struct definitions *definitions;    /* likewise */
     const struct engine_limits *limits; /* in place until the next takeover */
     struct list link;                   /* then the catalog that was replaced waits in it */
 };
@@ -44,10 +45,11 @@ struct shard {
     struct store *store;
     const struct engine_limits *limits; /* in force; another one after a takeover */
     struct str base_path;
-    struct catalog *catalog; /* likewise */
-    struct list retired;     /* takeovers, with the catalogs that they have replaced, until nobody
-                                here uses a provider of theirs */
-    bool may_retire;         /* somebody has let go of one */
+    struct catalog *catalog;         /* likewise */
+    struct definitions *definitions; /* in force; another one whenever one of them is changed */
+    struct list retired; /* takeovers, with the catalogs that they have replaced, until nobody
+                            here uses a provider of theirs */
+    bool may_retire;     /* somebody has let go of one */
 
     struct id_source ids;
     struct rng rng;
@@ -97,6 +99,15 @@ struct run *shard_find(const struct shard *s, const struct id *id);
  * goes on with what it holds; connections to providers as they were are closed once nobody here
  * uses them. */
 void shard_take_over(struct shard *s, struct takeover *t);
+
+/* From now on these agents and workflows, of which it takes over the reference; between two events
+ * of the loop. */
+void shard_define(struct shard *s, struct definitions *definitions);
+
+static inline struct vocabulary shard_vocabulary(const struct shard *s)
+{
+    return (struct vocabulary){.catalog = s->catalog, .definitions = s->definitions};
+}
 
 /* For who makes calls to a provider here, from its first to its last. */
 void shard_hold(struct shard *s, struct upstream *u);

@@ -23,8 +23,10 @@ struct handover {
 
 static void drop_handover(struct handover *h)
 {
-    if (h->takeover != NULL)
+    if (h->takeover != NULL) {
         catalog_unref(h->takeover->catalog);
+        definitions_unref(h->takeover->definitions);
+    }
     mem_free(h->takeover);
     settings_unref(h->settings);
     mem_free(h);
@@ -58,6 +60,7 @@ static struct handover *make_handover(struct worker *w, struct settings *setting
         return NULL;
     }
     h->takeover->catalog = catalog_ref(settings->catalog);
+    h->takeover->definitions = definitions_ref(settings->definitions);
     h->takeover->limits = &settings->engine;
     return h;
 }
@@ -148,7 +151,8 @@ static void say_done(const struct server *s, const struct buf *fixed)
 {
     const struct config *c = s->running;
     log_info(log_msg("reloaded"), log_s("config", c->source), log_u("providers", c->provider_count),
-             log_u("agents", c->agent_count), log_u("keys", c->key_count));
+             log_u("agents", c->agent_count), log_u("workflows", c->workflow_count),
+             log_u("keys", c->key_count));
     if (fixed->len > 0)
         log_warn(log_msg("changed, but needs a restart"), log_str("keys", buf_str(fixed)));
 }

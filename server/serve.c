@@ -284,6 +284,7 @@ static enum err make_engine(struct server *s)
                                .loop_count = s->worker_count,
                                .store = s->store,
                                .catalog = catalog_ref(s->settings->catalog),
+                               .definitions = definitions_ref(s->settings->definitions),
                                .limits = s->settings->engine,
                                .base_path = s->config->base_path};
     enum err e = engine_create(&o, &s->engine);

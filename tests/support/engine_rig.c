@@ -95,37 +95,72 @@ static struct agent *make_agent(struct json_member m, const struct name_lookup *
 static struct catalog *make_catalog(struct rig *r)
 {
     struct upstream **upstreams = mem_zalloc(RIG_MAX_PROVIDERS * sizeof(struct upstream *));
-    uint32_t upstream_count = 0, agent_count = 0;
-    for (; upstream_count < RIG_MAX_PROVIDERS && r->options.providers[upstream_count].name != NULL;
-         upstream_count++)
-        upstreams[upstream_count] = make_upstream(r, &r->options.providers[upstream_count]);
-    struct catalog draft = {.upstreams = upstreams, .upstream_count = upstream_count};
-    struct name_lookup names = catalog_lookup(&draft);
+    uint32_t count = 0;
+    for (; count < RIG_MAX_PROVIDERS && r->options.providers[count].name != NULL; count++)
+        upstreams[count] = make_upstream(r, &r->options.providers[count]);
+    struct catalog *catalog;
+    ck_assert_int_eq(catalog_create(upstreams, count, &catalog), OK);
+    return catalog;
+}
+
+static struct workflow *make_workflow(struct rig *r, struct json_member m,
+                                      const struct name_lookup *names, struct arena *arena)
+{
+    struct problem problem;
+    struct workflow *workflow;
+    struct str name;
+    problem_init(&problem);
+    struct check c = {.problem = &problem, .arena = arena};
+    struct doc_path root = {.up = NULL};
+    ck_assert(json_string(m.name, arena, &name));
+    ck_assert_msg(workflow_create(&c, m.value, &root, name, &r->options.limits.spec, names,
+                                  &workflow) == OK,
+                  "%s", problem.fields[0].detail);
+    return workflow;
+}
+
+/* A workflow may call agents, and those workflows that stand before it. */
+static struct definitions *make_definitions(struct rig *r, struct catalog *catalog)
+{
+    struct definitions d = {.agent_count = 0};
+    struct vocabulary words = {.catalog = catalog, .definitions = &d};
+    struct name_lookup names = vocabulary_lookup(&words);
     struct json_doc doc;
     struct arena arena;
     json_doc_init(&doc);
     arena_init(&arena, 65536);
     ck_assert_int_eq(json_parse(&doc, str_of(r->options.agents), NULL), OK);
     struct json root = json_root(&doc);
-    struct agent **agents = mem_zalloc((json_count(root) + 1) * sizeof(struct agent *));
+    d.agents = mem_zalloc((json_count(root) + 1) * sizeof(struct agent *));
     for (struct json_member m = json_first_member(root); json_exists(m.value);
          m = json_next_member(root, m))
-        agents[agent_count++] = make_agent(m, &names, &arena);
+        d.agents[d.agent_count++] = make_agent(m, &names, &arena);
+    const char *workflows = r->options.workflows != NULL ? r->options.workflows : "{}";
+    ck_assert_int_eq(json_parse(&doc, str_of(workflows), NULL), OK);
+    root = json_root(&doc);
+    d.workflows = mem_zalloc((json_count(root) + 1) * sizeof(struct workflow *));
+    for (struct json_member m = json_first_member(root); json_exists(m.value);
+         m = json_next_member(root, m))
+        d.workflows[d.workflow_count++] = make_workflow(r, m, &names, &arena);
     json_doc_fini(&doc);
     arena_fini(&arena);
-    struct catalog *catalog;
-    ck_assert_int_eq(catalog_create(upstreams, upstream_count, agents, agent_count, &catalog), OK);
-    return catalog;
+    struct definitions *definitions;
+    ck_assert_int_eq(definitions_create(d.agents, d.agent_count, d.workflows, d.workflow_count,
+                                        &definitions),
+                     OK);
+    return definitions;
 }
 
 static void start_engine(struct rig *r)
 {
     for (uint32_t i = 0; i < r->options.loops; i++)
         ck_assert_int_eq(loop_create(&r->clock, &r->loops[i]), OK);
+    struct catalog *catalog = make_catalog(r);
     struct engine_options o = {.loops = r->loops,
                                .loop_count = r->options.loops,
                                .store = r->store,
-                               .catalog = make_catalog(r),
+                               .catalog = catalog,
+                               .definitions = make_definitions(r, catalog),
                                .limits = r->options.limits,
                                .base_path = STR("")};
     ck_assert_int_eq(engine_create(&o, &r->engine), OK);
@@ -137,15 +172,18 @@ void rig_take_over(struct rig *r, const struct rig_options *options)
 {
     r->options = *options;
     struct catalog *catalog = make_catalog(r);
+    struct definitions *definitions = make_definitions(r, catalog);
     catalog_configure(catalog);
     for (uint32_t i = 0; i < r->options.loops; i++) {
         struct takeover *t = mem_zalloc(sizeof *t);
         ck_assert_ptr_nonnull(t);
         t->catalog = catalog_ref(catalog);
+        t->definitions = definitions_ref(definitions);
         t->limits = &r->options.limits;
         shard_take_over(&r->engine->shards[i], t);
     }
     catalog_unref(catalog);
+    definitions_unref(definitions);
     rig_settle(r);
 }
 
@@ -301,7 +339,8 @@ enum err rig_create(struct rig *r, uint32_t shard, const char *body, enum way wa
 {
     struct shard *s = rig_shard(r, shard);
     struct run_target target = {.agent = STR_NONE};
-    struct name_lookup names = catalog_lookup(s->catalog);
+    struct vocabulary words = shard_vocabulary(s);
+    struct name_lookup names = vocabulary_lookup(&words);
     struct problem problem;
     problem_init(&problem);
     *ret = (struct created){.accept = {.tenant = STR("t"),

@@ -25,7 +25,8 @@ struct rig_options {
     bool on_sqlite;
     struct engine_limits limits;
     struct rig_provider providers[RIG_MAX_PROVIDERS];
-    const char *agents; /* JSON: {NAME: agent} */
+    const char *agents;    /* JSON: {NAME: agent} */
+    const char *workflows; /* JSON: {NAME: workflow}; NULL: none */
 };
 
 struct rig {

@@ -29,34 +29,54 @@ static struct catalog *make(const struct config *c, const struct catalog *old)
     return catalog;
 }
 
-START_TEST(a_catalog_has_the_providers_and_agents)
+START_TEST(a_catalog_has_the_providers)
 {
     struct config *c =
         support_load("{\"providers\": {\"up\": {\"kind\": \"openai\", \"pool\": {\"max_idle\": 5}, "
                      "\"timeouts\": {\"idle_ms\": 7}, \"fallback_wait_ms\": 9}}}");
     struct catalog *catalog = make(c, NULL);
     ck_assert_uint_eq(catalog->upstream_count, 2);
-    ck_assert_uint_eq(catalog->agent_count, 2);
     struct upstream *up = catalog_upstream(catalog, STR("up"));
     ck_assert_str_eq(up->provider->kind->name, "openai");
     ck_assert_uint_eq(up->timeouts.idle_ms, 7);
     ck_assert_uint_eq(up->fallback_wait_ms, 9);
     ck_assert_uint_eq(up->pool_options.max_idle, 3); /* of each of two loops */
     ck_assert_ptr_nonnull(catalog_upstream(catalog, STR("sim")));
-    ck_assert(catalog_agent(catalog, STR("echo"))->from_config);
     config_destroy(c); /* the catalog stands alone */
-    ck_assert(str_eq(catalog_agent(catalog, STR("story"))->models[0], STR("sim/story")));
     ck_assert(str_eq(upstream_name(up), STR("up")));
     catalog_unref(catalog);
 }
 END_TEST
 
-START_TEST(without_agents_a_catalog_is_fine_too)
+#define FLOW(name, called) "\"" name "\": {\"task\": {\"type\": \"call\", " called "}}"
+
+START_TEST(definitions_are_the_agents_and_workflows_by_name)
+{
+    struct config *c = support_load("{\"workflows\": {" FLOW("z", "\"workflow\": \"a\"") ", " FLOW(
+        "a", "\"agent\": \"echo\", \"input\": \"x\"") "}}");
+    struct definitions *d = NULL;
+    ck_assert_int_eq(config_make_definitions(c, &d), OK);
+    config_destroy(c); /* they stand alone */
+    ck_assert_uint_eq(d->agent_count, 2);
+    ck_assert(definitions_agent(d, STR("echo"))->from_config);
+    ck_assert(str_eq(definitions_agent(d, STR("story"))->models[0], STR("sim/story")));
+    ck_assert_ptr_null(definitions_agent(d, STR("a")));
+    ck_assert_uint_eq(d->workflow_count, 2);
+    ck_assert(str_eq(d->workflows[0]->name, STR("a")));
+    ck_assert(definitions_workflow(d, STR("z"))->from_config);
+    ck_assert_ptr_null(definitions_workflow(d, STR("b")));
+    definitions_unref(d);
+}
+END_TEST
+
+START_TEST(without_agents_definitions_are_fine_too)
 {
     struct config *c = support_load("{\"agents\": {}}");
-    struct catalog *catalog = make(c, NULL);
-    ck_assert_uint_eq(catalog->agent_count, 0);
-    catalog_unref(catalog);
+    struct definitions *d = NULL;
+    ck_assert_int_eq(config_make_definitions(c, &d), OK);
+    ck_assert_uint_eq(d->agent_count, 0);
+    ck_assert_ptr_null(definitions_agent(d, STR("echo")));
+    definitions_unref(d);
     config_destroy(c);
 }
 END_TEST
@@ -210,8 +230,9 @@ Suite *suite_config_compose(void)
     Suite *s = suite_create("config_compose");
     TCase *t = tcase_create("compose");
     tcase_add_checked_fixture(t, set_up, tear_down);
-    tcase_add_test(t, a_catalog_has_the_providers_and_agents);
-    tcase_add_test(t, without_agents_a_catalog_is_fine_too);
+    tcase_add_test(t, a_catalog_has_the_providers);
+    tcase_add_test(t, definitions_are_the_agents_and_workflows_by_name);
+    tcase_add_test(t, without_agents_definitions_are_fine_too);
     tcase_add_test(t, a_reload_keeps_the_gates_by_name_and_gives_them_new_numbers);
     tcase_add_test(t, a_reload_that_fails_leaves_the_gates_as_they_were);
     tcase_add_test(t, a_catalog_survives_every_lack_of_memory);

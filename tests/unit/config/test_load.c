@@ -265,16 +265,6 @@ START_TEST(a_default_wait_gives_way_to_its_limit_unless_it_was_written)
 }
 END_TEST
 
-START_TEST(workflows_must_be_empty_for_now)
-{
-    config_destroy(support_load("{\"workflows\": {}}"));
-    support_refuses("{\"workflows\": {\"w\": {}}}",
-                    "c.json:1:15: workflows must be empty: this version has no workflows\n");
-    support_refuses("{\"workflows\": []}",
-                    "c.json:1:15: workflows must be empty: this version has no workflows\n");
-}
-END_TEST
-
 static char *sample(void)
 {
     char path[sizeof support_root + 32];
@@ -371,7 +361,6 @@ Suite *suite_config_load(void)
     tcase_add_test(t, the_command_line_wins_over_the_file);
     tcase_add_test(t, a_bad_address_on_the_command_line_has_no_place_in_the_file);
     tcase_add_test(t, a_default_wait_gives_way_to_its_limit_unless_it_was_written);
-    tcase_add_test(t, workflows_must_be_empty_for_now);
     tcase_add_test(t, the_sample_loads_as_it_is);
     tcase_add_test(t, the_sample_loads_with_all_that_is_switched_off_in_it);
     tcase_add_test(t, a_load_survives_every_lack_of_memory);

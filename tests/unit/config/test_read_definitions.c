@@ -1,7 +1,8 @@
-/* Agents: their models are looked up, and what model/agent.h finds is told with its place. */
+/* Agents and workflows: what they name is looked up, and what model/ finds is told with its place.
+ */
 #include "tests/unit/config/support.h"
 
-Suite *suite_config_read_agents(void);
+Suite *suite_config_read_definitions(void);
 
 #define AGENT(members) "{\"agents\": {\"a\": {" members "}}}"
 
@@ -116,10 +117,49 @@ START_TEST(a_bad_provider_is_not_told_once_more_for_each_agent)
 }
 END_TEST
 
-Suite *suite_config_read_agents(void)
+#define CALL(called) "{\"task\": {\"type\": \"call\", " called "}}"
+
+START_TEST(a_workflow_may_call_what_the_file_has)
 {
-    Suite *s = suite_create("config_read_agents");
-    TCase *t = tcase_create("read_agents");
+    struct config *c = support_load("{\"workflows\": {\"a\": " CALL("\"workflow\": \"b\"") ", \"b\": " CALL(
+        "\"agent\": \"echo\", \"input\": \"x\"") ", \"c\": " CALL("\"provider\": \"web\", \"request\": "
+                                                                  "{\"path\": \"/x\"}") "}, "
+                                                                                        "\"providers\": "
+                                                                                        "{\"web\": {\"kind\": "
+                                                                                        "\"http\", "
+                                                                                        "\"base_url\": "
+                                                                                        "\"http://h\"}}}");
+    ck_assert_uint_eq(c->workflow_count, 3);
+    ck_assert(str_eq(c->workflows[0]->name, STR("a")));
+    ck_assert(c->workflows[0]->from_config);
+    config_destroy(c);
+}
+END_TEST
+
+START_TEST(what_a_workflow_cannot_call_is_told_with_its_place)
+{
+    static const struct support_refusal rows[] = {
+        {"{\"workflows\": {\"a\": " CALL("\"agent\": ^\"nobody\"") "}}",
+         "workflows.a.task.agent \"nobody\" names an agent that does not exist"},
+        {"{\"workflows\": {\"a\": " CALL("\"workflow\": ^\"b\"") "}}",
+         "workflows.a.task.workflow \"b\" names a workflow that does not exist"},
+        {"{\"workflows\": {\"a\": " CALL("\"workflow\": ^\"a\"") "}}",
+         "workflows.a.task.workflow the workflow would call itself"},
+        {"{\"workflows\": {\"a\": " CALL("\"workflow\": \"b\"") ", \"b\": " CALL(
+             "\"workflow\": ^\"a\"") "}}",
+         "workflows.b.task.workflow the workflow would call itself"},
+        {"{\"workflows\": {\"a\": ^7}}", "workflows.a must be an object"},
+        {"{\"workflows\": {\"a\": ^{}}}", "workflows.a.task must be there"},
+        {"{\"workflows\": ^[]}", "workflows must be an object of workflows"},
+    };
+    support_refuses_all_at(rows, sizeof rows / sizeof rows[0]);
+}
+END_TEST
+
+Suite *suite_config_read_definitions(void)
+{
+    Suite *s = suite_create("config_read_definitions");
+    TCase *t = tcase_create("read_definitions");
     tcase_add_checked_fixture(t, support_set_up, support_tear_down);
     tcase_add_test(t, a_file_with_agents_has_these_only);
     tcase_add_test(t, a_model_may_be_of_a_provider_further_down);
@@ -129,6 +169,8 @@ Suite *suite_config_read_agents(void)
     tcase_add_test(t, a_name_too_long_for_a_pointer_is_told_at_what_holds_it);
     tcase_add_test(t, the_default_agents_need_no_sim_of_the_kind_sim);
     tcase_add_test(t, a_bad_provider_is_not_told_once_more_for_each_agent);
+    tcase_add_test(t, a_workflow_may_call_what_the_file_has);
+    tcase_add_test(t, what_a_workflow_cannot_call_is_told_with_its_place);
     suite_add_tcase(s, t);
     return s;
 }
