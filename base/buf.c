@@ -71,31 +71,17 @@ static bool grow(struct buf *b, size_t need)
     return true;
 }
 
-char *buf_reserve(struct buf *b, size_t n)
+char *buf_make_room(struct buf *b, size_t n)
 {
     if (b->failed)
         return NULL;
-    if (b->data == NULL || b->cap - b->len < n) {
-        size_t need; /* saturated: past any memory */
-        if (__builtin_add_overflow(b->len, n, &need))
-            need = SIZE_MAX;
-        if (!grow(b, need)) {
-            b->failed = true;
-            return NULL;
-        }
-    }
-    return b->data + b->len;
-}
-
-void buf_add(struct buf *b, const void *bytes, size_t n)
-{
-    if (n == 0)
-        return;
-    char *at = buf_reserve(b, n);
-    if (at == NULL)
-        return;
-    memcpy(at, bytes, n);
-    b->len += n;
+    size_t need; /* saturated: past any memory */
+    if (__builtin_add_overflow(b->len, n, &need))
+        need = SIZE_MAX;
+    if (grow(b, need))
+        return b->data + b->len;
+    buf_fail(b);
+    return NULL;
 }
 
 void buf_add_char(struct buf *b, char c)
@@ -128,7 +114,7 @@ static void PRINTF_LIKE(3, 0) add_long(struct buf *b, size_t n, const char *form
         return;
     char *text = mem_alloc(n + 1);
     if (text == NULL) {
-        b->failed = true;
+        buf_fail(b);
         return;
     }
     vsnprintf(text, n + 1, format, args);

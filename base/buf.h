@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "base/str.h"
@@ -16,9 +17,9 @@ struct buf {
     char *data; /* not NUL-terminated */
     size_t len;
     size_t cap;
-    size_t max; /* bytes; `len` never passes it */
-    bool failed;
-    bool full; /* it failed for the cap's sake */
+    size_t max;  /* bytes; `len` never passes it */
+    bool failed; /* then there is no room: cap is len */
+    bool full;   /* it failed for the cap's sake */
 };
 
 void buf_init(struct buf *b, size_t max);
@@ -29,18 +30,36 @@ void buf_clear(struct buf *b); /* forgets the content and the failure, keeps the
  * empty is not NULL. */
 char *buf_take(struct buf *b, size_t *ret_len);
 
+/* What should have been appended could not be made: as if there had been no memory for it. */
+static inline void buf_fail(struct buf *b)
+{
+    b->failed = true;
+    b->cap = b->len;
+}
+
 /* OK, ERR_LIMIT where the cap was reached, ERR_NOMEM. */
 enum err buf_ok(const struct buf *b) MUST_CHECK;
 
 /* Room for `n` more bytes at data + len; NULL (and failed) if there cannot be. buf_added says how
  * many were written. */
-char *buf_reserve(struct buf *b, size_t n);
+char *buf_make_room(struct buf *b, size_t n); /* the same where there is not enough yet */
+static inline char *buf_reserve(struct buf *b, size_t n)
+{
+    size_t room = b->cap - b->len;
+    return room > 0 && n <= room ? b->data + b->len : buf_make_room(b, n);
+}
 static inline void buf_added(struct buf *b, size_t n)
 {
     b->len += n;
 }
 
-void buf_add(struct buf *b, const void *bytes, size_t n);
+static inline void buf_add(struct buf *b, const void *bytes, size_t n)
+{
+    if (n > 0 && buf_reserve(b, n) != NULL) {
+        memcpy(b->data + b->len, bytes, n);
+        b->len += n;
+    }
+}
 void buf_add_char(struct buf *b, char c);
 void buf_add_u64(struct buf *b, uint64_t value);
 void buf_add_i64(struct buf *b, int64_t value);

@@ -61,19 +61,24 @@ struct id id_next(struct id_source *s, int64_t wall_ms)
     return s->last;
 }
 
+static uint64_t read_64(const uint8_t *at)
+{
+    uint64_t v = 0;
+    for (int i = 0; i < 8; i++)
+        v = v << 8 | at[i];
+    return v;
+}
+
 void id_format(const struct id *id, char ret_text[ID_TEXT])
 {
-    /* 130 bits: two zero bits in front of the 128. */
-    unsigned acc = 0, bits = 2;
-    size_t n = 0;
-    for (size_t i = 0; i < sizeof id->bytes; i++) {
-        acc = acc << 8 | id->bytes[i];
-        bits += 8;
-        while (bits >= 5) {
-            bits -= 5;
-            ret_text[n++] = alphabet[acc >> bits & 31];
-        }
-    }
+    /* Five bits a character, from the end; the first one has the three that are left. */
+    uint64_t high = read_64(id->bytes), low = read_64(id->bytes + 8);
+    size_t i = ID_TEXT;
+    for (; i > 14; low >>= 5)
+        ret_text[--i] = alphabet[low & 31];
+    ret_text[--i] = alphabet[(low | high << 4) & 31]; /* four of `low`, one of `high` */
+    for (high >>= 1; i > 0; high >>= 5)
+        ret_text[--i] = alphabet[high & 31];
 }
 
 static int digit_of(char c)

@@ -274,7 +274,7 @@ static void write_document(struct buf *b, struct str name, struct buf *text)
     if (buf_ok(text) == OK && json_parse(&doc, buf_str(text), NULL) == OK)
         write_members(b, json_root(&doc));
     else
-        b->failed = true; /* no memory */
+        buf_fail(b); /* no memory */
     json_doc_fini(&doc);
     buf_fini(text);
 }
