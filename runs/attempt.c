@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "model/stamp.h"
 #include "resilience/retry_hint.h"
 #include "runs/run.h"
 #include "runs/shard.h"
@@ -282,19 +283,6 @@ static void on_verdict(struct gate_waiter *w, const struct limiter_answer *answe
 
 /* --- telling ---------------------------------------------------------------------------------- */
 
-static void add_time(struct buf *b, int64_t wall_ms)
-{
-    char text[CLOCK_TEXT];
-    if (wall_ms == 0) {
-        buf_add_lit(b, "null");
-        return;
-    }
-    clock_format(wall_ms, text);
-    buf_add_char(b, '"');
-    buf_add(b, text, sizeof text);
-    buf_add_char(b, '"');
-}
-
 /* With what the next attempt can go on, if this one does not see the end of its work. */
 static void add_handle(struct buf *b, const struct attempt *a, const char *state)
 {
@@ -329,14 +317,14 @@ void attempt_write(struct buf *b, const struct attempt *a, const char *state, st
     buf_add_lit(b, "\",\"error\":");
     buf_add_str(b, error.at != NULL ? error : STR("null"));
     buf_add_lit(b, ",\"started_at\":");
-    add_time(b, a->started_at_ms);
+    stamp_write(b, a->started_at_ms);
     buf_add_lit(b, ",\"first_byte_ms\":");
     if (a->first_byte_ms != 0)
         buf_add_u64(b, a->first_byte_ms - a->started_ms);
     else
         buf_add_lit(b, "null");
     buf_add_lit(b, ",\"finished_at\":");
-    add_time(b, a->finished_at_ms);
+    stamp_write(b, a->finished_at_ms);
     buf_add_lit(b, ",\"usage\":");
     usage_write_tokens(b, &a->answer.usage);
     add_handle(b, a, state);
