@@ -1,5 +1,6 @@
 /* POST /v1/runs/ID/cancel: 202 and the run while it is not finished, 200 where it is cancelled
  * already, 409 where it ended otherwise. With `Prefer: wait` 200 once it is cancelled. */
+#include "api/body.h"
 #include "api/routes.h"
 #include "base/mem.h"
 #include "runs/ops.h"
@@ -105,46 +106,11 @@ static void on_gone(struct api_request *r)
     }
 }
 
-static void on_reason(struct check *c, struct json v, const struct doc_path *at, void *out)
-{
-    struct reason *reason = out;
-    struct str s;
-    if (check_string(c, v, at, 512, &s))
-        str_copy(reason->note, sizeof reason->note, s);
-}
-
-/* {"reason": "..."}, or nothing at all. False: answered. */
-static bool read_body(struct api_request *r, struct reason *reason)
-{
-    static const struct check_rule rules[] = {{"reason", on_reason}};
-    struct problem problem;
-    struct json_fault fault;
-    struct json_doc *doc = &r->shard->scratch;
-    if (r->body.len == 0)
-        return true;
-    problem_init(&problem);
-    if (json_parse(doc, r->body, &fault) != OK) {
-        problem_set(&problem, ERR_INVALID_JSON, "%s", fault.what);
-        problem.line = fault.line;
-        problem.column = fault.column;
-        api_problem(r, &problem);
-        return false;
-    }
-    struct check c = {.problem = &problem, .arena = &r->query.arena};
-    struct doc_path root = {.up = NULL};
-    r->query.arena.max_bytes = 65536;
-    if (check_object(&c, json_root(doc), &root))
-        check_members(&c, json_root(doc), &root, rules, 1, reason);
-    if (problem.code != OK)
-        api_problem(r, &problem);
-    return problem.code == OK;
-}
-
 void handle_run_cancel(struct api_request *r)
 {
     struct reason reason = {.code = REASON_CLIENT_REQUEST,
                             .since_ms = loop_wall_ms(r->shard->loop)};
-    if (!api_read_run_id(r) || !read_body(r, &reason))
+    if (!api_read_run_id(r) || !body_read_reason(r, &reason))
         return;
     struct cancel *c = mem_zalloc(sizeof *c);
     if (c == NULL) {

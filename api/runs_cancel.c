@@ -5,6 +5,7 @@
  *     filter -> list a page of one state -> stop them -> next page, next state -> answer
  *
  * It goes on when its client leaves: half of a cancel is of no use to anybody. */
+#include "api/body.h"
 #include "api/routes.h"
 #include "base/mem.h"
 #include "runs/ops.h"
@@ -281,8 +282,9 @@ static void on_filter(struct check *c, struct json v, const struct doc_path *at,
         check_members(c, v, at, rules, sizeof rules / sizeof rules[0], out);
 }
 
-static void check_body(struct check *c, struct json root, struct bulk *b)
+static void check_body(struct check *c, struct json root, void *out)
 {
+    struct bulk *b = out;
     static const struct check_rule rules[] = {{"ids", on_ids}, {"filter", on_filter}};
     struct doc_path at = {.up = NULL};
     if (!check_object(c, root, &at))
@@ -295,30 +297,6 @@ static void check_body(struct check *c, struct json root, struct bulk *b)
                     FIELD_EXCLUSIVE, NULL);
     else if (!has_ids && !has_filter)
         check_missing(c, &at, "ids");
-}
-
-/* False: answered. */
-static bool read_body(struct bulk *b)
-{
-    struct api_request *r = b->r;
-    struct problem problem;
-    struct json_fault fault;
-    struct json_doc *doc = &r->shard->scratch;
-    problem_init(&problem);
-    r->query.arena.max_bytes = FILTER_BYTES;
-    struct check c = {.problem = &problem, .arena = &r->query.arena};
-    if (json_parse(doc, r->body, &fault) != OK) {
-        problem_set(&problem, ERR_INVALID_JSON, "%s", fault.what);
-        problem.line = fault.line;
-        problem.column = fault.column;
-    } else {
-        check_body(&c, json_root(doc), b);
-    }
-    if (problem.code == OK && c.no_memory)
-        problem_set(&problem, ERR_OVERLOADED, "out of memory");
-    if (problem.code != OK)
-        api_problem(r, &problem);
-    return problem.code == OK;
 }
 
 /* An id that is there twice is cancelled once. */
@@ -362,7 +340,7 @@ void handle_runs_cancel(struct api_request *r)
     arena_init(&b->arena, FILTER_BYTES);
     arena_init(&b->list.arena, 1073741824);
     buf_init(&b->not_found, NOT_FOUND_BYTES);
-    if (!read_body(b)) {
+    if (!body_read(r, check_body, b)) {
         destroy(b);
         return;
     }

@@ -2,6 +2,20 @@
 
 #include <stdio.h>
 
+enum err check_parse(struct json_doc *doc, struct str body, struct problem *problem)
+{
+    struct json_fault fault;
+    enum err e = json_parse(doc, body, &fault);
+    if (e == ERR_INVALID_JSON) {
+        problem->line = fault.line;
+        problem->column = fault.column;
+        return problem_set(problem, e, "%s", fault.what);
+    }
+    if (e == ERR_LIMIT)
+        return problem_set(problem, ERR_BODY_TOO_LARGE, "the body holds too many values");
+    return e;
+}
+
 bool check_object(struct check *c, struct json v, const struct doc_path *at)
 {
     if (json_is(v, JSON_OBJECT))

@@ -26,6 +26,11 @@ struct check_rule {
     void (*on_value)(struct check *c, struct json value, const struct doc_path *at, void *out);
 };
 
+/* Parses a body that a client sent into `doc`. OK; else the problem's code, and the problem says
+ * what is wrong and where: invalid_json with its line and column, body_too_large past a bound of
+ * the tape. ERR_NOMEM: no problem is set. */
+enum err check_parse(struct json_doc *doc, struct str body, struct problem *problem) MUST_CHECK;
+
 /* Is `v` an object? Reports wrong_type if not. */
 bool check_object(struct check *c, struct json v, const struct doc_path *at);
 

@@ -240,26 +240,12 @@ static enum err keep_text(struct str body, struct json_doc *scratch, bool rename
     return spec->text.at != NULL ? json_parse(scratch, spec->text, NULL) : ERR_NOMEM;
 }
 
-static enum err parse_body(struct str body, struct json_doc *scratch, struct problem *problem)
-{
-    struct json_fault fault;
-    enum err e = json_parse(scratch, body, &fault);
-    if (e == ERR_INVALID_JSON) {
-        problem->line = fault.line;
-        problem->column = fault.column;
-        return problem_set(problem, e, "%s", fault.what);
-    }
-    if (e == ERR_LIMIT)
-        return problem_set(problem, ERR_BODY_TOO_LARGE, "the body holds too many values");
-    return e;
-}
-
 /* Judged on the body as it was sent, so that pointers name what the client wrote; the views then
  * point into the copy. */
 static enum err check_and_keep(struct str body, struct json_doc *scratch, struct problem *problem,
                                struct draft *d)
 {
-    enum err e = parse_body(body, scratch, problem);
+    enum err e = check_parse(scratch, body, problem);
     if (e != OK)
         return e;
     struct json root = json_root(scratch);

@@ -252,6 +252,38 @@ START_TEST(no_memory_is_no_finding)
 }
 END_TEST
 
+START_TEST(a_body_that_is_no_json_is_told_with_its_place)
+{
+    ck_assert_int_eq(check_parse(&doc, STR("{\n \"a\": x}"), &problem), ERR_INVALID_JSON);
+    ck_assert_int_eq(problem.code, ERR_INVALID_JSON);
+    ck_assert_uint_eq(problem.line, 2);
+    ck_assert_uint_eq(problem.column, 7);
+    ck_assert_str_ne(problem.detail, "");
+    problem_init(&problem);
+    ck_assert_int_eq(check_parse(&doc, STR(" {} "), &problem), OK);
+    ck_assert_int_eq(problem.code, OK);
+}
+END_TEST
+
+START_TEST(a_body_of_too_many_values_is_too_large)
+{
+    doc.max_tokens = 3;
+    ck_assert_int_eq(check_parse(&doc, STR("[1,2]"), &problem), OK);
+    ck_assert_int_eq(check_parse(&doc, STR("[1,2,3]"), &problem), ERR_BODY_TOO_LARGE);
+    ck_assert_int_eq(problem.code, ERR_BODY_TOO_LARGE);
+    ck_assert_uint_eq(problem.line, 0);
+}
+END_TEST
+
+START_TEST(a_body_for_which_there_is_no_memory_is_not_judged)
+{
+    mem_fail_nth(1);
+    ck_assert_int_eq(check_parse(&doc, STR("[1"), &problem), ERR_NOMEM);
+    mem_fail_nth(0);
+    ck_assert_int_eq(problem.code, OK);
+}
+END_TEST
+
 Suite *suite_model_check(void)
 {
     Suite *s = suite_create("model_check");
@@ -267,6 +299,9 @@ Suite *suite_model_check(void)
     tcase_add_test(t, what_is_no_object_is_told_at_itself);
     tcase_add_test(t, a_missing_member_is_told_where_it_should_be);
     tcase_add_test(t, no_memory_is_no_finding);
+    tcase_add_test(t, a_body_that_is_no_json_is_told_with_its_place);
+    tcase_add_test(t, a_body_of_too_many_values_is_too_large);
+    tcase_add_test(t, a_body_for_which_there_is_no_memory_is_not_judged);
     suite_add_tcase(s, t);
     return s;
 }
