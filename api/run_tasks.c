@@ -2,6 +2,7 @@
  * `Prefer: wait` once it has ended, or when the time is over. POST .../tasks/PATH/cancel: 202 and
  * the task, 200 where it is cancelled already, 409 where it has ended otherwise, or cannot be
  * reached yet. */
+#include "api/body.h"
 #include "api/routes.h"
 #include "base/mem.h"
 #include "model/task_path.h"
@@ -18,6 +19,7 @@ struct tasks {
     struct tasks_get get;
     struct task_await await;
     bool is_waiting;
+    struct reason reason; /* of a cancel */
     struct run_stop stop;
 };
 
@@ -122,14 +124,13 @@ static void on_stopped(struct run_stop *s)
 /* Of the root: the run is cancelled. */
 static void stop(struct tasks *t)
 {
-    t->stop = (struct run_stop){
-        .shard = t->r->shard,
-        .tenant = t->r->tenant,
-        .id = t->r->run_id,
-        .path = t->path,
-        .reason = {.code = REASON_CLIENT_REQUEST, .since_ms = loop_wall_ms(t->r->shard->loop)},
-        .on_done = on_stopped,
-        .ctx = t};
+    t->stop = (struct run_stop){.shard = t->r->shard,
+                                .tenant = t->r->tenant,
+                                .id = t->r->run_id,
+                                .path = t->path,
+                                .reason = t->reason,
+                                .on_done = on_stopped,
+                                .ctx = t};
     run_stop_start(&t->stop);
 }
 
@@ -264,9 +265,14 @@ void handle_run_task(struct api_request *r)
 
 void handle_task_cancel(struct api_request *r)
 {
+    struct reason reason = {.code = REASON_CLIENT_REQUEST,
+                            .since_ms = loop_wall_ms(r->shard->loop)};
+    if (!body_read_reason(r, &reason))
+        return;
     struct tasks *t = begin(r, r->params.path);
     if (t == NULL)
         return;
     t->cancels = true;
+    t->reason = reason;
     look(t);
 }

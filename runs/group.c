@@ -285,8 +285,8 @@ static enum err write_stopped(struct task *t, struct buf *b, const struct failur
     struct json_doc *scratch = &t->run->shard->scratch;
     struct buf all;
     struct failure failure = {.code = t->stop, .task = t->path};
-    if (t->parent == NULL && t->stop == ERR_CANCELLED)
-        failure.message = str_of(t->run->stop_reason.note);
+    if (t->stop == ERR_CANCELLED)
+        failure.message = task_cancel_note(t);
     buf_init(&all, b->max);
     enum err e = OK;
     if (group->count > 0) {

@@ -180,13 +180,12 @@ static void on_stop_missed(struct loop_msg *msg)
     stop_again(CONTAINER_OF(msg, struct run_stop, msg));
 }
 
-static enum err stop_task(struct run *run, struct str path)
+static enum err stop_task(struct run_stop *s, struct run *run)
 {
-    struct task *t = tree_find(run, path);
+    struct task *t = tree_find(run, s->path);
     if (t == NULL || t->phase == PHASE_ENDED)
         return ERR_CONFLICT;
-    task_cut(t, ERR_CANCELLED);
-    return OK;
+    return task_cancel(t, str_of(s->reason.note));
 }
 
 /* What there is to stop, is. */
@@ -195,7 +194,7 @@ static enum err stop_now(struct run_stop *s, struct run *run, bool had_ended)
     if (had_ended)
         return ERR_RUN_FINISHED;
     if (s->path.len > 0)
-        return stop_task(run, s->path);
+        return stop_task(s, run);
     run_cancel(run, &s->reason);
     return OK;
 }

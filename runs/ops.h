@@ -68,8 +68,8 @@ struct run_stop {
     void *ctx;
 
     /* OK: it is being cancelled, and that is stored; ERR_RUN_FINISHED: it had ended; of a task
-     * ERR_CONFLICT: it has ended, or what is above it has not begun; ERR_NOT_FOUND,
-     * ERR_STORAGE_UNAVAILABLE */
+     * ERR_CONFLICT: it has ended, or what is above it has not begun, ERR_OVERLOADED: no memory for
+     * the reason's note; ERR_NOT_FOUND, ERR_STORAGE_UNAVAILABLE */
     enum err result;
     struct loop_msg msg;
     struct shard *to;

@@ -121,6 +121,7 @@ void task_fini(struct task *t)
     if (task_kind_of(t)->fini != NULL)
         task_kind_of(t)->fini(t);
     forget_outcome(t);
+    mem_free(t->note);
 }
 
 /* As before its beginning, but for what it has used and tried. */
@@ -134,6 +135,8 @@ static void reset(struct task *t)
     t->phase = PHASE_PENDING;
     t->stop = OK;
     t->is_cut = false;
+    mem_free(t->note);
+    t->note = NULL;
     t->reason = (struct reason){.code = REASON_NONE};
     t->started_at_ms = t->finished_at_ms = 0;
     tree_changed(t);
@@ -421,7 +424,8 @@ void task_skip(struct task *t, enum task_state state)
     t->reason = reason;
     if (state == TASK_CANCELLED) {
         t->code = ERR_CANCELLED;
-        t->error = failure_text(&(struct failure){.code = ERR_CANCELLED, .task = t->path});
+        t->error = failure_text(&(struct failure){
+            .code = ERR_CANCELLED, .message = task_cancel_note(t), .task = t->path});
         if (t->error.at == NULL)
             run_lacks_memory(t->run);
         t->run->tree.bytes += t->error.len;
@@ -436,15 +440,21 @@ void task_skip(struct task *t, enum task_state state)
 
 /* --- stopping --------------------------------------------------------------------------------- */
 
+struct str task_cancel_note(const struct task *t)
+{
+    if (t->parent == NULL)
+        return str_of(t->run->stop_reason.note);
+    return t->note != NULL ? str_of(t->note) : STR("");
+}
+
 static void stop_now(struct task *t, enum err code)
 {
     bool is_cancel = code == ERR_CANCELLED, is_call = t->type == TASK_CALL;
     if (t->phase == PHASE_BODY && task_kind_of(t)->stop != NULL)
         task_kind_of(t)->stop(t);
-    bool is_run = t->parent == NULL && is_cancel;
     task_fail(t, is_cancel ? TASK_CANCELLED : TASK_TIMED_OUT,
               &(struct failure){.code = code,
-                                .message = is_run ? str_of(t->run->stop_reason.note) : STR(""),
+                                .message = is_cancel ? task_cancel_note(t) : STR(""),
                                 .task = t->path,
                                 .provider = is_call ? call_last_provider(t) : STR_NONE,
                                 .attempts = is_call ? t->call.attempts : 0});
@@ -479,10 +489,23 @@ void task_stop(struct task *t, enum err code)
         stop_body(t, code);
 }
 
-void task_cut(struct task *t, enum err code)
+/* The first word stands: of a task that is being stopped already nothing changes. */
+static enum err keep_note(struct task *t, struct str note)
 {
+    if (note.len == 0 || t->note != NULL || t->stop != OK || t->phase == PHASE_ENDED)
+        return OK;
+    t->note = mem_strdup(note);
+    return t->note != NULL ? OK : ERR_OVERLOADED;
+}
+
+enum err task_cancel(struct task *t, struct str note)
+{
+    enum err e = keep_note(t, note);
+    if (e != OK)
+        return e;
     t->is_cut = t->phase != PHASE_ENDED;
-    stop_body(t, code);
+    stop_body(t, ERR_CANCELLED);
+    return OK;
 }
 
 static void on_deadline(struct loop_timer *timer)

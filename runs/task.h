@@ -43,6 +43,7 @@ struct task {
     enum task_phase phase;
     enum err stop; /* why its body is being stopped; OK: it is not */
     bool is_cut;   /* it was stopped for itself alone: for the task above it has failed */
+    char *note;    /* why, in the words of the client that cancelled it, owned; NULL: none */
 
     struct reason reason;
     int64_t started_at_ms, finished_at_ms; /* wall */
@@ -125,8 +126,13 @@ void task_fail_with(struct task *t, enum task_state state, enum err code, struct
  * What is shielded goes on, and its end is waited for. */
 void task_stop(struct task *t, enum err code);
 
-/* The same for this task alone, shield or not. */
-void task_cut(struct task *t, enum err code);
+/* A client cancels this task alone, shield or not. `note` is its own word for it, empty: none. OK;
+ * ERR_OVERLOADED: there is no memory for that, and nothing is done. */
+enum err task_cancel(struct task *t, struct str note) MUST_CHECK;
+
+/* What its error says of a cancel: the words of the client that cancelled it, or its run. Empty:
+ * none, or it was not cancelled itself. */
+struct str task_cancel_note(const struct task *t);
 
 /* A task of its group has ended; its `finally` has. From the agenda. */
 void task_finally_ended(struct task *t);

@@ -12,6 +12,8 @@
 #include "runs/run.h"
 #include "runs/shard.h"
 
+enum { NOTE_BYTES = 4096 }; /* of arena, for a note that was written with escapes */
+
 /* --- writing ---------------------------------------------------------------------------------- */
 
 static void add_name(struct buf *b, const struct task *t)
@@ -43,16 +45,22 @@ static void add_shown(struct buf *b, const struct task *t)
     buf_add_char(b, ']');
 }
 
-/* {"of","bodies","order","phase","outcome","stop","cut","copy","count","started","finished"} */
+/* {"of","bodies","order","phase","outcome","stop","cut","copy","count","started","finished","note"?}
+ */
 static void add_own(struct buf *b, const struct task *t)
 {
     buf_addf(
         b,
         ",\"own\":{\"of\":%u,\"bodies\":%u,\"order\":%llu,\"phase\":%d,\"outcome\":%d,"
-        "\"stop\":\"%s\",\"cut\":%d,\"copy\":%d,\"count\":%u,\"started\":%lld,\"finished\":%lld}",
+        "\"stop\":\"%s\",\"cut\":%d,\"copy\":%d,\"count\":%u,\"started\":%lld,\"finished\":%lld",
         (unsigned)t->of, (unsigned)t->bodies, (unsigned long long)t->order, (int)t->phase,
         (int)t->outcome, err_code(t->stop), t->is_cut, t->is_copy, (unsigned)t->group.count,
         (long long)t->started_at_ms, (long long)t->finished_at_ms);
+    if (t->note != NULL) {
+        buf_add_lit(b, ",\"note\":");
+        json_add_string(b, str_of(t->note));
+    }
+    buf_add_char(b, '}');
 }
 
 enum err task_row_write(const struct task *t, struct arena *arena, struct store_task *ret_row)
@@ -119,6 +127,19 @@ static bool keep(struct str text, struct str *ret)
     char *copy = mem_strdup(text);
     *ret = (struct str){copy, copy != NULL ? text.len : 0};
     return copy != NULL;
+}
+
+static enum err read_note(struct task *t, struct json note)
+{
+    struct arena arena;
+    struct str text;
+    if (!json_exists(note))
+        return OK;
+    arena_init(&arena, NOTE_BYTES);
+    if (json_string(note, &arena, &text))
+        t->note = mem_strdup(text);
+    arena_fini(&arena);
+    return t->note != NULL ? OK : ERR_NOMEM;
 }
 
 static enum err take_output(struct task *t, struct str output)
@@ -188,6 +209,8 @@ enum err task_row_read(struct task *t, const struct store_task *row, bool *ret_w
     if (t->order > t->run->tree.ends)
         t->run->tree.ends = t->order;
     e = read_outcome(t, json_get_lit(root, "error"), row->output);
+    if (e == OK)
+        e = read_note(t, json_get_lit(own, "note"));
     read_attempts(t, json_raw(attempts), ret_was_running);
     return e;
 }

@@ -12,7 +12,8 @@ static struct rig rig;
 static struct api_rig api;
 
 static const char *const lines[] = {"POST /v1/runs", "POST /v1/runs/cancel",
-                                    "POST /v1/runs/run_00000000000000000000000000/cancel"};
+                                    "POST /v1/runs/run_00000000000000000000000000/cancel",
+                                    "POST /v1/runs/run_00000000000000000000000000/tasks/0/cancel"};
 enum { LINES = sizeof lines / sizeof lines[0] };
 
 static void set_up(void)

@@ -131,6 +131,33 @@ START_TEST(one_task_is_cancelled)
 }
 END_TEST
 
+static void cancel_task(const char *path, const char *body, int status)
+{
+    char line[256];
+    snprintf(line, sizeof line, "POST %s%s/cancel", run, path);
+    api_ask(&api, 1, line, NULL, body, &asked);
+    rig_settle(&rig);
+    ck_assert_int_eq(asked.status, status);
+    api_done(&asked);
+}
+
+#define SAYS_WHY "\"error\":{\"code\":\"cancelled\",\"message\":\"a \\\"b\""
+
+START_TEST(the_error_of_a_cancelled_task_says_why)
+{
+    static const struct {
+        const char *path;
+        uint64_t at_ms;
+    } rows[] = {{"/tasks/0", 100}, {"/tasks/2", 100}, {"/tasks/2/0", 1500}, {"/tasks/2", 1500}};
+    start(TREE, _i % 2 == 1); /* a call, a group before its turn, a call below, a group */
+    rig_advance(&rig, rows[_i / 2].at_ms);
+    cancel_task(rows[_i / 2].path, "{\"reason\":\"a \\\"b\"}", 202);
+    cancel_task(rows[_i / 2].path, "{\"reason\":\"another\"}", 200);
+    must_say(rows[_i / 2].path, SAYS_WHY);
+    finish();
+}
+END_TEST
+
 START_TEST(a_task_is_cancelled_before_its_turn)
 {
     start(TREE, _i == 1);
@@ -272,6 +299,7 @@ Suite *suite_api_run_tasks(void)
     tcase_add_loop_test(t, the_tree_is_shown_while_it_grows, 0, 2);
     tcase_add_loop_test(t, a_wait_for_a_task_ends_with_it_or_with_its_time, 0, 2);
     tcase_add_loop_test(t, one_task_is_cancelled, 0, 2);
+    tcase_add_loop_test(t, the_error_of_a_cancelled_task_says_why, 0, 8);
     tcase_add_loop_test(t, a_task_is_cancelled_before_its_turn, 0, 2);
     tcase_add_loop_test(t, a_sleeping_task_of_a_parked_run_is_cancelled, 0, 2);
     tcase_add_test(t, cancelling_the_root_cancels_the_run);

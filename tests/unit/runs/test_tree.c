@@ -372,6 +372,21 @@ START_TEST(a_cancel_reaches_every_call_at_once)
 }
 END_TEST
 
+START_TEST(a_task_is_not_cancelled_without_memory_for_its_reason)
+{
+    start();
+    run_tree(PAR(HANGS));
+    struct task *t = tree_find(rig_live(&rig, &id), STR("0"));
+    mem_fail_nth(1);
+    ck_assert_int_eq(task_cancel(t, STR("why")), ERR_OVERLOADED);
+    mem_fail_nth(0);
+    ck_assert_int_eq(t->state, TASK_RUNNING);
+    ck_assert_int_eq(task_cancel(t, STR("why")), OK);
+    ck_assert_int_eq(t->state, TASK_CANCELLED);
+    finish();
+}
+END_TEST
+
 START_TEST(a_shield_holds_a_cancel_until_it_has_ended)
 {
     start();
@@ -573,6 +588,7 @@ Suite *suite_runs_tree(void)
     suite_add_tcase(s, shape);
     TCase *stop = tcase_create("stopping");
     tcase_add_test(stop, a_cancel_reaches_every_call_at_once);
+    tcase_add_test(stop, a_task_is_not_cancelled_without_memory_for_its_reason);
     tcase_add_test(stop, a_shield_holds_a_cancel_until_it_has_ended);
     tcase_add_test(stop, a_shield_under_a_cancel_ends_in_its_own_time);
     tcase_add_test(stop, finally_runs_under_a_cancel);
