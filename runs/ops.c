@@ -185,7 +185,10 @@ static enum err stop_task(struct run_stop *s, struct run *run)
     struct task *t = tree_find(run, s->path);
     if (t == NULL || t->phase == PHASE_ENDED)
         return ERR_CONFLICT;
-    return task_cancel(t, str_of(s->reason.note));
+    enum err e = task_cancel(t, str_of(s->reason.note));
+    if (e == OK)
+        outbox_want(run, SAVE_NOW); /* also where nothing is told yet: what is shielded goes on */
+    return e;
 }
 
 /* What there is to stop, is. */

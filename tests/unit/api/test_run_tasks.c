@@ -158,6 +158,22 @@ START_TEST(the_error_of_a_cancelled_task_says_why)
 }
 END_TEST
 
+/* Its cancel was answered, but stored only with the next thing that the run told. */
+START_TEST(a_cancelled_task_whose_shield_goes_on_stays_cancelled_after_a_crash)
+{
+    start("{\"task\":{\"type\":\"parallel\",\"tasks\":[{\"type\":\"parallel\",\"tasks\":["
+          "{\"type\":\"shield\",\"timeout_ms\":60000,\"task\":" AFTER(5000, "a") "}]}]}}",
+          _i == 1);
+    rig_advance(&rig, 1000);
+    cancel_task("/tasks/0", "{\"reason\":\"a \\\"b\"}", 202);
+    must_say("/tasks/0", "\"state\":\"running\""); /* until its shield has ended */
+    rig_crash(&rig);
+    rig_advance(&rig, 10000);
+    must_say("/tasks/0", SAYS_WHY);
+    finish();
+}
+END_TEST
+
 START_TEST(a_task_is_cancelled_before_its_turn)
 {
     start(TREE, _i == 1);
@@ -300,6 +316,8 @@ Suite *suite_api_run_tasks(void)
     tcase_add_loop_test(t, a_wait_for_a_task_ends_with_it_or_with_its_time, 0, 2);
     tcase_add_loop_test(t, one_task_is_cancelled, 0, 2);
     tcase_add_loop_test(t, the_error_of_a_cancelled_task_says_why, 0, 8);
+    tcase_add_loop_test(t, a_cancelled_task_whose_shield_goes_on_stays_cancelled_after_a_crash, 0,
+                        2);
     tcase_add_loop_test(t, a_task_is_cancelled_before_its_turn, 0, 2);
     tcase_add_loop_test(t, a_sleeping_task_of_a_parked_run_is_cancelled, 0, 2);
     tcase_add_test(t, cancelling_the_root_cancels_the_run);
