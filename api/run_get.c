@@ -128,7 +128,7 @@ void handle_run_get(struct api_request *r)
 static void answer_output(struct get *g, const struct run_record *run, struct api_reply *reply)
 {
     if (run->state == RUN_SUCCEEDED) {
-        buf_add_str(&reply->body, run->output.at != NULL ? run->output : STR("null"));
+        json_add_or_null(&reply->body, run->output);
         api_send(g->r, reply);
     } else if (run_state_is_terminal(run->state)) {
         fail(g->r, ERR_CONFLICT, "the run did not succeed: it has no output");

@@ -161,6 +161,8 @@ void json_pointer_add_index(struct buf *b, uint64_t index);
 /* A quoted, escaped string; each byte that is not UTF-8 becomes U+FFFD. Escapes only what JSON
  * demands. */
 void json_add_string(struct buf *b, struct str s);
+void json_add_string_or_null(struct buf *b, struct str s); /* null where s.at is NULL */
+void json_add_or_null(struct buf *b, struct str json);     /* JSON text as it is; likewise */
 void json_add_bool(struct buf *b, bool value);
 
 /* The shortest form that reads back the same, in any locale; null where it is not finite. */

@@ -82,6 +82,19 @@ void json_add_string(struct buf *b, struct str s)
 
 /* --- other values ----------------------------------------------------------------------------- */
 
+void json_add_string_or_null(struct buf *b, struct str s)
+{
+    if (s.at != NULL)
+        json_add_string(b, s);
+    else
+        buf_add_lit(b, "null");
+}
+
+void json_add_or_null(struct buf *b, struct str json)
+{
+    buf_add_str(b, json.at != NULL ? json : STR("null"));
+}
+
 void json_add_bool(struct buf *b, bool value)
 {
     if (value)

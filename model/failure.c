@@ -2,22 +2,14 @@
 
 #include "base/json.h"
 
-static void add_text_or_null(struct buf *b, struct str s)
-{
-    if (s.at != NULL)
-        json_add_string(b, s);
-    else
-        buf_add_lit(b, "null");
-}
-
 void failure_write(struct buf *b, const struct failure *f)
 {
     buf_addf(b, "{\"code\":\"%s\",\"message\":", err_code(f->code));
     json_add_string(b, f->message.len > 0 ? f->message : str_of(err_title(f->code)));
     buf_addf(b, ",\"retryable\":%s,\"task\":", err_is_retryable(f->code) ? "true" : "false");
-    add_text_or_null(b, f->task);
+    json_add_string_or_null(b, f->task);
     buf_add_lit(b, ",\"provider\":");
-    add_text_or_null(b, f->provider);
+    json_add_string_or_null(b, f->provider);
     buf_addf(b, ",\"attempts\":%u,\"errors\":", (unsigned)f->attempts);
     buf_add_str(b, f->errors.at != NULL ? f->errors : STR("[]"));
     if (f->partial.at != NULL) {

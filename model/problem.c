@@ -127,9 +127,6 @@ void problem_write(struct buf *b, const struct problem *p, struct str request_id
     buf_addf(b, ",\"retryable\":%s,\"request_id\":", err_is_retryable(p->code) ? "true" : "false");
     json_add_string(b, request_id);
     buf_add_lit(b, ",\"run_id\":");
-    if (run_id.at != NULL)
-        json_add_string(b, run_id);
-    else
-        buf_add_lit(b, "null");
+    json_add_string_or_null(b, run_id);
     buf_add_char(b, '}');
 }

@@ -22,24 +22,11 @@ static void add_path(struct buf *b, struct str base_path, const struct id *id, c
     buf_add_char(b, '"');
 }
 
-static void add_name(struct buf *b, struct str name)
-{
-    if (name.at != NULL)
-        json_add_string(b, name);
-    else
-        buf_add_lit(b, "null");
-}
-
-static void add_json(struct buf *b, struct str json)
-{
-    buf_add_str(b, json.at != NULL ? json : STR("null"));
-}
-
 void run_record_write_value(struct buf *b, struct str json, const struct id *run,
                             const char *suffix, struct str base_path)
 {
     if (json.len <= VALUE_INLINE_MAX) {
-        add_json(b, json);
+        json_add_or_null(b, json);
         return;
     }
     buf_add_lit(b, "{\"$ref\":");
@@ -67,18 +54,18 @@ static void add_links(struct buf *b, const struct id *id, struct str base_path)
 static void add_target(struct buf *b, const struct run_record *r)
 {
     buf_add_lit(b, ",\"agent\":");
-    add_name(b, r->agent);
+    json_add_string_or_null(b, r->agent);
     buf_add_lit(b, ",\"workflow\":");
-    add_name(b, r->workflow);
+    json_add_string_or_null(b, r->workflow);
     buf_add_lit(b, ",\"workflow_version\":");
     if (r->workflow.at != NULL)
         buf_add_i64(b, r->workflow_version);
     else
         buf_add_lit(b, "null");
     buf_add_lit(b, ",\"name\":");
-    add_name(b, r->name);
+    json_add_string_or_null(b, r->name);
     buf_add_lit(b, ",\"parent\":");
-    add_json(b, r->parent);
+    json_add_or_null(b, r->parent);
     buf_add_lit(b, ",\"retry_of\":");
     if (r->has_retry_of) {
         char text[RUN_ID_TEXT];
@@ -89,14 +76,17 @@ static void add_target(struct buf *b, const struct run_record *r)
     }
 }
 
-static void add_times(struct buf *b, const struct run_record *r)
+static void add_outcome(struct buf *b, const struct run_record *r, bool brief, struct str base_path)
 {
-    buf_add_lit(b, ",\"created_at\":");
-    stamp_write(b, r->created_at_ms);
-    buf_add_lit(b, ",\"started_at\":");
-    stamp_write(b, r->started_at_ms);
-    buf_add_lit(b, ",\"finished_at\":");
-    stamp_write(b, r->finished_at_ms);
+    buf_add_lit(b, ",\"output\":");
+    if (brief)
+        run_record_write_value(b, r->output, &r->id, "/output", base_path);
+    else
+        json_add_or_null(b, r->output);
+    buf_add_lit(b, ",\"error\":");
+    json_add_or_null(b, r->error);
+    buf_add_lit(b, ",\"usage\":");
+    usage_write(b, &r->usage);
 }
 
 void run_record_write(struct buf *b, const struct run_record *r, uint64_t last_seq, bool brief,
@@ -109,25 +99,19 @@ void run_record_write(struct buf *b, const struct run_record *r, uint64_t last_s
     buf_add_lit(b, "\",\"object\":\"run\",\"state\":\"");
     buf_add_str(b, str_of(run_state_name(r->state)));
     buf_add_lit(b, "\",\"reason\":");
-    add_json(b, r->reason);
+    json_add_or_null(b, r->reason);
     add_target(b, r);
     buf_add_lit(b, ",\"input\":");
     if (brief)
         run_record_write_value(b, r->input, &r->id, "", base_path);
     else
-        add_json(b, r->input);
-    buf_add_lit(b, ",\"output\":");
-    if (brief)
-        run_record_write_value(b, r->output, &r->id, "/output", base_path);
-    else
-        add_json(b, r->output);
-    buf_add_lit(b, ",\"error\":");
-    add_json(b, r->error);
-    buf_add_lit(b, ",\"usage\":");
-    usage_write(b, &r->usage);
+        json_add_or_null(b, r->input);
+    add_outcome(b, r, brief, base_path);
     buf_add_lit(b, ",\"metadata\":");
     buf_add_str(b, r->metadata.at != NULL ? r->metadata : STR("{}"));
-    add_times(b, r);
+    buf_add_lit(b, ",\"created_at\":");
+    stamp_write(b, r->created_at_ms);
+    stamp_write_span(b, r->started_at_ms, r->finished_at_ms);
     buf_add_lit(b, ",\"timeout_ms\":");
     buf_add_i64(b, r->timeout_ms);
     buf_add_lit(b, ",\"last_seq\":");
@@ -144,7 +128,7 @@ static void add_root_name(struct buf *b, struct str spec)
     struct json name = JSON_NONE;
     if (spec.len > 0 && json_parse(&doc, spec, NULL) == OK)
         name = json_get_lit(json_get_lit(json_root(&doc), "task"), "name");
-    add_json(b, json_raw(name));
+    json_add_or_null(b, json_raw(name));
     json_doc_fini(&doc);
 }
 
@@ -154,20 +138,9 @@ void run_record_write_root(struct buf *b, const struct run_record *r, bool brief
     buf_add_lit(b, "{\"path\":\"\",\"name\":");
     add_root_name(b, r->spec);
     buf_addf(b, ",\"type\":\"call\",\"state\":\"%s\",\"reason\":", task_state_name(r->task_state));
-    add_json(b, r->reason);
-    buf_add_lit(b, ",\"started_at\":");
-    stamp_write(b, r->started_at_ms);
-    buf_add_lit(b, ",\"finished_at\":");
-    stamp_write(b, r->finished_at_ms);
-    buf_add_lit(b, ",\"output\":");
-    if (brief)
-        run_record_write_value(b, r->output, &r->id, "/output", base_path);
-    else
-        add_json(b, r->output);
-    buf_add_lit(b, ",\"error\":");
-    add_json(b, r->error);
-    buf_add_lit(b, ",\"usage\":");
-    usage_write(b, &r->usage);
+    json_add_or_null(b, r->reason);
+    stamp_write_span(b, r->started_at_ms, r->finished_at_ms);
+    add_outcome(b, r, brief, base_path);
     buf_add_lit(b, ",\"attempts\":");
     attempts_show_text(b, r->attempts);
     buf_add_lit(b, ",\"children\":[]}");

@@ -15,4 +15,13 @@ static inline void stamp_write(struct buf *b, int64_t wall_ms)
     buf_add(b, text, sizeof text);
     buf_add_char(b, '"');
 }
+
+/* When something began and when it ended: ,"started_at":...,"finished_at":... */
+static inline void stamp_write_span(struct buf *b, int64_t started_ms, int64_t finished_ms)
+{
+    buf_add_lit(b, ",\"started_at\":");
+    stamp_write(b, started_ms);
+    buf_add_lit(b, ",\"finished_at\":");
+    stamp_write(b, finished_ms);
+}
 #endif

@@ -298,10 +298,7 @@ static void add_handle(struct buf *b, const struct attempt *a, const char *state
 /* A plain request has none. */
 static void add_model(struct buf *b, const struct attempt *a)
 {
-    if (a->call.model.len > 0)
-        json_add_string(b, a->call.model);
-    else
-        buf_add_lit(b, "null");
+    json_add_string_or_null(b, a->call.model.len > 0 ? a->call.model : STR_NONE);
 }
 
 void attempt_write(struct buf *b, const struct attempt *a, const char *state, struct str error)
@@ -315,7 +312,7 @@ void attempt_write(struct buf *b, const struct attempt *a, const char *state, st
     buf_add_lit(b, ",\"state\":\"");
     buf_add_str(b, str_of(state));
     buf_add_lit(b, "\",\"error\":");
-    buf_add_str(b, error.at != NULL ? error : STR("null"));
+    json_add_or_null(b, error);
     buf_add_lit(b, ",\"started_at\":");
     stamp_write(b, a->started_at_ms);
     buf_add_lit(b, ",\"first_byte_ms\":");

@@ -271,9 +271,8 @@ static void write_partial(struct task *t, struct buf *b)
     struct group *g = &t->group;
     buf_add_char(b, '[');
     for (uint32_t i = 0; i < g->cause; i++) {
-        struct str output = g->at[i]->output;
         json_add_comma(b);
-        buf_add_str(b, output.at != NULL ? output : STR("null"));
+        json_add_or_null(b, g->at[i]->output);
     }
     buf_add_char(b, ']');
 }

@@ -16,27 +16,16 @@ enum { NOTE_BYTES = 4096 }; /* of arena, for a note that was written with escape
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
-static void add_name(struct buf *b, const struct task *t)
-{
-    if (t->spec != NULL && t->spec->name.at != NULL)
-        json_add_string(b, t->spec->name);
-    else
-        buf_add_lit(b, "null");
-}
-
 static void add_shown(struct buf *b, const struct task *t)
 {
     buf_add_lit(b, "\"name\":");
-    add_name(b, t);
+    json_add_string_or_null(b, t->spec != NULL ? t->spec->name : STR_NONE);
     buf_addf(b, ",\"type\":\"%s\",\"state\":\"%s\",\"reason\":", task_type_name(t->type),
              task_state_name(t->state));
     reason_write(b, &t->reason);
-    buf_add_lit(b, ",\"started_at\":");
-    stamp_write(b, t->started_at_ms);
-    buf_add_lit(b, ",\"finished_at\":");
-    stamp_write(b, t->finished_at_ms);
+    stamp_write_span(b, t->started_at_ms, t->finished_at_ms);
     buf_add_lit(b, ",\"error\":");
-    buf_add_str(b, t->error.at != NULL ? t->error : STR("null"));
+    json_add_or_null(b, t->error);
     buf_add_lit(b, ",\"usage\":");
     usage_write(b, &t->usage);
     buf_add_lit(b, ",\"attempts\":[");
@@ -268,7 +257,7 @@ static void add_output(struct buf *b, const struct store_task *row,
     if (view->is_brief)
         run_record_write_value(b, row->output, view->run, suffix, view->base_path);
     else
-        buf_add_str(b, row->output.at != NULL ? row->output : STR("null"));
+        json_add_or_null(b, row->output);
 }
 
 bool task_row_show(struct buf *b, const struct store_task *row, const struct task_row_view *view,

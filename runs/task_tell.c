@@ -10,10 +10,7 @@ static struct buf *say(struct task *t, enum event_type type)
 {
     struct buf *b = run_say(t->run, type, t, 0);
     buf_add_lit(b, "{\"name\":");
-    if (t->spec != NULL && t->spec->name.at != NULL)
-        json_add_string(b, t->spec->name);
-    else
-        buf_add_lit(b, "null");
+    json_add_string_or_null(b, t->spec != NULL ? t->spec->name : STR_NONE);
     buf_addf(b, ",\"type\":\"%s\"", task_type_name(t->type));
     return b;
 }
@@ -88,7 +85,7 @@ void task_tell_end(struct task *t)
         reason_write(b, &t->reason);
     } else {
         buf_add_lit(b, ",\"error\":");
-        buf_add_str(b, t->error.at != NULL ? t->error : STR("null"));
+        json_add_or_null(b, t->error);
     }
     tell(t, type);
 }

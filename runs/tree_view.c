@@ -83,10 +83,7 @@ static void write_pending(const struct task_spec *spec, struct str path, struct 
     buf_add_lit(b, "\"path\":\"");
     buf_add_str(b, path);
     buf_add_lit(b, "\",\"name\":");
-    if (spec->name.at != NULL)
-        json_add_string(b, spec->name);
-    else
-        buf_add_lit(b, "null");
+    json_add_string_or_null(b, spec->name);
     buf_addf(b,
              ",\"type\":\"%s\",\"state\":\"pending\",\"reason\":null,\"started_at\":null,"
              "\"finished_at\":null,\"output\":null,\"error\":null,\"usage\":",

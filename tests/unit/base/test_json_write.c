@@ -255,6 +255,18 @@ START_TEST(a_fault_behind_a_comment_is_told_where_it_is)
 }
 END_TEST
 
+START_TEST(what_is_not_there_is_null)
+{
+    buf_add_char(&out, '[');
+    json_add_string_or_null(&out, STR("a\"")), buf_add_char(&out, ',');
+    json_add_string_or_null(&out, STR("")), buf_add_char(&out, ',');
+    json_add_string_or_null(&out, STR_NONE), buf_add_char(&out, ',');
+    json_add_or_null(&out, STR("{}")), buf_add_char(&out, ',');
+    json_add_or_null(&out, STR_NONE), buf_add_char(&out, ']');
+    ck_assert(str_eq(buf_str(&out), STR("[\"a\\\"\",\"\",null,{},null]")));
+}
+END_TEST
+
 Suite *suite_base_json_write(void)
 {
     Suite *s = suite_create("base/json_write");
@@ -270,6 +282,7 @@ Suite *suite_base_json_write(void)
     tcase_add_test(c, a_full_buffer_fails_and_stays_failed);
     tcase_add_test(c, blanks_comments_and_moves_nothing);
     tcase_add_test(c, a_fault_behind_a_comment_is_told_where_it_is);
+    tcase_add_test(c, what_is_not_there_is_null);
     suite_add_tcase(s, c);
     return s;
 }
