@@ -51,6 +51,13 @@ void reply_location(struct api_reply *reply, const struct api *api, const struct
     reply_header(reply, "Location", "%.*s/v1/runs/%.*s", STR_ARG(api->base_path), RUN_ID_TEXT, id);
 }
 
+void reply_waited(struct api_reply *reply, uint64_t wait_ms)
+{
+    if (wait_ms > 0)
+        reply_header(reply, "Preference-Applied", "wait=%llu",
+                     (unsigned long long)(wait_ms / 1000));
+}
+
 /* Not the loop's time, which stands still within a turn: most answers come within one. */
 static uint64_t now_us(const struct api_request *r)
 {
@@ -253,4 +260,12 @@ bool api_read_run_id(struct api_request *r)
         return true;
     api_fail(r, ERR_NOT_FOUND, "there is no run with that id");
     return false;
+}
+
+uint64_t api_wait_ms(const struct api_request *r, uint64_t default_ms)
+{
+    uint64_t asked_ms = headers_wait_ms(&r->headers);
+    uint64_t wait_ms = asked_ms > 0 ? asked_ms : default_ms;
+    uint64_t most_ms = api_rules(r)->limits.max_wait_ms;
+    return wait_ms < most_ms ? wait_ms : most_ms;
 }

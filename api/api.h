@@ -153,6 +153,13 @@ void api_name_request(struct api_request *r);
 /* The run's id from the path into r->run_id. False: it was answered with 404. */
 bool api_read_run_id(struct api_request *r);
 
+/* How long the client wants to wait (Prefer), `default_ms` where it does not say; no longer than
+ * the rules allow. 0: it does not wait. */
+uint64_t api_wait_ms(const struct api_request *r, uint64_t default_ms);
+
+/* Preference-Applied: it was waited for so long at most. Nothing where it was not waited for. */
+void reply_waited(struct api_reply *reply, uint64_t wait_ms);
+
 /* "BASE/v1/runs/ID" as the Location. */
 void reply_location(struct api_reply *reply, const struct api *api, const struct id *run);
 #endif

@@ -25,9 +25,7 @@ static void finish(struct cancel *c, const struct run_record *run, uint64_t last
     }
     bool done = run->state == RUN_CANCELLED && (c->had_ended || c->wait_ms > 0);
     reply_init(&reply, done ? 200 : 202);
-    if (c->wait_ms > 0)
-        reply_header(&reply, "Preference-Applied", "wait=%llu",
-                     (unsigned long long)(c->wait_ms / 1000));
+    reply_waited(&reply, c->wait_ms);
     run_record_write(&reply.body, run, last_seq, false, r->api->base_path);
     api_send(r, &reply);
 }
@@ -118,9 +116,7 @@ void handle_run_cancel(struct api_request *r)
         return;
     }
     c->r = r;
-    c->wait_ms = headers_wait_ms(&r->headers);
-    if (c->wait_ms > api_rules(r)->limits.max_wait_ms)
-        c->wait_ms = api_rules(r)->limits.max_wait_ms;
+    c->wait_ms = api_wait_ms(r, 0);
     r->state = c;
     r->on_gone = on_gone;
     c->stop.shard = r->shard;

@@ -27,9 +27,7 @@ static void on_got(struct run_get *op)
     if (r != NULL && op->result == OK) {
         struct api_reply reply;
         reply_init(&reply, 200);
-        if (g->wait_ms > 0)
-            reply_header(&reply, "Preference-Applied", "wait=%llu",
-                         (unsigned long long)(g->wait_ms / 1000));
+        reply_waited(&reply, g->wait_ms);
         g->answer(g, &op->read.run, &reply);
     } else if (r != NULL) {
         fail(r, op->result, op->result == ERR_NOT_FOUND ? "there is no run with that id" : NULL);
@@ -90,9 +88,7 @@ static void start(struct api_request *r, bool may_wait,
     }
     g->r = r;
     g->answer = answer;
-    g->wait_ms = may_wait ? headers_wait_ms(&r->headers) : 0;
-    if (g->wait_ms > api_rules(r)->limits.max_wait_ms)
-        g->wait_ms = api_rules(r)->limits.max_wait_ms;
+    g->wait_ms = may_wait ? api_wait_ms(r, 0) : 0;
     r->state = g;
     r->on_gone = on_gone;
     if (g->wait_ms == 0) {

@@ -68,9 +68,7 @@ static void answer(struct tasks *t, struct tree_view *v)
     struct api_request *r = t->r;
     struct api_reply reply;
     reply_init(&reply, t->was_stopped ? 202 : 200);
-    if (t->wait_ms > 0)
-        reply_header(&reply, "Preference-Applied", "wait=%llu",
-                     (unsigned long long)(t->wait_ms / 1000));
+    reply_waited(&reply, t->wait_ms);
     enum err e = write_task(t, v, &reply.body);
     if (e != OK) {
         buf_fini(&reply.body);
@@ -253,9 +251,7 @@ void handle_run_task(struct api_request *r)
     struct tasks *t = begin(r, r->params.path);
     if (t == NULL)
         return;
-    t->wait_ms = headers_wait_ms(&r->headers);
-    if (t->wait_ms > api_rules(r)->limits.max_wait_ms)
-        t->wait_ms = api_rules(r)->limits.max_wait_ms;
+    t->wait_ms = api_wait_ms(r, 0);
     if (t->wait_ms > 0) {
         t->await.until_ms = loop_now_ms(r->shard->loop) + t->wait_ms;
         r->on_hurry = on_hurry;

@@ -50,8 +50,7 @@ static void begin_reply(struct create *c, struct api_reply *reply, int status)
     if (c->replayed)
         reply_header(reply, "Idempotency-Replayed", "true");
     if (c->wait_was_asked && c->way == WAITS)
-        reply_header(reply, "Preference-Applied", "wait=%llu",
-                     (unsigned long long)(c->wait_ms / 1000));
+        reply_waited(reply, c->wait_ms);
 }
 
 /* Sends, and is done. */
@@ -269,18 +268,13 @@ static bool read_headers(struct create *c, unsigned *ret_depth)
         return false;
     }
     *ret_depth = (unsigned)depth;
-    c->wait_ms = headers_wait_ms(h);
-    c->wait_was_asked = c->wait_ms > 0;
+    c->wait_was_asked = headers_wait_ms(h) > 0;
     return true;
 }
 
 static void choose_way(struct create *c, uint64_t default_wait_ms)
 {
-    const struct api_limits *limits = &api_rules(c->r)->limits;
-    if (c->wait_ms == 0)
-        c->wait_ms = default_wait_ms;
-    if (c->wait_ms > limits->max_wait_ms)
-        c->wait_ms = limits->max_wait_ms;
+    c->wait_ms = api_wait_ms(c->r, default_wait_ms);
     c->way = c->r->accepts != ACCEPTS_JSON ? STREAMS : c->wait_ms > 0 ? WAITS : PLAIN;
 }
 
