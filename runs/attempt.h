@@ -71,13 +71,6 @@ struct attempt {
     } own;
 };
 
-/* The texts of the headers that are written for one request. */
-struct attempt_headers {
-    char key[RUN_ID_TEXT + 320];
-    char depth[16];
-    char trace[64];
-};
-
 /* Starts, or waits for its turn: then it is t->call.attempt. `model` is without its provider's
  * name. ERR_BREAKER_OPEN or ERR_LIMIT_EXCEEDED where the gate refuses, ERR_PROVIDER_OVERLOADED or
  * ERR_OVERLOADED where memory is out. */
@@ -91,7 +84,4 @@ void attempt_lose(struct attempt *a);
 void attempt_on_saved(struct attempt *a);
 void attempt_pause(struct attempt *a);
 void attempt_unpause(struct attempt *a);
-
-/* {"number":..,"provider":..,"model":..,"state":..,...}: API §2. */
-void attempt_write(struct buf *b, const struct attempt *a, const char *state, struct str error);
 #endif

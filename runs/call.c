@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "runs/attempt.h"
+#include "runs/attempt_tell.h"
 #include "runs/run.h"
 #include "runs/shard.h"
 #include "runs/task_kind.h"
