@@ -86,6 +86,7 @@ def test_exit_codes_tell_how_the_run_ended(env):
         p = check_exit(env.cli("run", "bad", "x", *extra, server=server), FAILED, f"a failed run {extra}")
         check("provider_error" in p.stdout + p.stderr, "why", p.stdout, p.stderr)
         check_exit(env.cli("run", "hung", "x", *extra, server=server), TIMED_OUT, f"a timed-out run {extra}")
+        up.wait_active(0)
         p = env.cli_start("run", "hung", "x", *extra, server=server)
         entry = eventually(lambda: [e for e in up.log() if e["end"] in ("hangs", "active")], "its call")[0]
         server.cancel(entry["run"])
@@ -181,6 +182,7 @@ def test_ctrl_c_once_cancels(env):
         out, err = p.communicate(timeout=scaled(20))
         check_eq(p.returncode, CANCELLED, f"exit code {extra}", out, err)
         server.check_finished(entry["run"], "cancelled")
+        up.wait_active(0)
 
 
 def test_ctrl_c_twice_leaves(env):

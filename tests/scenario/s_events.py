@@ -387,7 +387,9 @@ def test_big_values_are_references_in_events_and_lists(env):
 
 def test_a_waiting_run_says_so_in_its_events(env):
     server, up = env.with_upstream({"up": "ok,gate=g"}, {"providers": {"up": {"limits": {"concurrency": 1}}}})
-    first, second = server.start_run("up", input="1"), server.start_run("up", input="2")
+    first = server.start_run("up", input="1")
+    up.wait_held(1)
+    second = server.start_run("up", input="2")
     waiting = server.wait_state(second["id"], "waiting")
     check_reason(waiting["reason"], waiting)
     up.release("g")

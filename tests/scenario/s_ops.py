@@ -118,12 +118,7 @@ def test_providers_are_shown_without_secrets(env):
 
 def requests_logged(server):
     """What the access log says, oldest first."""
-    found = []
-    for line in server.log().split("\n"):
-        fields = json.loads(line) if line.startswith("{") else {}
-        if fields.get("msg") == "request":
-            found.append(fields)
-    return found
+    return [fields for fields in server.logged() if fields["msg"] == "request"]
 
 
 def logging_server(env, **members):

@@ -97,6 +97,19 @@ def monotonic_ms():
     return time.monotonic() * 1000
 
 
+def tcp_connections_to(pid, remote_port):
+    """How many connections to that port the process has open."""
+    sockets = set()
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            sockets.add(os.readlink(f"/proc/{pid}/fd/{fd}"))
+        except OSError:  # closed meanwhile
+            pass
+    with open("/proc/net/tcp", encoding="ascii") as f:
+        rows = [line.split() for line in list(f)[1:]]
+    return sum(int(r[2].split(":")[1], 16) == remote_port and f"socket:[{r[9]}]" in sockets for r in rows)
+
+
 def tcp_is_established(local_port, remote_port):
     """Does the side with that local port still hold the connection? (A close with unsent bytes is not seen by the peer.)"""
     with open("/proc/net/tcp", encoding="ascii") as f:

@@ -173,6 +173,10 @@ class Server:
         except OSError:
             return ""
 
+    def logged(self):
+        """What it has logged in JSON. The last line may still be on its way: it counts once its end is there."""
+        return [json.loads(line) for line in self.log().split("\n")[:-1] if line.startswith("{")]
+
     def check_log(self):
         """No sanitizer report, and no secret, in anything the server wrote."""
         log = self.log()
@@ -285,6 +289,15 @@ class Server:
                 return found
             check(page["next_after"] > after, "next_after moves on", r)
             after = page["next_after"]
+
+    def wait_stored(self, run_id, *wanted, n=1):
+        """Until n events of these types are stored, so that no crash takes them: the bus tells nothing before its commit."""
+        with self.connect() as c:
+            c.request("GET", f"/v1/events?run={run_id}&types={','.join(wanted)}",
+                      self._headers({"Accept": "application/x-ndjson"}, None))
+            stream = c.open_stream()
+            check_eq(stream.status, 200, "status of the bus", stream.response)
+            return [stream.until(*wanted) for _ in range(n)]
 
     def cancel(self, run_id, headers=None, body=None):
         return self.post(f"/v1/runs/{run_id}/cancel", body, headers)
