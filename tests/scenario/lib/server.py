@@ -18,17 +18,25 @@ SANITIZER = re.compile(r"ERROR: (Address|Leak|Thread|Memory)Sanitizer|WARNING: T
                        r"SUMMARY: \w*Sanitizer|ERROR SUMMARY: [1-9]")
 
 
+_claims = []  # kept until the test's process ends
+
+
 def free_port():
-    """A port below the kernel's ephemeral range, so that no outgoing connection can take it in between."""
+    """A port below the kernel's ephemeral range, so that no outgoing connection can take it in between. A name that only one
+    process can have keeps it from every other test on the machine, also while its server is down."""
     base = int(os.environ.get("SLUICE_TEST_PORTS", "10000"))
     for _ in range(1000):
         port = base + random.randrange(8000)
+        claim = socket.socket(socket.AF_UNIX)
         with socket.socket() as s:
             try:
+                claim.bind(f"\0sluice-test-port-{port}")
                 s.bind(("127.0.0.1", port))
-                return port
             except OSError:
+                claim.close()
                 continue
+        _claims.append(claim)
+        return port
     raise Failure("no free port")
 
 
