@@ -1,5 +1,6 @@
 """Checks that say what was expected, what came, and in which exchange."""
 
+import datetime
 import json
 import re
 import time
@@ -211,6 +212,11 @@ def types(events, *without):
             continue
         names.append(e.type)
     return names
+
+
+def stamp_ms(at):
+    """A time that the server gave, in ms: no reader that is late makes it late."""
+    return datetime.datetime.fromisoformat(at).timestamp() * 1000
 
 
 def text_of(events):
