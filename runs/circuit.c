@@ -204,7 +204,8 @@ void circuits_restore(struct engine *e, void (*on_done)(struct engine *e))
     r->on_done = on_done;
     r->notes = (struct store_notes){
         .op = {.kind = STORE_NOTES, .loop = e->shards[0].loop, .on_done = on_read},
-        .prefix = STR(PREFIX)};
+        .prefix = STR(PREFIX),
+        .limit = 4096};
     arena_init(&r->notes.arena, 16u << 20);
     store_start(e->store, &r->notes.op);
 }

@@ -41,7 +41,8 @@ static bool open_reader(struct reader *r)
     r->lanes =
         db_prepare(r->db, "SELECT lane, count(*) FILTER (WHERE state = 0 AND owner <> ?1) FROM run"
                           " WHERE state < 10 GROUP BY lane");
-    r->notes = db_prepare(r->db, "SELECT name, text FROM note WHERE substr(name, 1, ?2) = ?1");
+    r->notes = db_prepare(r->db, "SELECT name, text FROM note WHERE substr(name, 1, ?2) = ?1 "
+                                 "AND name > ?3 ORDER BY name LIMIT ?4");
     r->count_tasks = db_prepare(r->db, rows_count_tasks_sql);
     r->tasks = db_prepare(r->db, rows_read_tasks_sql);
     if (r->get && r->get_any && r->find && r->events && r->lanes && r->notes && r->count_tasks &&
@@ -177,27 +178,28 @@ static void read_lanes(struct reader *r, struct store_lanes *l)
         l->op.result = STORE_OK;
 }
 
-enum { MAX_NOTES = 4096 };
-
 static void read_notes(struct reader *r, struct store_notes *n)
 {
     n->count = 0;
     n->op.result = STORE_UNAVAILABLE;
-    n->notes = arena_alloc(&n->arena, MAX_NOTES * sizeof *n->notes);
+    n->notes = arena_alloc(&n->arena, n->limit * sizeof *n->notes);
     if (n->notes == NULL)
         return;
     int rc;
     bool fits = true;
     db_bind_text(r->notes, 1, n->prefix);
     db_bind_int(r->notes, 2, (int64_t)n->prefix.len);
-    while (fits && (rc = sqlite3_step(r->notes)) == SQLITE_ROW && n->count < MAX_NOTES) {
+    db_bind_text(r->notes, 3, n->after.at != NULL ? n->after : STR(""));
+    db_bind_int(r->notes, 4, (int64_t)n->limit);
+    while (fits && (rc = sqlite3_step(r->notes)) == SQLITE_ROW) {
         struct store_kept *kept = &n->notes[n->count++];
         kept->name = arena_str(&n->arena, db_column_view(r->notes, 0));
         kept->text = arena_str(&n->arena, db_column_view(r->notes, 1));
         fits = kept->name.at != NULL && kept->text.at != NULL;
     }
     db_reset(r->notes);
-    if (fits && (rc == SQLITE_DONE || rc == SQLITE_ROW))
+    n->more = n->count == n->limit;
+    if (fits && rc == SQLITE_DONE)
         n->op.result = STORE_OK;
 }
 

@@ -272,15 +272,19 @@ struct store_lanes {
     uint32_t count;
 };
 
-/* The notes whose names begin so, in no order. */
+/* The notes whose names begin so, by name, those behind `after`. */
 struct store_notes {
     struct store_op op;
     struct str prefix;
+    struct str after; /* a name; NULL: from the first */
+    uint32_t limit;   /* >= 1 */
+
     struct arena arena; /* made and freed by the caller */
     struct store_kept {
         struct str name, text;
     } * notes;
     uint32_t count;
+    bool more; /* there may be more behind the last one */
 };
 
 /* --- the store -------------------------------------------------------------------------------- */

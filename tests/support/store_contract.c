@@ -1196,11 +1196,15 @@ static void note(const char *name, const char *text)
     ck_assert_int_eq(calls_do(store, loop, &n.op), STORE_OK);
 }
 
-/* "NAME=TEXT " of those that begin so. */
-static const char *notes(const char *prefix)
+/* "NAME=TEXT " of those that begin so, behind a name (NULL: all), at most so many; "+": there may be
+ * more. */
+static const char *notes_behind(const char *prefix, const char *after, uint32_t limit)
 {
     static char all[256];
-    struct store_notes n = {.op.kind = STORE_NOTES, .prefix = str_of(prefix)};
+    struct store_notes n = {.op.kind = STORE_NOTES,
+                            .prefix = str_of(prefix),
+                            .after = after != NULL ? str_of(after) : STR_NONE,
+                            .limit = limit};
     size_t len = 0;
     all[0] = '\0';
     arena_init(&n.arena, 1 << 20);
@@ -1208,8 +1212,15 @@ static const char *notes(const char *prefix)
     for (uint32_t i = 0; i < n.count; i++)
         len += (size_t)snprintf(all + len, sizeof all - len, "%.*s=%.*s ", STR_ARG(n.notes[i].name),
                                 STR_ARG(n.notes[i].text));
+    if (n.more)
+        snprintf(all + len, sizeof all - len, "+");
     arena_fini(&n.arena);
     return all;
+}
+
+static const char *notes(const char *prefix)
+{
+    return notes_behind(prefix, NULL, 100);
 }
 
 START_TEST(a_note_is_kept_and_the_latest_stands)
@@ -1223,6 +1234,20 @@ START_TEST(a_note_is_kept_and_the_latest_stands)
     ck_assert_str_eq(notes("breaker:"), "breaker:a=2 ");
     ck_assert_str_eq(notes("other:"), "other:b=3 ");
     ck_assert_str_eq(notes("breaker:a:"), "");
+}
+END_TEST
+
+START_TEST(notes_are_read_by_name_and_in_pages)
+{
+    note("x:c", "3");
+    note("x:a", "1");
+    note("y:a", "4");
+    note("x:b", "2");
+    ck_assert_str_eq(notes("x:"), "x:a=1 x:b=2 x:c=3 ");
+    ck_assert_str_eq(notes_behind("x:", NULL, 2), "x:a=1 x:b=2 +");
+    ck_assert_str_eq(notes_behind("x:", "x:b", 2), "x:c=3 ");
+    ck_assert_str_eq(notes_behind("x:", "x:c", 2), "");
+    ck_assert_str_eq(notes_behind("x:", "x:aa", 2), "x:b=2 x:c=3 +");
 }
 END_TEST
 
@@ -1758,6 +1783,7 @@ void contract_add(Suite *suite, const char *name, void (*set_up)(void), void (*t
     tcase_add_test(t, a_full_page_that_is_the_last_says_so);
     tcase_add_test(t, lanes_tell_how_many_queued_runs_wait_for_somebody);
     tcase_add_test(t, a_note_is_kept_and_the_latest_stands);
+    tcase_add_test(t, notes_are_read_by_name_and_in_pages);
     tcase_add_test(t, a_note_without_text_is_forgotten);
     tcase_add_test(t, a_watch_is_told_of_every_commit_that_touched_its_run);
     tcase_add_test(t, several_watches_of_a_run_are_all_told);

@@ -697,20 +697,34 @@ static void do_note(struct store_fake *f, struct store_note *n)
     f->notes = k;
 }
 
+/* The first name behind `after` that begins so; NULL: there is none. */
+static const struct kept *next_note(const struct store_fake *f, struct str prefix, struct str after)
+{
+    const struct kept *next = NULL;
+    for (const struct kept *k = f->notes; k != NULL; k = k->next) {
+        if (str_starts(k->name, prefix) && str_cmp(k->name, after) > 0 &&
+            (next == NULL || str_cmp(k->name, next->name) < 0))
+            next = k;
+    }
+    return next;
+}
+
 static void do_notes(struct store_fake *f, struct store_notes *n)
 {
-    size_t most = 1;
-    for (struct kept *k = f->notes; k != NULL; k = k->next)
-        most++;
+    struct str after = n->after.at != NULL ? n->after : STR("");
+    const struct kept *k;
     n->count = 0;
-    n->notes = arena_alloc(&n->arena, most * sizeof *n->notes);
-    for (struct kept *k = f->notes; k != NULL && n->notes != NULL; k = k->next) {
-        if (str_starts(k->name, n->prefix))
-            n->notes[n->count++] =
-                (struct store_kept){arena_str(&n->arena, k->name), arena_str(&n->arena, k->text)};
-    }
-    if (n->notes == NULL)
+    n->notes = arena_alloc(&n->arena, n->limit * sizeof *n->notes);
+    if (n->notes == NULL) {
         n->op.result = STORE_UNAVAILABLE;
+        return;
+    }
+    while (n->count < n->limit && (k = next_note(f, n->prefix, after)) != NULL) {
+        n->notes[n->count++] =
+            (struct store_kept){arena_str(&n->arena, k->name), arena_str(&n->arena, k->text)};
+        after = k->name;
+    }
+    n->more = n->count == n->limit;
 }
 
 /* --- the bus ---------------------------------------------------------------------------------- */
