@@ -2,7 +2,6 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "runs/circuit.h"
 
 enum err engine_create(const struct engine_options *o, struct engine **ret_engine)
 {
@@ -121,6 +120,7 @@ static void on_start(struct loop_msg *msg)
 void engine_start(struct engine *e)
 {
     circuits_watch(e, e->shards[0].catalog);
+    circuits_watch_named(e);
     tell_all(e, on_start);
 }
 

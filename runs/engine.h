@@ -6,6 +6,7 @@
  * engine_is_idle, or when patience has ended, engine_park; when that is done the loops may stop,
  * then engine_destroy. */
 #include "runs/accept.h"
+#include "runs/circuit.h"
 #include "runs/claim.h"
 #include "runs/directory.h"
 #include "runs/fuse.h"
@@ -29,6 +30,7 @@ struct engine {
     struct directory directory;
     struct claimer claimer;
     struct fuses fuses;         /* the circuits that tasks name */
+    struct fuse_hint fuse_hint; /* that one of them has changed */
     atomic_int_fast64_t queued; /* runs that wait in the store for room, all lanes */
     atomic_bool is_draining;
     atomic_bool is_started;
@@ -37,7 +39,7 @@ struct engine {
 enum err engine_create(const struct engine_options *options, struct engine **ret_engine) MUST_CHECK;
 void engine_destroy(struct engine *e);
 
-/* Takes up what is known of the providers, then begins to take in what waits in the store. Nothing
+/* Takes up what is known of the circuits, then begins to take in what waits in the store. Nothing
  * may be asked of it before engine_is_started. */
 void engine_start(struct engine *e);
 bool engine_is_started(const struct engine *e); /* any thread */

@@ -1,5 +1,7 @@
 /* shield and circuit: a task around one other. A shield lets no stop from above through
  * (task_stop); a circuit asks its fuse before it begins, and tells it afterwards. */
+#include <stdio.h>
+
 #include "runs/engine.h"
 #include "runs/task_kind.h"
 
@@ -31,9 +33,16 @@ static struct fuse_policy policy_of(const struct task_spec *spec)
                                 .reset_ms = (uint32_t)spec->reset_timeout_ms};
 }
 
+/* No provider was asked: what is open, or too many, is the circuit. */
 static void refuse(struct task *t, enum err code)
 {
-    task_fail(t, TASK_FAILED, &(struct failure){.code = code, .task = t->path});
+    char text[128] = "";
+    if (code == ERR_BREAKER_OPEN)
+        snprintf(text, sizeof text, "The circuit %.*s is open", STR_ARG(t->spec->circuit));
+    else if (code == ERR_LIMIT_EXCEEDED)
+        snprintf(text, sizeof text, "%d circuits are in use already", FUSES_MAX);
+    task_fail(t, TASK_FAILED,
+              &(struct failure){.code = code, .message = str_of(text), .task = t->path});
 }
 
 static void begin_circuit(struct task *t)
