@@ -1,4 +1,5 @@
 /* GET of providers: what each has left, and how it does. */
+#include "api/breaker_view.h"
 #include "api/routes.h"
 
 static void add_bucket(struct buf *b, const char *name, const struct limiter_bucket_status *s)
@@ -9,20 +10,6 @@ static void add_bucket(struct buf *b, const char *name, const struct limiter_buc
                  (unsigned long long)s->burst);
     else
         buf_add_lit(b, "null");
-}
-
-static void add_breaker(struct buf *b, const struct limiter_status *s, const struct loop *loop)
-{
-    buf_addf(b, "\"breaker\":{\"state\":\"%s\",\"failures\":%u,\"opens_until\":",
-             breaker_state_name(s->state), (unsigned)s->failures);
-    uint64_t now_ms = loop_now_ms(loop);
-    if (s->opens_until_ms > now_ms) {
-        char text[CLOCK_TEXT];
-        clock_format(loop_wall_ms(loop) + (int64_t)(s->opens_until_ms - now_ms), text);
-        buf_addf(b, "\"%.*s\"}", CLOCK_TEXT, text);
-    } else {
-        buf_add_lit(b, "null}");
-    }
 }
 
 static void add_latency(struct buf *b, const struct gate_status *s)
@@ -42,8 +29,9 @@ static void add_provider(struct buf *b, struct upstream *u, const struct loop *l
     buf_add_lit(b, "{\"name\":");
     json_add_string(b, upstream_name(u));
     buf_addf(b, ",\"kind\":\"%s\",", u->provider->kind->name);
-    add_breaker(b, l, loop);
-    buf_addf(b, ",\"slots\":{\"borrowed\":%u,\"total\":%u,\"waiting\":%llu},\"buckets\":{",
+    buf_add_lit(b, "\"breaker\":{");
+    breaker_view_write(b, l->state, l->failures, l->opens_until_ms, loop);
+    buf_addf(b, "},\"slots\":{\"borrowed\":%u,\"total\":%u,\"waiting\":%llu},\"buckets\":{",
              (unsigned)l->borrowed, (unsigned)l->total,
              (unsigned long long)(l->waiting + gate_backlog(u->gate)));
     add_bucket(b, "requests", &l->requests);
