@@ -51,8 +51,8 @@ static int cancel(struct session *s, const struct options *o)
     int code;
     body_init(&body);
     session_run_path(&path, o->arguments[0], "/cancel");
-    enum err e = session_check_id(o->arguments[0], &error);
-    if (e == OK && o->given[OPTION_REASON])
+    enum err e = OK;
+    if (o->given[OPTION_REASON])
         e = body_set_text(&body, "reason", str_of(o->text[OPTION_REASON]), &error);
     if (e == OK && buf_ok(&path) != OK)
         e = error_set(&error, ERR_NOMEM, "out of memory");
@@ -67,13 +67,7 @@ static int cancel(struct session *s, const struct options *o)
 
 static int run(const struct options *o)
 {
-    struct session s;
-    int code;
-    if (!session_open(&s, o, &code))
-        return code;
-    code = cancel(&s, o);
-    session_close(&s);
-    return code;
+    return session_run_on_id(o, cancel);
 }
 
 const struct command command_cancel = {

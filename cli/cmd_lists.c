@@ -90,34 +90,39 @@ static void print_lines(struct session *s, struct json items)
         session_print_json(s, item);
 }
 
-static int list(const struct options *o, const struct listing *l)
+static int list(struct session *s, const struct options *o, const struct listing *l)
 {
-    struct session s;
     struct document d;
     int code;
-    if (!session_open(&s, o, &code))
+    if (!session_get(s, l->path, &d, &code))
         return code;
-    if (session_get(&s, l->path, &d, &code)) {
-        struct json items = json_get_lit(document_root(&d), "data");
-        if (o->given[OPTION_JSON])
-            print_lines(&s, items);
-        else
-            print_table(&s, l, items);
-        document_fini(&d);
-        code = session_end(&s, CLI_SUCCEEDED);
-    }
-    session_close(&s);
-    return code;
+    struct json items = json_get_lit(document_root(&d), "data");
+    if (o->given[OPTION_JSON])
+        print_lines(s, items);
+    else
+        print_table(s, l, items);
+    document_fini(&d);
+    return session_end(s, CLI_SUCCEEDED);
+}
+
+static int list_agents(struct session *s, const struct options *o)
+{
+    return list(s, o, &agents);
 }
 
 static int run_agents(const struct options *o)
 {
-    return list(o, &agents);
+    return session_run(o, list_agents);
+}
+
+static int list_providers(struct session *s, const struct options *o)
+{
+    return list(s, o, &providers);
 }
 
 static int run_providers(const struct options *o)
 {
-    return list(o, &providers);
+    return session_run(o, list_providers);
 }
 
 const struct command command_agents = {

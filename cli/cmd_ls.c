@@ -168,13 +168,7 @@ static int list(struct session *s, const struct options *o)
 
 static int run(const struct options *o)
 {
-    struct session s;
-    int code;
-    if (!session_open(&s, o, &code))
-        return code;
-    code = list(&s, o);
-    session_close(&s);
-    return code;
+    return session_run(o, list);
 }
 
 const struct command command_ls = {

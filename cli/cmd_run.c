@@ -156,13 +156,7 @@ static int create(struct session *s, const struct options *o)
 
 static int run(const struct options *o)
 {
-    struct session s;
-    int code;
-    if (!session_open(&s, o, &code))
-        return code;
-    code = create(&s, o);
-    session_close(&s);
-    return code;
+    return session_run(o, create);
 }
 
 const struct command command_run = {

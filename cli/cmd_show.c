@@ -244,15 +244,7 @@ static int fetch(struct session *s, const struct options *o)
 
 static int run(const struct options *o)
 {
-    struct session s;
-    struct error error;
-    int code;
-    if (!session_open(&s, o, &code))
-        return code;
-    enum err e = session_check_id(o->arguments[0], &error);
-    code = e == OK ? fetch(&s, o) : session_fail(&s, e, &error);
-    session_close(&s);
-    return code;
+    return session_run_on_id(o, fetch);
 }
 
 const struct command command_show = {

@@ -7,20 +7,17 @@ static const struct option_spec options[] = {
     {.name = NULL},
 };
 
-static int run(const struct options *o)
+static int watch(struct session *s, const struct options *o)
 {
-    struct session s;
-    struct error error;
-    int code;
-    if (!session_open(&s, o, &code))
-        return code;
     struct stream_options stream = {.run_id = o->arguments[0],
                                     .after = o->number[OPTION_AFTER],
                                     .as_json = o->given[OPTION_JSON]};
-    enum err e = session_check_id(stream.run_id, &error);
-    code = e == OK ? stream_run(&s, &stream) : session_fail(&s, e, &error);
-    session_close(&s);
-    return code;
+    return stream_run(s, &stream);
+}
+
+static int run(const struct options *o)
+{
+    return session_run_on_id(o, watch);
 }
 
 const struct command command_watch = {

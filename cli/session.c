@@ -9,7 +9,14 @@
 
 enum { LIMIT_MS = 60000 };
 
-bool session_open(struct session *s, const struct options *options, int *ret_exit)
+static void close_session(struct session *s)
+{
+    client_close(s->client);
+    screen_flush(&s->screen);
+    screen_fini(&s->screen);
+}
+
+static bool open_session(struct session *s, const struct options *options, int *ret_exit)
 {
     struct endpoint endpoint;
     struct error error;
@@ -21,15 +28,44 @@ bool session_open(struct session *s, const struct options *options, int *ret_exi
     if (e == OK)
         return true;
     *ret_exit = session_fail(s, e, &error);
-    session_close(s);
+    close_session(s);
     return false;
 }
 
-void session_close(struct session *s)
+int session_run(const struct options *options, session_fn *act)
 {
-    client_close(s->client);
-    screen_flush(&s->screen);
-    screen_fini(&s->screen);
+    struct session s;
+    int code;
+    if (!open_session(&s, options, &code))
+        return code;
+    code = act(&s, options);
+    close_session(&s);
+    return code;
+}
+
+static bool is_run_id(const char *text)
+{
+    struct id id;
+    return id_parse(str_of(text), RUN_ID_PREFIX, &id);
+}
+
+static int refuse_id(struct session *s, const char *text)
+{
+    struct error error;
+    enum err e = error_set(&error, ERR_INVALID_REQUEST, "\"%s\" is no run's id", text);
+    return session_fail(s, e, &error);
+}
+
+int session_run_on_id(const struct options *options, session_fn *act)
+{
+    const char *run_id = options->arguments[0];
+    struct session s;
+    int code;
+    if (!open_session(&s, options, &code))
+        return code;
+    code = is_run_id(run_id) ? act(&s, options) : refuse_id(&s, run_id);
+    close_session(&s);
+    return code;
 }
 
 int session_fail(struct session *s, enum err e, const struct error *error)
@@ -121,14 +157,6 @@ void document_fini(struct document *d)
 {
     json_doc_fini(&d->doc);
     buf_fini(&d->text);
-}
-
-enum err session_check_id(const char *text, struct error *ret_error)
-{
-    struct id id;
-    if (id_parse(str_of(text), RUN_ID_PREFIX, &id))
-        return OK;
-    return error_set(ret_error, ERR_INVALID_REQUEST, "\"%s\" is no run's id", text);
 }
 
 void session_run_path(struct buf *b, const char *run_id, const char *suffix)

@@ -1,10 +1,10 @@
 #ifndef SLUICE_CLI_SESSION_H
 #define SLUICE_CLI_SESSION_H
-/* What every command that asks the gateway begins with: a client, a screen, and requests whose
- * failure is said at once.
+/* What every command that asks the gateway has: a client, a screen, and requests whose failure is
+ * said at once.
  *
- * Life: session_open, any calls, session_close. Functions that answer false have said why on
- * standard error and set the exit code. One thread. */
+ * Made and ended by session_run, which is all that a command's `run` has to call. Functions that
+ * answer false have said why on standard error and set the exit code. One thread. */
 #include "base/json.h"
 #include "cli/client.h"
 #include "cli/command.h"
@@ -21,8 +21,14 @@ struct document {
     struct json_doc doc;
 };
 
-bool session_open(struct session *s, const struct options *options, int *ret_exit);
-void session_close(struct session *s);
+/* What a command does with its session; returns the exit code. */
+typedef int session_fn(struct session *s, const struct options *options);
+
+/* Opens a session, acts, closes it. Returns the exit code. */
+int session_run(const struct options *options, session_fn *act);
+
+/* The same for a command whose first argument is a run: `act` is called only if it is an id. */
+int session_run_on_id(const struct options *options, session_fn *act);
 
 /* On success `ret` holds the answer's document. */
 bool session_ask(struct session *s, const struct client_request *request, struct document *ret,
@@ -47,9 +53,6 @@ int session_end(struct session *s, int code);
 
 struct json document_root(const struct document *d);
 void document_fini(struct document *d);
-
-/* OK; ERR_INVALID_REQUEST where `text` is no run's id. */
-enum err session_check_id(const char *text, struct error *ret_error) MUST_CHECK;
 
 /* "/v1/runs/ID" and what follows, with the id encoded; a string that ends with a NUL, ERR_NOMEM
  * shows in `b`. */
