@@ -79,6 +79,7 @@ struct transfer {
     bool has_bytes; /* of the body */
     bool paused;
     bool refused_resend;
+    bool refused_address;
     bool head_too_long;
     size_t head_bytes;
     bool aborted;
@@ -356,13 +357,29 @@ static void lookup_ended(struct transfer *t)
         kick(t->pool);
 }
 
-static curl_socket_t on_open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *address)
+/* The name has been looked up. That of a pool's one host stays known for a while. */
+static void on_name_known(struct transfer *t)
 {
-    struct transfer_pool *pool = ctx;
-    (void)purpose;
+    struct transfer_pool *pool = t->pool;
+    lookup_ended(t);
+    if (pool->options.max_lookups > 0)
+        return;
     pool->name_fresh_till = loop_now_ms(pool->loop) + NAME_FRESH_MS;
     if (!list_is_empty(&pool->held))
         kick(pool);
+}
+
+static curl_socket_t on_open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    struct transfer *t = ctx;
+    struct transfer_pool *pool = t->pool;
+    const struct transfer_pool_options *o = &pool->options;
+    (void)purpose;
+    on_name_known(t);
+    if (o->may_connect != NULL && !o->may_connect(o->guard, &address->addr)) {
+        t->refused_address = true;
+        return CURL_SOCKET_BAD;
+    }
     int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
     if (fd >= 0 && !adopt_connection(pool, fd)) {
         close(fd);
@@ -514,6 +531,8 @@ static void on_complete(struct transfer *t, CURLcode rc)
         result.detail = "the connection was closed before the answer came";
     else if (t->aborted)
         result.detail = "the answer is not wanted any more";
+    else if (t->refused_address && !t->was_sent)
+        result.detail = "the name leads to an address that is not allowed";
     else if (rc == CURLE_OK && !t->has_head)
         result.detail = "the answer ended within its header";
     else
@@ -549,7 +568,8 @@ static void on_deadline(struct loop_timer *timer)
 
 static bool may_look_up(struct transfer_pool *pool)
 {
-    return loop_now_ms(pool->loop) < pool->name_fresh_till || pool->lookups < MAX_LOOKUPS;
+    uint32_t most = pool->options.max_lookups > 0 ? pool->options.max_lookups : MAX_LOOKUPS;
+    return loop_now_ms(pool->loop) < pool->name_fresh_till || pool->lookups < most;
 }
 
 static void hand_over(struct transfer *t)
@@ -649,7 +669,7 @@ static bool set_up(struct transfer *t)
     SET(CURLOPT_PREREQFUNCTION, on_before_send);
     SET(CURLOPT_PREREQDATA, t);
     SET(CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
-    SET(CURLOPT_OPENSOCKETDATA, pool);
+    SET(CURLOPT_OPENSOCKETDATA, t);
     SET(CURLOPT_CLOSESOCKETFUNCTION, on_close_socket);
     SET(CURLOPT_CLOSESOCKETDATA, pool);
     SET(CURLOPT_MAXAGE_CONN, (long)((o->idle_ms + 999) / 1000));
@@ -761,7 +781,7 @@ enum err transfer_start(struct transfer_pool *pool, const struct http_request *r
     t->deadlines = *deadlines;
     t->started_ms = loop_now_ms(pool->loop);
     t->resolving = t->was_sent = t->has_head = t->has_bytes = t->paused = false;
-    t->refused_resend = t->aborted = t->no_memory = t->finished = false;
+    t->refused_resend = t->refused_address = t->aborted = t->no_memory = t->finished = false;
     t->head_too_long = false;
     t->head_bytes = 0;
     t->error_text[0] = '\0';

@@ -4,7 +4,7 @@
  * of the loop.
  *
  * A pool belongs to one loop and serves one provider, so that idle connections are counted for each
- * provider. curl.h is included by transfer.c alone.
+ * provider; or any number of hosts, of one scheme. curl.h is included by transfer.c alone.
  *
  * Life of a pool: create, any number of transfers, destroy (which cancels what is left). Life of a
  * transfer: start; then on_bytes any number of times; then on_done once, and it is gone.
@@ -23,6 +23,7 @@
 #include "base/loop.h"
 #include "net/http.h"
 
+struct sockaddr;
 struct transfer;
 struct transfer_pool;
 
@@ -31,10 +32,15 @@ enum err transfer_global_init(void) MUST_CHECK;
 void transfer_global_fini(void);
 
 struct transfer_pool_options {
-    uint32_t max_idle;   /* connections kept open that nobody uses */
-    uint64_t idle_ms;    /* one that has not been used for so long is not used again */
-    uint64_t max_age_ms; /* nor one that is older */
-    const char *ca_file; /* PEM; NULL: the system's */
+    uint32_t max_idle;    /* connections kept open that nobody uses */
+    uint64_t idle_ms;     /* one that has not been used for so long is not used again */
+    uint64_t max_age_ms;  /* nor one that is older */
+    const char *ca_file;  /* PEM; NULL: the system's */
+    uint32_t max_lookups; /* of a pool for many hosts: names looked up at once, a thread for each;
+                             0: it serves one, whose name is looked up now and then */
+    /* May a connection to that address be made? NULL: to any. `guard` is its own. */
+    bool (*may_connect)(void *guard, const struct sockaddr *address);
+    void *guard;
 };
 
 struct transfer_deadlines {

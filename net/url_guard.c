@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/socket.h>
 
 enum { NAME_MAX_BYTES = 253, PORT_MAX = 65535 };
 

@@ -13,9 +13,10 @@
  * Pure; any thread. */
 #include <stdbool.h>
 #include <stddef.h>
-#include <sys/socket.h>
 
 #include "base/str.h"
+
+struct sockaddr;
 
 enum {
     URL_MAX = 2048,    /* bytes of a URL */

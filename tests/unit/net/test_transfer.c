@@ -5,6 +5,7 @@
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -1268,6 +1269,88 @@ START_TEST(those_that_wait_for_a_look_up_can_be_cancelled_and_time_out)
 }
 END_TEST
 
+/* --- a pool for many hosts -------------------------------------------------------------------- */
+
+static bool is_open_to_all;
+
+static bool may_connect(void *guard, const struct sockaddr *address)
+{
+    ck_assert_ptr_eq(guard, &fake);
+    ck_assert(address->sa_family == AF_INET || address->sa_family == AF_INET6);
+    return is_open_to_all;
+}
+
+static void open_guarded_pool(uint32_t max_lookups)
+{
+    struct transfer_pool_options options = {.max_idle = 4,
+                                            .idle_ms = 60000,
+                                            .max_age_ms = 3600000,
+                                            .max_lookups = max_lookups,
+                                            .may_connect = may_connect,
+                                            .guard = &fake};
+    transfer_pool_destroy(pool);
+    ck_assert_int_eq(transfer_pool_create(loop, &options, &pool), OK);
+}
+
+/* By address, and by a name that leads there: what counts is where the connection would go. */
+START_TEST(an_address_that_is_not_allowed_is_never_connected_to)
+{
+    static const struct loopback_script scripts[] = {{{OK_HELLO}}};
+    char by_name[64];
+    SERVE(scripts);
+    snprintf(by_name, sizeof by_name, "http://localhost%s",
+             strrchr(loopback_url(server, "http", 0), ':'));
+    struct http_request r = get(0);
+    if (_i == 1)
+        r.url = by_name;
+    open_guarded_pool(8);
+    struct probe p;
+    probe_init(&p);
+    is_open_to_all = false;
+    start_request(&p, &r, usual());
+    PUMP_UNTIL(p.done);
+    ck_assert_int_eq(p.code, ERR_PROVIDER_UNREACHABLE);
+    ck_assert(!p.was_sent);
+    ck_assert_str_eq(p.detail, "the name leads to an address that is not allowed");
+    ck_assert_uint_eq(loopback_accepted(server), 0);
+    is_open_to_all = true;
+    p.done = 0;
+    start_request(&p, &r, usual());
+    PUMP_UNTIL(p.done);
+    ck_assert_msg(p.code == OK, "%s", p.detail);
+    assert_body(&p, "hello");
+    buf_fini(&p.body);
+}
+END_TEST
+
+/* One host's name is known, another's connection hangs: neither lets more names be looked up at
+ * once, nor fewer. */
+START_TEST(a_connection_that_hangs_holds_no_place_of_a_look_up)
+{
+    static const struct loopback_script scripts[] = {{{OK_HELLO}}};
+    struct loopback *deaf = loopback_open_deaf();
+    struct http_request hangs = {.method = "GET", .url = loopback_url(deaf, "http", 0)};
+    struct probe stuck[3], p;
+    SERVE(scripts);
+    open_guarded_pool(1);
+    is_open_to_all = true;
+    for (size_t i = 0; i < 3; i++) {
+        probe_init(&stuck[i]);
+        start_request(&stuck[i], &hangs, usual());
+    }
+    probe_init(&p);
+    run(&p, 0);
+    ck_assert_msg(p.code == OK, "%s", p.detail);
+    for (size_t i = 0; i < 3; i++) {
+        ck_assert_uint_eq(stuck[i].done, 0);
+        transfer_cancel(stuck[i].t);
+        buf_fini(&stuck[i].body);
+    }
+    buf_fini(&p.body);
+    loopback_close(deaf);
+}
+END_TEST
+
 /* --- no memory -------------------------------------------------------------------------------- */
 
 START_TEST(no_memory_fails_one_transfer_and_not_the_next)
@@ -1363,6 +1446,8 @@ Suite *suite_net_transfer(void)
     tcase_add_test(t, no_more_connections_are_kept_idle_than_allowed);
     tcase_add_test(t, names_are_looked_up_a_few_at_a_time_and_all_get_their_turn);
     tcase_add_test(t, those_that_wait_for_a_look_up_can_be_cancelled_and_time_out);
+    tcase_add_loop_test(t, an_address_that_is_not_allowed_is_never_connected_to, 0, 2);
+    tcase_add_test(t, a_connection_that_hangs_holds_no_place_of_a_look_up);
     tcase_add_test(t, no_memory_fails_one_transfer_and_not_the_next);
     suite_add_tcase(s, t);
     return s;
