@@ -157,6 +157,13 @@ static void on_restart(struct check *c, struct json v, const struct doc_path *at
         d->spec->flags |= RUN_MAY_RESTART;
 }
 
+static void on_webhook(struct check *c, struct json v, const struct doc_path *at, void *out)
+{
+    struct draft *d = out;
+    webhook_check(c, v, at, d->limits->webhook_url_fault, &d->spec->webhook);
+    d->spec->webhook_text = json_raw(v);
+}
+
 /* What holds for the object as a whole is said before what is wrong with its members (API §6). */
 static void check_shape(struct check *c, struct json v, const struct doc_path *at, struct draft *d)
 {
@@ -189,6 +196,7 @@ static void check_body(struct check *c, struct json root, struct draft *d)
         {"on_disconnect", on_on_disconnect},
         {"on_crash", on_on_crash},
         {"restart", on_restart},
+        {"webhook", on_webhook},
         {"durability", on_durability},
     };
     struct doc_path at = {.up = NULL};
@@ -306,7 +314,8 @@ enum err run_spec_reopen(const struct run_record *record, struct run_spec *ret_s
                                        .input_bytes = UINT64_MAX,
                                        .tree_depth = UINT32_MAX,
                                        .tree_nodes = UINT32_MAX,
-                                       .allow_trees = TASK_TREES_ARE_SERVED};
+                                       .allow_trees = TASK_TREES_ARE_SERVED,
+                                       .webhook_url_fault = webhook_no_fault};
     struct json_doc doc;
     json_doc_init(&doc);
     struct problem problem;

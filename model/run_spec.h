@@ -19,7 +19,9 @@ struct run_spec {
     struct str name;     /* NULL: none */
     struct str metadata; /* JSON object; NULL: none */
     int64_t timeout_ms;
-    unsigned flags; /* enum run_flag */
+    unsigned flags;          /* enum run_flag */
+    struct webhook webhook;  /* url NULL: none */
+    struct str webhook_text; /* the same as JSON */
 };
 
 /* The target that the path names, as in POST /v1/agents/NAME/runs; both NULL where the body does.

@@ -18,6 +18,7 @@
 #include "model/request_spec.h"
 #include "model/retry_spec.h"
 #include "model/template.h"
+#include "model/webhook.h"
 
 enum { TASK_REFERENCES_MAX = 50000 };
 
@@ -123,6 +124,7 @@ struct spec_limits {
     uint32_t tree_depth;
     uint32_t tree_nodes;
     bool allow_trees; /* false: a task is one call of an agent or a model, without references */
+    webhook_url_fault_fn *webhook_url_fault; /* NULL: no webhooks are sent */
 };
 
 /* Does this gateway run trees? What the product sets allow_trees to. */
