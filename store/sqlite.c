@@ -74,7 +74,8 @@ static void start(struct store *store, struct store_op *op)
     case STORE_TASKS:
     case STORE_LIST:
     case STORE_LANES:
-    case STORE_NOTES: op_queue_push(&s->reads, op); return;
+    case STORE_NOTES:
+    case STORE_DUE: op_queue_push(&s->reads, op); return;
     case STORE_BATCH:
         atomic_fetch_add(&s->queued_bytes, CONTAINER_OF(op, struct store_batch, op)->bytes);
         op_queue_push(&s->writes, op);
@@ -84,7 +85,8 @@ static void start(struct store *store, struct store_op *op)
         break; /* also where it is never looked at */
     case STORE_COMMAND:
     case STORE_DELETE:
-    case STORE_NOTE: break;
+    case STORE_NOTE:
+    case STORE_SETTLE: break;
     }
     op_queue_push(&s->writes, op);
 }

@@ -42,6 +42,13 @@ static const struct {
               "INSERT INTO note VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET text=?2"),
     STATEMENT(drop_note, "DELETE FROM note WHERE name=?1"),
     STATEMENT(insert_bulletin, "INSERT INTO bulletin VALUES (?1, ?2, ?3)"),
+    STATEMENT(put_delivery, "INSERT INTO delivery (run, host, receiver, done, last, due_at)"
+                            " VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+                            " ON CONFLICT (run) DO UPDATE SET last = ?5 WHERE last < ?5"),
+    STATEMENT(settle_delivery, "UPDATE delivery SET done=?2, due_at=?3, tries=?4, failing_since=?5"
+                               " WHERE run=?1 AND due_at IS NOT NULL"),
+    STATEMENT(end_delivery, "UPDATE delivery SET due_at=NULL WHERE run=?1 AND due_at IS NOT NULL"),
+    STATEMENT(drop_delivery, "DELETE FROM delivery WHERE run=?1 AND last <= done"),
     STATEMENT(next_dead,
               "SELECT min(owner) FROM run WHERE state < 10 AND owner > ?1 AND owner < ?2"),
     STATEMENT(claim,
@@ -60,9 +67,10 @@ static const struct {
               "DELETE FROM bulletin WHERE key IN (SELECT key FROM bulletin WHERE key <"
               " (SELECT min(key) FROM segment) AND key <= (SELECT key FROM bulletin"
               " ORDER BY key DESC LIMIT 1 OFFSET 1000) ORDER BY key LIMIT ?1)"),
-    STATEMENT(
-        retain_scan,
-        "SELECT key, state, created_at, finished_at FROM run WHERE key > ?1 ORDER BY key LIMIT ?2"),
+    STATEMENT(retain_scan,
+              "SELECT key, state, created_at, finished_at, EXISTS (SELECT 1 FROM delivery WHERE"
+              " delivery.run = run.key AND due_at IS NOT NULL) FROM run WHERE key > ?1 ORDER BY key"
+              " LIMIT ?2"),
 #undef STATEMENT
 };
 
@@ -214,6 +222,18 @@ static bool apply_task(struct sqlite_store *s, uint64_t ref, const struct store_
     return db_run(st);
 }
 
+static bool apply_telling(struct sqlite_store *s, uint64_t ref, const struct store_telling *t)
+{
+    sqlite3_stmt *st = s->st.put_delivery;
+    db_bind_int(st, 1, (int64_t)ref);
+    db_bind_text(st, 2, t->host);
+    db_bind_text(st, 3, t->receiver);
+    db_bind_int(st, 4, (int64_t)t->first - 1);
+    db_bind_int(st, 5, (int64_t)t->last);
+    db_bind_int(st, 6, t->at_ms);
+    return db_run(st);
+}
+
 static bool apply_change(struct sqlite_store *s, struct store_change *c)
 {
     c->result = STORE_OK;
@@ -227,7 +247,7 @@ static bool apply_change(struct sqlite_store *s, struct store_change *c)
         if (!apply_task(s, c->ref, &c->tasks[i]))
             return false;
     }
-    return true;
+    return c->result != STORE_OK || c->telling.last == 0 || apply_telling(s, c->ref, &c->telling);
 }
 
 static bool apply_batch(struct sqlite_store *s, struct store_batch *b)
@@ -476,6 +496,27 @@ static bool apply_note(struct sqlite_store *s, struct store_note *n)
     return db_run(st) && (n->event.at == NULL || apply_bulletin(s, n));
 }
 
+/* --- deliveries ------------------------------------------------------------------------------- */
+
+static bool apply_settle(struct sqlite_store *s, struct store_settle *d)
+{
+    sqlite3_stmt *st = d->is_over ? s->st.end_delivery : s->st.settle_delivery;
+    db_bind_int(st, 1, (int64_t)d->ref);
+    if (!d->is_over) {
+        db_bind_int(st, 2, (int64_t)d->done);
+        db_bind_int(st, 3, d->due_at_ms);
+        db_bind_int(st, 4, d->tries);
+        db_bind_int(st, 5, d->failing_since_ms);
+    }
+    if (!db_run(st))
+        return false;
+    d->op.result = sqlite3_changes(s->db) > 0 ? STORE_OK : STORE_ABSENT;
+    if (d->is_over || d->op.result != STORE_OK)
+        return true;
+    db_bind_int(s->st.drop_delivery, 1, (int64_t)d->ref);
+    return db_run(s->st.drop_delivery);
+}
+
 bool apply_op(struct sqlite_store *s, struct store_op *op)
 {
     switch (op->kind) {
@@ -484,13 +525,15 @@ bool apply_op(struct sqlite_store *s, struct store_op *op)
     case STORE_COMMAND: return apply_command(s, CONTAINER_OF(op, struct store_command, op));
     case STORE_DELETE: return apply_delete(s, CONTAINER_OF(op, struct store_delete, op));
     case STORE_NOTE: return apply_note(s, CONTAINER_OF(op, struct store_note, op));
+    case STORE_SETTLE: return apply_settle(s, CONTAINER_OF(op, struct store_settle, op));
     case STORE_GET:
     case STORE_EVENTS:
     case STORE_BUS:
     case STORE_TASKS:
     case STORE_LIST:
     case STORE_LANES:
-    case STORE_NOTES: break; /* the readers' */
+    case STORE_NOTES:
+    case STORE_DUE: break; /* the readers' */
     }
     op->result = STORE_UNAVAILABLE;
     return true;

@@ -28,6 +28,7 @@ struct write_statements {
     sqlite3_stmt *insert_run, *update_run, *insert_segment, *find_segment, *insert_label, *put_task;
     sqlite3_stmt *find_idem, *find_state, *set_command, *delete_run;
     sqlite3_stmt *set_note, *drop_note, *insert_bulletin;
+    sqlite3_stmt *put_delivery, *settle_delivery, *end_delivery, *drop_delivery;
     sqlite3_stmt *next_dead, *claim, *claim_one, *own, *give, *next_wake;
     sqlite3_stmt *count_tasks, *read_tasks;
     sqlite3_stmt *keep_next_segment, *retain_scan, *retain_bulletins;
@@ -105,6 +106,13 @@ bool bus_prepare(sqlite3 *db, struct bus_statements *ret_st);
 
 /* `run_key` is that of the run asked for, where one is; 0: it is not there. */
 void read_bus(const struct bus_statements *st, struct store_bus *b, int64_t run_key);
+
+/* sqlite_due.c: the deliveries that are due; what a reader's connection needs for it. */
+struct due_statements {
+    sqlite3_stmt *next_host, *of_host, *total;
+};
+bool due_prepare(sqlite3 *db, struct due_statements *ret_st);
+void read_due(const struct due_statements *st, struct store_due *d);
 
 /* sqlite_watch.c: tells those who watch one of the runs that these operations wrote. */
 void watch_tell(struct sqlite_store *s, struct store_op *ops);

@@ -8,6 +8,7 @@ struct reader {
     sqlite3 *db;
     sqlite3_stmt *get, *get_any, *find, *events, *lanes, *notes, *count_tasks, *tasks;
     struct bus_statements bus;
+    struct due_statements due;
 };
 
 static void close_reader(struct reader *r)
@@ -46,7 +47,7 @@ static bool open_reader(struct reader *r)
     r->count_tasks = db_prepare(r->db, rows_count_tasks_sql);
     r->tasks = db_prepare(r->db, rows_read_tasks_sql);
     if (r->get && r->get_any && r->find && r->events && r->lanes && r->notes && r->count_tasks &&
-        r->tasks && bus_prepare(r->db, &r->bus))
+        r->tasks && bus_prepare(r->db, &r->bus) && due_prepare(r->db, &r->due))
         return true;
     close_reader(r);
     return false;
@@ -220,11 +221,13 @@ static void do_op(struct reader *r, struct store_op *op)
     case STORE_LIST: read_list(r->db, CONTAINER_OF(op, struct store_list, op)); break;
     case STORE_LANES: read_lanes(r, CONTAINER_OF(op, struct store_lanes, op)); break;
     case STORE_NOTES: read_notes(r, CONTAINER_OF(op, struct store_notes, op)); break;
+    case STORE_DUE: read_due(&r->due, CONTAINER_OF(op, struct store_due, op)); break;
     case STORE_BATCH:
     case STORE_CLAIM:
     case STORE_COMMAND:
     case STORE_DELETE:
-    case STORE_NOTE: break; /* the writer's */
+    case STORE_NOTE:
+    case STORE_SETTLE: break; /* the writer's */
     }
     if (op->result == STORE_UNAVAILABLE)
         close_reader(r);

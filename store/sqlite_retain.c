@@ -1,12 +1,14 @@
 /* Retention: ended runs go when they are older than `retain_ms`, and, oldest first, while the
  * database is larger than `retain_bytes`. In small steps within the writer's thread, so that a
- * commit never waits for a long deletion. */
+ * commit never waits for a long deletion. A run of which something is still to be told stays, but
+ * not for ever. */
 #include "base/clock.h"
 #include "store/sqlite_internal.h"
 
 enum {
-    STEP_ROWS = 200, /* that one step looks at */
-    STEP_MS = 10,    /* after which it stops deleting: a run may have a great many pages */
+    STEP_ROWS = 200,        /* that one step looks at */
+    STEP_MS = 10,           /* after which it stops deleting: a run may have a great many pages */
+    TELLING_MS = 172800000, /* how long an ended run stays for the sake of what is to be told */
 };
 
 static int64_t pragma(sqlite3 *db, const char *sql)
@@ -37,6 +39,15 @@ struct scan {
     bool reached_young; /* all that comes later was created after the limit */
 };
 
+static bool is_doomed(sqlite3_stmt *st, int64_t before_ms)
+{
+    bool ended = run_state_is_terminal((enum run_state)sqlite3_column_int(st, 1));
+    int64_t finished_ms = sqlite3_column_int64(st, 3);
+    bool is_told = sqlite3_column_int(st, 4) == 0;
+    return ended && finished_ms < before_ms &&
+           (is_told || finished_ms < clock_wall_ms(NULL) - TELLING_MS);
+}
+
 static bool scan_rows(struct sqlite_store *s, int64_t before_ms, struct scan *ret)
 {
     sqlite3_stmt *st = s->st.retain_scan;
@@ -49,8 +60,7 @@ static bool scan_rows(struct sqlite_store *s, int64_t before_ms, struct scan *re
         if (ret->reached_young)
             break;
         ret->last = sqlite3_column_int64(st, 0);
-        bool ended = run_state_is_terminal((enum run_state)sqlite3_column_int(st, 1));
-        if (ended && sqlite3_column_int64(st, 3) < before_ms)
+        if (is_doomed(st, before_ms))
             ret->doomed[ret->doomed_count++] = ret->last;
     }
     db_reset(st);

@@ -88,6 +88,20 @@ static const char *const migrations[] = {
     "  tenant TEXT," /* NULL: everybody's */
     "  line TEXT NOT NULL"
     ") STRICT;",
+
+    /* 3: deliveries: what is to be told of a run's events, and to whom. due_at NULL: the receiver
+     * wants to hear no more. */
+    "CREATE TABLE delivery ("
+    "  run INTEGER PRIMARY KEY REFERENCES run (key) ON DELETE CASCADE,"
+    "  host TEXT NOT NULL,"
+    "  receiver TEXT NOT NULL,"
+    "  done INTEGER NOT NULL,"
+    "  last INTEGER NOT NULL,"
+    "  due_at INTEGER,"
+    "  tries INTEGER NOT NULL DEFAULT 0,"
+    "  failing_since INTEGER NOT NULL DEFAULT 0"
+    ") STRICT;"
+    "CREATE INDEX delivery_due ON delivery (host, due_at) WHERE due_at IS NOT NULL;",
 };
 
 enum { LATEST = sizeof migrations / sizeof migrations[0] };

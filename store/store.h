@@ -51,6 +51,7 @@ enum store_op_kind {
     STORE_COMMAND,
     STORE_DELETE,
     STORE_NOTE,
+    STORE_SETTLE,
     STORE_GET,
     STORE_EVENTS,
     STORE_BUS,
@@ -58,6 +59,7 @@ enum store_op_kind {
     STORE_LIST,
     STORE_LANES,
     STORE_NOTES,
+    STORE_DUE,
 };
 
 struct store_op {
@@ -90,6 +92,16 @@ struct store_task {
     struct str output; /* JSON; NULL: none */
 };
 
+/* Somebody is to be told of some of a change's events: written down in its commit, so that they are
+ * told even if the gateway dies at that moment (`deliveries` below). The first one of a run that
+ * has nothing to be told says who and when, those behind it only how far. */
+struct store_telling {
+    uint64_t first, last; /* seqs of the first and the last such event; last 0: there is none */
+    struct str host;      /* of the receiver: deliveries are counted out by it */
+    struct str receiver;  /* what is to be known of it; the store does not look into it */
+    int64_t at_ms;        /* when it is due, wall */
+};
+
 /* Everything that happened to one run since its last change: one write of its row, its events, and
  * those of its tasks that are not what they were. */
 struct store_change {
@@ -103,6 +115,7 @@ struct store_change {
     uint32_t segment_count;
     struct store_task *tasks; /* of a run with RUN_IS_TREE only */
     uint32_t task_count;
+    struct store_telling telling;
 
     enum store_result result;
     struct id existing; /* STORE_EXISTS: the run that has the key */
@@ -157,8 +170,8 @@ struct store_command {
     struct str note;
 };
 
-/* Removes an ended run with its events and frees its idempotency key. ok | absent | conflict (it
- * has not ended). */
+/* Removes an ended run with its events and what is still to be told of them, and frees its
+ * idempotency key. ok | absent | conflict (it has not ended). */
 struct store_delete {
     struct store_op op;
     struct str tenant;
@@ -173,6 +186,51 @@ struct store_note {
     struct str event;        /* its line; NULL: there is none */
     struct str event_tenant; /* who is told; NULL: everybody */
 };
+
+/* --- deliveries ------------------------------------------------------------------------------- */
+
+/* What is to be told of a run: one for each run that has something to be told. Its events are found
+ * by their types behind `done`, up to `last`. It goes with its run. */
+struct store_delivery {
+    uint64_t ref; /* the run's */
+    struct str tenant;
+    struct id id;
+    struct str host, receiver;
+    uint64_t done, last;      /* seqs: what is behind us, and how far it goes */
+    int64_t due_at_ms;        /* wall */
+    uint32_t tries;           /* that have failed in a row */
+    int64_t failing_since_ms; /* the first of them, wall; 0: none */
+};
+
+/* What became of a try. ok | absent (there is nothing to be told any more). */
+struct store_settle {
+    struct store_op op;
+    uint64_t ref;
+    uint64_t done; /* all is told up to here; what has come meanwhile stays */
+    int64_t due_at_ms;
+    uint32_t tries;
+    int64_t failing_since_ms;
+    bool is_over; /* nothing of this run is to be told any more, whatever comes */
+};
+
+/* Deliveries that are due, host by host behind `after_host`: of each those that are due first, at
+ * most `per_host`. Looks at a bounded number of hosts. ok. */
+struct store_due {
+    struct store_op op;
+    struct str after_host; /* "": from the first on */
+    uint32_t per_host;
+    int64_t now_ms;
+    bool counts; /* also how many there are in all, due or not */
+
+    struct arena arena; /* made and freed by the caller */
+    struct store_delivery *deliveries;
+    uint32_t count;
+    bool more; /* there are hosts behind `last_host` */
+    struct str last_host;
+    int64_t next_ms; /* when the next one of these hosts is due that was not; 0: none */
+    uint64_t total;
+};
+enum { STORE_DUE_HOSTS = 64, STORE_DUE_PER_HOST = 64 };
 
 /* --- reading ---------------------------------------------------------------------------------- */
 

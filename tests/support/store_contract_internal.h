@@ -12,4 +12,7 @@ void contract_heal(void);
 
 /* store_contract_bus.c: its cases. */
 void contract_add_bus(TCase *t);
+
+/* store_contract_due.c: its cases. */
+void contract_add_due(TCase *t);
 #endif

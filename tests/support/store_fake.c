@@ -29,6 +29,8 @@ struct row {
     struct segment *segments; /* by first_seq */
     struct task **tasks;      /* TASK_BUCKETS chains, by path; made for the first one */
     uint32_t task_count;
+    bool has_delivery, is_over;
+    struct store_delivery delivery; /* its texts are its own */
 };
 
 enum { TASK_BUCKETS = 4096 };
@@ -158,9 +160,17 @@ static void free_tasks(struct row *r)
     free(r->tasks);
 }
 
+static void drop_delivery(struct row *r)
+{
+    disown(&r->delivery.host);
+    disown(&r->delivery.receiver);
+    r->has_delivery = false;
+}
+
 static void free_row(struct row *r)
 {
     free_tasks(r);
+    drop_delivery(r);
     struct str *texts[TEXTS];
     texts_of(&r->run, texts);
     for (int i = 0; i < TEXTS; i++)
@@ -338,6 +348,25 @@ static void put_task(struct row *r, const struct store_task *s)
     own(&t->is.output);
 }
 
+static void put_delivery(struct row *r, const struct store_telling *t)
+{
+    struct store_delivery *d = &r->delivery;
+    if (r->has_delivery) {
+        d->last = t->last > d->last ? t->last : d->last;
+        return;
+    }
+    *d = (struct store_delivery){.ref = r->key,
+                                 .id = r->run.id,
+                                 .host = t->host,
+                                 .receiver = t->receiver,
+                                 .done = t->first - 1,
+                                 .last = t->last,
+                                 .due_at_ms = t->at_ms};
+    own(&d->host);
+    own(&d->receiver);
+    r->has_delivery = true;
+}
+
 static void do_batch(struct store_fake *f, struct store_batch *b)
 {
     for (uint32_t i = 0; i < b->count; i++) {
@@ -348,6 +377,8 @@ static void do_batch(struct store_fake *f, struct store_batch *b)
             put_segment(f, r, &c->segments[s]);
         for (uint32_t t = 0; r != NULL && t < c->task_count; t++)
             put_task(r, &c->tasks[t]);
+        if (r != NULL && c->telling.last > 0)
+            put_delivery(r, &c->telling);
     }
 }
 
@@ -512,6 +543,105 @@ static void do_delete(struct store_fake *f, struct store_delete *d)
         d->op.result = STORE_CONFLICT;
     else
         erase(f, r->key);
+}
+
+/* --- deliveries ------------------------------------------------------------------------------- */
+
+static void do_settle(struct store_fake *f, struct store_settle *s)
+{
+    struct row *r = row_by_key(f, s->ref);
+    if (r == NULL || !r->has_delivery || r->is_over) {
+        s->op.result = STORE_ABSENT;
+        return;
+    }
+    r->is_over = s->is_over;
+    if (s->is_over)
+        return;
+    r->delivery.done = s->done;
+    r->delivery.due_at_ms = s->due_at_ms;
+    r->delivery.tries = s->tries;
+    r->delivery.failing_since_ms = s->failing_since_ms;
+    if (r->delivery.last <= s->done)
+        drop_delivery(r);
+}
+
+static bool waits(const struct row *r)
+{
+    return r->has_delivery && !r->is_over;
+}
+
+static struct str next_host(struct store_fake *f, struct str after)
+{
+    struct str best = STR_NONE;
+    for (struct row *r = f->rows; r != NULL; r = r->next) {
+        if (waits(r) && str_cmp(r->delivery.host, after) > 0 &&
+            (best.at == NULL || str_cmp(r->delivery.host, best) < 0))
+            best = r->delivery.host;
+    }
+    return best;
+}
+
+/* The first of a host behind that one (NULL: of all), by its time and the order of the rows. */
+static struct row *next_waiting(struct store_fake *f, struct str host, const struct row *after)
+{
+    struct row *best = NULL;
+    bool is_past = after == NULL;
+    for (struct row *r = f->rows; r != NULL; r = r->next) {
+        int64_t due_ms = r->delivery.due_at_ms;
+        bool is_behind = after == NULL || due_ms > after->delivery.due_at_ms ||
+                         (is_past && due_ms == after->delivery.due_at_ms);
+        is_past |= r == after;
+        if (waits(r) && r != after && is_behind && str_eq(r->delivery.host, host) &&
+            (best == NULL || due_ms < best->delivery.due_at_ms))
+            best = r;
+    }
+    return best;
+}
+
+static bool take_delivery(struct store_due *d, const struct row *r)
+{
+    struct store_delivery *to = &d->deliveries[d->count++];
+    *to = r->delivery;
+    return copy_text(&d->arena, r->run.tenant, &to->tenant) &&
+           copy_text(&d->arena, r->delivery.host, &to->host) &&
+           copy_text(&d->arena, r->delivery.receiver, &to->receiver);
+}
+
+static bool take_host(struct store_fake *f, struct store_due *d, struct str host)
+{
+    struct row *r = NULL;
+    for (uint32_t n = 0; n < d->per_host && (r = next_waiting(f, host, r)) != NULL; n++) {
+        if (r->delivery.due_at_ms > d->now_ms) {
+            if (d->next_ms == 0 || r->delivery.due_at_ms < d->next_ms)
+                d->next_ms = r->delivery.due_at_ms;
+            break;
+        }
+        if (!take_delivery(d, r))
+            return false;
+    }
+    return copy_text(&d->arena, host, &d->last_host);
+}
+
+static void do_due(struct store_fake *f, struct store_due *d)
+{
+    int hosts = 0;
+    struct str host;
+    d->count = 0;
+    d->next_ms = 0;
+    d->total = 0;
+    d->last_host = d->after_host;
+    d->deliveries =
+        arena_alloc(&d->arena, (size_t)STORE_DUE_HOSTS * d->per_host * sizeof *d->deliveries);
+    bool fine = d->deliveries != NULL;
+    while (fine && hosts < STORE_DUE_HOSTS && (host = next_host(f, d->last_host)).at != NULL) {
+        fine = take_host(f, d, host);
+        hosts++;
+    }
+    d->more = hosts == STORE_DUE_HOSTS;
+    for (struct row *r = f->rows; d->counts && r != NULL; r = r->next)
+        d->total += waits(r);
+    if (!fine)
+        d->op.result = STORE_UNAVAILABLE;
 }
 
 /* --- reading ---------------------------------------------------------------------------------- */
@@ -874,6 +1004,8 @@ static void apply(struct store_fake *f, struct store_op *op)
     case STORE_COMMAND: do_command(f, CONTAINER_OF(op, struct store_command, op)); break;
     case STORE_DELETE: do_delete(f, CONTAINER_OF(op, struct store_delete, op)); break;
     case STORE_NOTE: do_note(f, CONTAINER_OF(op, struct store_note, op)); break;
+    case STORE_SETTLE: do_settle(f, CONTAINER_OF(op, struct store_settle, op)); break;
+    case STORE_DUE: do_due(f, CONTAINER_OF(op, struct store_due, op)); break;
     case STORE_NOTES: do_notes(f, CONTAINER_OF(op, struct store_notes, op)); break;
     case STORE_GET: do_get(f, CONTAINER_OF(op, struct store_get, op)); break;
     case STORE_TASKS: do_tasks(f, CONTAINER_OF(op, struct store_tasks, op)); break;
@@ -1041,7 +1173,7 @@ static void on_op_done(struct loop_msg *msg)
 static bool is_write(const struct store_op *op)
 {
     return op->kind == STORE_BATCH || op->kind == STORE_CLAIM || op->kind == STORE_COMMAND ||
-           op->kind == STORE_DELETE || op->kind == STORE_NOTE;
+           op->kind == STORE_DELETE || op->kind == STORE_NOTE || op->kind == STORE_SETTLE;
 }
 
 static void start(struct store *s, struct store_op *op)

@@ -90,6 +90,23 @@ START_TEST(ended_runs_go_when_they_are_old_enough)
 }
 END_TEST
 
+/* It waits for its receiver for as long as that may take, and two days at most. */
+START_TEST(a_run_of_which_something_is_to_be_told_stays_for_a_while)
+{
+    int64_t now_ms = clock_wall_ms(NULL);
+    add_runs(1, 3, RUN_SUCCEEDED, now_ms - (int64_t)DAY_MS, 10);
+    add_runs(4, 4, RUN_SUCCEEDED, now_ms - 3 * (int64_t)DAY_MS, 10);
+    sqlite_rig_sql("INSERT INTO delivery (run, host, receiver, done, last, due_at) VALUES"
+                   " (1, 'a', '{}', 0, 1, 1), (2, 'a', '{}', 0, 1, NULL), (4, 'a', '{}', 0, 1, 1)");
+    sqlite_rig_options.retain_ms = 1000;
+    store = sqlite_rig_open();
+    wait_for_count(1);
+    pass_through_writer();
+    ck_assert_int_eq(sqlite_rig_sql("SELECT key FROM run"), 1);
+    ck_assert_int_eq(sqlite_rig_sql("SELECT count(*) FROM delivery"), 1);
+}
+END_TEST
+
 START_TEST(a_run_that_was_made_long_ago_and_ended_lately_stays)
 {
     int64_t now_ms = clock_wall_ms(NULL);
@@ -206,6 +223,7 @@ Suite *suite_store_sqlite_retain(void)
     tcase_add_checked_fixture(t, set_up, tear_down);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, ended_runs_go_when_they_are_old_enough);
+    tcase_add_test(t, a_run_of_which_something_is_to_be_told_stays_for_a_while);
     tcase_add_test(t, a_run_that_was_made_long_ago_and_ended_lately_stays);
     tcase_add_test(t, bulletins_go_with_what_is_older_than_they_are);
     tcase_add_test(t, the_newest_bulletins_stay_though_nothing_older_is_there);

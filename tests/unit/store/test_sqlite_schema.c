@@ -3,12 +3,15 @@
 
 #include <check.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "tests/support/sqlite_rig.h"
 
 Suite *suite_store_sqlite_schema(void);
+
+enum { LATEST = 3 };
 
 static void set_up(void)
 {
@@ -28,12 +31,12 @@ static void must_refuse(const char *hint)
 START_TEST(a_database_is_made_where_there_is_none)
 {
     store_close(sqlite_rig_open());
-    ck_assert_int_eq(sqlite_rig_sql("PRAGMA user_version"), 2);
+    ck_assert_int_eq(sqlite_rig_sql("PRAGMA user_version"), LATEST);
     ck_assert_int_eq(sqlite_rig_sql("PRAGMA application_id"), 0x534C5549);
     ck_assert_int_eq(
         sqlite_rig_sql("SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name IN"
-                       " ('gateway', 'run', 'segment', 'label', 'bulletin')"),
-        5);
+                       " ('gateway', 'run', 'segment', 'label', 'bulletin', 'delivery')"),
+        6);
     ck_assert_int_eq(sqlite_rig_sql("PRAGMA quick_check"), 0); /* "ok" is no number */
 }
 END_TEST
@@ -42,7 +45,7 @@ START_TEST(a_database_is_made_of_an_empty_file)
 {
     close(open(sqlite_rig_path(), O_WRONLY | O_CREAT, 0600));
     store_close(sqlite_rig_open());
-    ck_assert_int_eq(sqlite_rig_sql("PRAGMA user_version"), 2);
+    ck_assert_int_eq(sqlite_rig_sql("PRAGMA user_version"), LATEST);
 }
 END_TEST
 
@@ -50,10 +53,10 @@ END_TEST
 START_TEST(a_database_of_version_1_gets_its_bus)
 {
     store_close(sqlite_rig_open());
-    sqlite_rig_sql("DROP TABLE bulletin; ALTER TABLE gateway DROP COLUMN next_segment;"
-                   " PRAGMA user_version = 1");
+    sqlite_rig_sql("DROP TABLE delivery; DROP TABLE bulletin;"
+                   " ALTER TABLE gateway DROP COLUMN next_segment; PRAGMA user_version = 1");
     store_close(sqlite_rig_open());
-    ck_assert_int_eq(sqlite_rig_sql("PRAGMA user_version"), 2);
+    ck_assert_int_eq(sqlite_rig_sql("PRAGMA user_version"), LATEST);
     ck_assert_int_eq(sqlite_rig_sql("SELECT next_segment FROM gateway"), 1);
     ck_assert_int_eq(sqlite_rig_sql("SELECT count(*) FROM bulletin"), 0);
 }
@@ -62,10 +65,13 @@ END_TEST
 START_TEST(a_database_of_a_newer_version_is_refused_and_left_alone)
 {
     store_close(sqlite_rig_open());
-    sqlite_rig_sql("PRAGMA user_version = 3");
-    must_refuse("version 3");
+    char number[64], words[32];
+    snprintf(number, sizeof number, "PRAGMA user_version = %d", LATEST + 1);
+    snprintf(words, sizeof words, "version %d", LATEST + 1);
+    sqlite_rig_sql(number);
+    must_refuse(words);
     ck_assert_int_eq(sqlite_rig_sql("SELECT epoch FROM gateway"), 1);
-    ck_assert_int_eq(sqlite_rig_sql("PRAGMA user_version"), 3);
+    ck_assert_int_eq(sqlite_rig_sql("PRAGMA user_version"), LATEST + 1);
 }
 END_TEST
 
