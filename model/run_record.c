@@ -10,15 +10,14 @@ void run_id_format(const struct id *id, char ret_text[RUN_ID_TEXT])
     id_format(id, ret_text + 4);
 }
 
-static void add_path(struct buf *b, struct str base_path, const struct id *id, const char *suffix)
+static void add_path(struct buf *b, struct str base_path, const char run[RUN_ID_TEXT],
+                     struct str suffix)
 {
-    char text[RUN_ID_TEXT];
-    run_id_format(id, text);
     buf_add_char(b, '"');
     buf_add_str(b, base_path);
     buf_add_lit(b, "/v1/runs/");
-    buf_add(b, text, sizeof text);
-    buf_add_str(b, str_of(suffix));
+    buf_add(b, run, RUN_ID_TEXT);
+    buf_add_str(b, suffix);
     buf_add_char(b, '"');
 }
 
@@ -29,25 +28,27 @@ void run_record_write_value(struct buf *b, struct str json, const struct id *run
         json_add_or_null(b, json);
         return;
     }
+    char id[RUN_ID_TEXT];
+    run_id_format(run, id);
     buf_add_lit(b, "{\"$ref\":");
-    add_path(b, base_path, run, suffix);
+    add_path(b, base_path, id, str_of(suffix));
     buf_add_lit(b, ",\"bytes\":");
     buf_add_u64(b, json.len);
     buf_add_char(b, '}');
 }
 
-static void add_links(struct buf *b, const struct id *id, struct str base_path)
+static void add_links(struct buf *b, const char id[RUN_ID_TEXT], struct str base_path)
 {
     buf_add_lit(b, ",\"links\":{\"self\":");
-    add_path(b, base_path, id, "");
+    add_path(b, base_path, id, STR(""));
     buf_add_lit(b, ",\"events\":");
-    add_path(b, base_path, id, "/events");
+    add_path(b, base_path, id, STR("/events"));
     buf_add_lit(b, ",\"tasks\":");
-    add_path(b, base_path, id, "/tasks");
+    add_path(b, base_path, id, STR("/tasks"));
     buf_add_lit(b, ",\"output\":");
-    add_path(b, base_path, id, "/output");
+    add_path(b, base_path, id, STR("/output"));
     buf_add_lit(b, ",\"cancel\":");
-    add_path(b, base_path, id, "/cancel");
+    add_path(b, base_path, id, STR("/cancel"));
     buf_add_char(b, '}');
 }
 
@@ -116,7 +117,7 @@ void run_record_write(struct buf *b, const struct run_record *r, uint64_t last_s
     buf_add_i64(b, r->timeout_ms);
     buf_add_lit(b, ",\"last_seq\":");
     buf_add_u64(b, last_seq);
-    add_links(b, &r->id, base_path);
+    add_links(b, id, base_path);
     buf_add_char(b, '}');
 }
 
