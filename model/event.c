@@ -42,12 +42,8 @@ static void begin_of_run(struct buf *b, const struct event_head *head)
     buf_add_u64(b, head->seq);
     buf_add_lit(b, ",\"type\":\"");
     buf_add_str(b, rows[head->type].name);
-    buf_add_lit(b, "\",\"run_id\":\"run_");
-    char *at = buf_reserve(b, ID_TEXT);
-    if (at == NULL)
-        return;
-    id_format(head->run, at);
-    buf_added(b, ID_TEXT);
+    buf_add_lit(b, "\",\"run_id\":\"");
+    buf_add_str(b, head->run);
     buf_add_lit(b, "\",\"at\":\"");
 }
 
@@ -60,7 +56,7 @@ static void begin_of_none(struct buf *b, const struct event_head *head)
 
 void event_begin(struct buf *b, const struct event_head *head)
 {
-    if (head->run != NULL)
+    if (head->run.at != NULL)
         begin_of_run(b, head);
     else
         begin_of_none(b, head);

@@ -59,10 +59,10 @@ bool event_type_parse(struct str name, enum event_type *ret_type);
 struct event_head {
     uint64_t seq; /* 0: an event of no run, JSON null */
     enum event_type type;
-    const struct id *run; /* NULL: likewise */
-    int64_t at_ms;        /* wall */
-    struct str task;      /* path; NULL: an event of the run, JSON null */
-    uint32_t attempt;     /* from 1; 0: null */
+    struct str run;   /* its id as text; NULL: likewise */
+    int64_t at_ms;    /* wall */
+    struct str task;  /* path; NULL: an event of the run, JSON null */
+    uint32_t attempt; /* from 1; 0: null */
 };
 
 /* Writes everything up to the data, whose JSON the caller appends; event_end closes the line. */

@@ -193,7 +193,7 @@ struct buf *run_say(struct run *run, enum event_type type, const struct task *ta
     struct buf *b = &run->shard->event;
     struct event_head head = {.seq = feed_next_seq(&run->feed),
                               .type = type,
-                              .run = &run->id,
+                              .run = {run->text, RUN_ID_TEXT},
                               .at_ms = loop_wall_ms(run->shard->loop),
                               .task = task ? task->path : STR_NONE,
                               .attempt = attempt};

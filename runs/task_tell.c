@@ -11,7 +11,9 @@ static struct buf *say(struct task *t, enum event_type type)
     struct buf *b = run_say(t->run, type, t, 0);
     buf_add_lit(b, "{\"name\":");
     json_add_string_or_null(b, t->spec != NULL ? t->spec->name : STR_NONE);
-    buf_addf(b, ",\"type\":\"%s\"", task_type_name(t->type));
+    buf_add_lit(b, ",\"type\":\"");
+    buf_add_str(b, str_of(task_type_name(t->type)));
+    buf_add_char(b, '"');
     return b;
 }
 

@@ -1,5 +1,7 @@
 #include "store/sqlite_db.h"
 
+#include <pthread.h>
+
 #include "store/sqlite_schema.h"
 
 enum err db_exec(sqlite3 *db, const char *sql, struct error *ret_error)
@@ -39,9 +41,18 @@ static void configure(sqlite3 *db)
     sqlite3_busy_timeout(db, 5000);
 }
 
+/* Once in a process, before its first connection: SQLite need not count its memory, which would
+ * take a lock for each piece. */
+static void configure_library(void)
+{
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 enum err db_open(const char *path, const char *vfs, enum db_mode mode, sqlite3 **ret_db,
                  struct error *ret_error)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, configure_library);
     sqlite3 *db = NULL;
     int flags =
         SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE |
