@@ -197,6 +197,8 @@ enum err accept_start(struct accept *a, struct shard *shard)
     a->refused = OK;
     a->exists = a->is_told = a->is_posted = a->is_live = false;
     buf_init(&a->json, SIZE_MAX / 2);
+    if (a->idem_key.len > 0)
+        a->spec.flags &= ~(unsigned)RUN_LAZY; /* whoever comes again must find it */
     enum err e = admit(a, shard);
     if (e == OK)
         e = keep_texts(a);

@@ -99,6 +99,8 @@ static const struct {
      NULL, true},
     {"{\"durability\":\"lazy\",\"agent\":\"story\"," SIM("\"fail\":[{\"as\":\"hang\"}]") "}", WAITS,
      NULL, true},
+    {"{\"durability\":\"lazy\",\"agent\":\"story\"," SIM("\"fail\":[{\"as\":\"hang\"}]") "}", PLAIN,
+     "k", false},
 };
 
 START_TEST(a_call_begins_before_the_commit_only_where_nobody_is_told)
