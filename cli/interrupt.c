@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/restore.h"
 
 enum { TOO_MANY = 3 };
 
@@ -18,8 +19,10 @@ static void on_signal(int number)
     const uint64_t one = 1;
     (void)number;
     caught = caught + 1;
-    if (caught >= TOO_MANY)
+    if (caught >= TOO_MANY) {
+        restore_now();
         _exit(CLI_LEFT);
+    }
     ssize_t n = write(event_fd, &one, sizeof one);
     (void)n; /* a counter that is full is readable, which is all that is wanted */
     errno = saved;

@@ -26,6 +26,7 @@ static inline void capture_start(struct capture *c)
 static inline void capture_terminal(struct capture *c)
 {
     c->screen.out_is_terminal = c->screen.err_is_terminal = c->screen.is_styled = true;
+    c->screen.can_draw = true;
 }
 
 static inline const char *capture_read(int fd, char *text, size_t size)

@@ -103,6 +103,68 @@ START_TEST(a_failed_write_sticks)
 }
 END_TEST
 
+/* Draws "one" and "two"; what that wrote is not looked at. */
+static void draw(struct capture *c)
+{
+    struct lines l;
+    lines_init(&l);
+    for (int i = 0; i < 2; i++) {
+        lines_begin(&l, TONE_NONE);
+        buf_addf(&l.text, i == 0 ? "one" : "two");
+        lines_end(&l, 0);
+    }
+    screen_draw(&c->screen, &l);
+    lines_fini(&l);
+    ck_assert_int_eq(ftruncate(c->err, 0), 0);
+    ck_assert_int_eq(lseek(c->err, 0, SEEK_SET), 0);
+}
+
+START_TEST(what_is_written_takes_the_place_of_what_is_drawn)
+{
+    struct capture c;
+    capture_start(&c);
+    capture_terminal(&c);
+    draw(&c);
+    screen_say(&c.screen, "said");
+    screen_say(&c.screen, "more");
+    ck_assert_str_eq(capture_err(&c), "\r\x1B[Jsaid\nmore\n");
+    capture_end(&c);
+    capture_start(&c);
+    capture_terminal(&c);
+    draw(&c);
+    screen_out(&c.screen, STR("text"));
+    ck_assert_str_eq(capture_err(&c), "\r\x1B[J");
+    ck_assert_str_eq(capture_out(&c), "text");
+    capture_end(&c);
+}
+END_TEST
+
+START_TEST(what_is_drawn_can_be_left)
+{
+    struct capture c;
+    capture_start(&c);
+    capture_terminal(&c);
+    draw(&c);
+    screen_leave_drawing(&c.screen);
+    screen_say(&c.screen, "said");
+    ck_assert_str_eq(capture_err(&c), "\x1B[?7l\rone\x1B[K\x1B[1B\r\n\x1B[?7hsaid\n");
+    capture_end(&c);
+}
+END_TEST
+
+START_TEST(a_typed_character_on_what_is_drawn_breaks_no_line)
+{
+    struct capture c;
+    capture_start(&c);
+    capture_terminal(&c);
+    draw(&c);
+    screen_on_echo(&c.screen);
+    screen_say(&c.screen, "said");
+    ck_assert_str_eq(capture_err(&c), "\r\x1B[Jsaid\n");
+    capture_end(&c);
+}
+END_TEST
+
 Suite *suite_cli_screen(void)
 {
     Suite *s = suite_create("cli/screen");
@@ -114,6 +176,9 @@ Suite *suite_cli_screen(void)
     tcase_add_test(t, a_line_about_begins_on_a_line_of_its_own);
     tcase_add_test(t, in_a_pipe_the_answer_is_not_broken_by_what_is_said);
     tcase_add_test(t, a_failed_write_sticks);
+    tcase_add_test(t, what_is_written_takes_the_place_of_what_is_drawn);
+    tcase_add_test(t, what_is_drawn_can_be_left);
+    tcase_add_test(t, a_typed_character_on_what_is_drawn_breaks_no_line);
     suite_add_tcase(s, t);
     return s;
 }
