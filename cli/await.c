@@ -7,7 +7,7 @@
 enum { WAIT_S = 30, CREATE_LIMIT_MS = 60000, WAIT_LIMIT_MS = WAIT_S * 1000 + 30000 };
 
 struct await {
-    struct str create;
+    const struct creation *creation;
     bool is_created;
     struct buf path;
     struct buf run; /* the last answer */
@@ -21,8 +21,8 @@ static void ask(void *ctx, const char *run_id, struct client_request *r)
     w->is_created = run_id[0] != '\0';
     if (!w->is_created) {
         r->method = "POST";
-        r->path = "/v1/runs";
-        r->body = w->create;
+        r->path = w->creation->path;
+        r->body = w->creation->body;
         r->limit_ms = CREATE_LIMIT_MS;
         return;
     }
@@ -54,9 +54,9 @@ static void on_cancel(void *ctx)
 
 static const struct pursuit_way way = {.ask = ask, .take = take, .on_cancel = on_cancel};
 
-int await_run(struct session *s, struct str create)
+int await_run(struct session *s, const struct creation *creation)
 {
-    struct await w = {.create = create};
+    struct await w = {.creation = creation};
     struct pursuit p = {
         .client = s->client, .screen = &s->screen, .way = &way, .ctx = &w, .is_own = true};
     int code = CLI_FAILED;

@@ -19,6 +19,25 @@ static enum err refuse_json(struct error *ret_error, enum err e, const struct js
                      (unsigned)fault->line, (unsigned)fault->column, fault->what);
 }
 
+/* Moves `text` into the body, unless it could not be made. */
+static enum err replace(struct body *b, struct buf *text, enum err e)
+{
+    if (e != OK) {
+        buf_fini(text);
+        return e;
+    }
+    buf_fini(&b->text);
+    b->text = *text;
+    return OK;
+}
+
+static enum err explain(enum err e, struct error *ret_error)
+{
+    if (e == OK)
+        return OK;
+    return error_set(ret_error, e, e == ERR_LIMIT ? "the request is too large" : "out of memory");
+}
+
 enum err body_load(struct body *b, struct str json, struct error *ret_error)
 {
     struct json_doc doc;
@@ -36,6 +55,57 @@ enum err body_load(struct body *b, struct str json, struct error *ret_error)
     }
     json_doc_fini(&doc);
     return e;
+}
+
+/* --- a tree alone ----------------------------------------------------------------------------- */
+
+/* The body of a create request has no type; a call has an agent or workflow as that may have. */
+static bool is_tree(struct json root)
+{
+    return json_exists(json_get_lit(root, "type")) && !json_exists(json_get_lit(root, "task"));
+}
+
+static void add_without(struct buf *out, struct json object, struct str name)
+{
+    buf_add_char(out, '{');
+    for (struct json_member m = json_first_member(object); json_exists(m.value);
+         m = json_next_member(object, m)) {
+        if (json_string_is(m.name, name))
+            continue;
+        json_add_comma(out);
+        buf_add_str(out, json_raw(m.name));
+        buf_add_char(out, ':');
+        json_add_compact(out, m.value);
+    }
+    buf_add_char(out, '}');
+}
+
+static void add_tree(struct buf *out, struct json root)
+{
+    if (is_tree(root)) {
+        buf_add_lit(out, "{\"task\":");
+        json_add_compact(out, root);
+        buf_add_char(out, '}');
+    } else if (json_exists(json_get_lit(root, "task"))) {
+        add_without(out, root, STR("description"));
+    } else {
+        json_add_compact(out, root);
+    }
+}
+
+enum err body_take_tree(struct body *b, struct error *ret_error)
+{
+    struct json_doc doc;
+    struct buf out;
+    json_doc_init(&doc);
+    buf_init(&out, BODY_MAX_BYTES);
+    enum err e = json_parse(&doc, buf_str(&b->text), NULL);
+    if (e == OK) {
+        add_tree(&out, json_root(&doc));
+        e = buf_ok(&out);
+    }
+    json_doc_fini(&doc);
+    return explain(replace(b, &out, e), ret_error);
 }
 
 /* --- setting a member ------------------------------------------------------------------------- */
@@ -83,13 +153,7 @@ enum err body_set(struct body *b, const struct str *path, size_t depth, struct s
         e = buf_ok(&out);
     }
     json_doc_fini(&doc);
-    if (e == OK) {
-        buf_fini(&b->text);
-        b->text = out;
-    } else {
-        buf_fini(&out);
-    }
-    return e;
+    return replace(b, &out, e);
 }
 
 /* --- what the command line sets --------------------------------------------------------------- */
@@ -97,10 +161,7 @@ enum err body_set(struct body *b, const struct str *path, size_t depth, struct s
 static enum err set(struct body *b, const struct str *path, size_t depth, struct str json,
                     struct error *ret_error)
 {
-    enum err e = body_set(b, path, depth, json);
-    if (e == OK)
-        return OK;
-    return error_set(ret_error, e, e == ERR_LIMIT ? "the request is too large" : "out of memory");
+    return explain(body_set(b, path, depth, json), ret_error);
 }
 
 static enum err set_string(struct body *b, const struct str *path, size_t depth, struct str text,

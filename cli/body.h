@@ -22,6 +22,10 @@ void body_fini(struct body *b);
  * object. */
 enum err body_load(struct body *b, struct str json, struct error *ret_error) MUST_CHECK;
 
+/* A tree of tasks alone, known by its `type`, becomes the task of a run. Of a workflow's document
+ * the description goes, which no run has. */
+enum err body_take_tree(struct body *b, struct error *ret_error) MUST_CHECK;
+
 /* Sets the member that `path` names, one name a level, to a JSON value; objects on the way are
  * made, what else stands there is replaced. ERR_LIMIT, ERR_NOMEM. */
 enum err body_set(struct body *b, const struct str *path, size_t depth, struct str json) MUST_CHECK;

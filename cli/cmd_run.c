@@ -1,13 +1,11 @@
 /* sluice run: creates a run and streams its answer, waits for it, or leaves it alone. */
-#include "cli/await.h"
 #include "cli/body.h"
+#include "cli/creation.h"
 #include "cli/file.h"
-#include "cli/render.h"
-#include "cli/stream.h"
 
 static const struct option_spec options[] = {
-    {"detach", OPTION_DETACH, OPTION_FLAG, NULL, "print the run's id and leave", NULL},
-    {"json", OPTION_JSON, OPTION_FLAG, NULL, "wait, and print the finished run as JSON", NULL},
+    CREATION_OPTIONS,
+    {"input", OPTION_INPUT, OPTION_TEXT, "INPUT", "the input, in place of the argument", NULL},
     {"json-input", OPTION_JSON_INPUT, OPTION_FLAG, NULL, "INPUT is JSON, not text", NULL},
     {"param", OPTION_PARAM, OPTION_PAIR, "KEY=VALUE", "a parameter for the agent, may be repeated",
      NULL},
@@ -20,13 +18,17 @@ static const struct option_spec options[] = {
 
 static const char notes[] =
     "AGENT is an agent's name. A file, known by its .json or a slash, holds the body of a create\n"
-    "request: an object with agent, workflow or task; what the command line says is laid over it.\n"
+    "request, an object with agent, workflow or task, or a tree of tasks alone; what the command line\n"
+    "says is laid over it.\n"
     "INPUT is text, JSON with --json-input; \"-\" reads it from standard input. A parameter's VALUE is\n"
     "JSON if it parses, otherwise text; a dot in its KEY goes into an object: --param sim.gap_ms=5.\n"
     "\n"
-    "The answer streams to standard output, what the run waits for is told on standard error. If the\n"
-    "connection breaks the client comes back and goes on where it was. What was printed cannot be\n"
-    "taken back: where a later attempt begins anew that is told, and --json has the result alone.\n"
+    "The answer streams to standard output, what the run waits for is told on standard error. Of a tree\n"
+    "of tasks a terminal shows each task with its state while it runs, and the output at the end;\n"
+    "elsewhere each event of a task is a line on standard error. If the connection breaks the client\n"
+    "comes back and goes on where it was. What was printed cannot be taken back: where a later attempt\n"
+    "begins anew that is told, and --json has the result alone. NO_COLOR turns colours off, TERM=dumb\n"
+    "the tree.\n"
     "\n"
     "Ctrl-C cancels the run; pressed twice, the client leaves and the run stays as it is (exit\n"
     "code 130).";
@@ -45,8 +47,13 @@ static enum err load_file(struct body *b, const char *path, struct error *ret_er
     struct error why;
     buf_init(&text, BODY_MAX_BYTES);
     enum err e = file_read(path, &text, ret_error);
-    if (e == OK && (e = body_load(b, buf_str(&text), &why)) != OK)
-        error_set(ret_error, e, "%s: %s", path, why.message);
+    if (e == OK) {
+        e = body_load(b, buf_str(&text), &why);
+        if (e == OK)
+            e = body_take_tree(b, &why);
+        if (e != OK)
+            error_set(ret_error, e, "%s: %s", path, why.message);
+    }
     buf_fini(&text);
     return e;
 }
@@ -61,12 +68,18 @@ static enum err set_target(struct body *b, const char *target, struct error *ret
     return body_set_text(b, "agent", str_of(target), ret_error);
 }
 
+/* NULL: there is none. */
+static const char *input_of(const struct options *o)
+{
+    return o->argument_count == 2 ? o->arguments[1] : o->text[OPTION_INPUT];
+}
+
 static enum err set_input(struct body *b, const struct options *o, struct error *ret_error)
 {
-    if (o->argument_count < 2)
-        return OK;
     struct buf read;
-    struct str input = str_of(o->arguments[1]);
+    struct str input = str_of(input_of(o));
+    if (input.at == NULL)
+        return OK;
     enum err e = OK;
     buf_init(&read, BODY_MAX_BYTES);
     if (str_eq(input, STR("-"))) {
@@ -98,9 +111,9 @@ static enum err set_pairs(struct body *b, const struct options *o, struct error 
 
 static enum err make_body(struct body *b, const struct options *o, struct error *ret_error)
 {
-    if (o->given[OPTION_DETACH] && o->given[OPTION_JSON])
-        return error_set(ret_error, ERR_INVALID_REQUEST, "--detach and --json do not go together");
-    if (o->given[OPTION_JSON_INPUT] && o->argument_count < 2)
+    if (o->given[OPTION_INPUT] && o->argument_count == 2)
+        return error_set(ret_error, ERR_INVALID_REQUEST, "--input and INPUT do not go together");
+    if (o->given[OPTION_JSON_INPUT] && input_of(o) == NULL)
         return error_set(ret_error, ERR_INVALID_REQUEST, "--json-input wants INPUT");
     enum err e = set_target(b, o->arguments[0], ret_error);
     if (e == OK)
@@ -116,24 +129,6 @@ static enum err make_body(struct body *b, const struct options *o, struct error 
 
 /* --- the run ---------------------------------------------------------------------------------- */
 
-static int detach(struct session *s, struct str create)
-{
-    struct client_request request = {
-        .method = "POST", .path = "/v1/runs", .body = create, .limit_ms = 60000};
-    struct document d;
-    struct buf line;
-    int code;
-    if (!session_ask(s, &request, &d, &code))
-        return code;
-    buf_init(&line, 1024);
-    render_value(&line, json_get_lit(document_root(&d), "id"));
-    buf_add_char(&line, '\n');
-    session_print(s, &line);
-    buf_fini(&line);
-    document_fini(&d);
-    return session_end(s, CLI_SUCCEEDED);
-}
-
 static int create(struct session *s, const struct options *o)
 {
     struct body body;
@@ -141,15 +136,8 @@ static int create(struct session *s, const struct options *o)
     int code;
     body_init(&body);
     enum err e = make_body(&body, o, &error);
-    struct stream_options stream = {.create = buf_str(&body.text)};
-    if (e != OK)
-        code = session_fail(s, e, &error);
-    else if (o->given[OPTION_DETACH])
-        code = detach(s, stream.create);
-    else if (o->given[OPTION_JSON])
-        code = await_run(s, stream.create);
-    else
-        code = stream_run(s, &stream);
+    struct creation creation = {.path = "/v1/runs", .body = buf_str(&body.text)};
+    code = e == OK ? creation_run(s, o, &creation) : session_fail(s, e, &error);
     body_fini(&body);
     return code;
 }
@@ -162,7 +150,7 @@ static int run(const struct options *o)
 const struct command command_run = {
     .name = "run",
     .arguments = "AGENT|FILE.json [INPUT]",
-    .summary = "create a run and stream its answer",
+    .summary = "create a run and show how it gets on",
     .notes = notes,
     .options = options,
     .min_arguments = 1,

@@ -27,6 +27,7 @@ extern const struct command command_watch;
 extern const struct command command_ls;
 extern const struct command command_show;
 extern const struct command command_cancel;
+extern const struct command command_retry;
 extern const struct command command_agents;
 extern const struct command command_providers;
 extern const struct command command_completion;

@@ -18,6 +18,7 @@ enum option_id {
     OPTION_DB,
     OPTION_DETACH,
     OPTION_HELP,
+    OPTION_INPUT,
     OPTION_JSON,
     OPTION_JSON_INPUT,
     OPTION_LIMIT,

@@ -6,7 +6,7 @@
 
 struct stream {
     struct session *session;
-    struct str create;
+    const struct creation *creation; /* NULL: the run exists */
     struct follow follow;
     uint64_t events_before; /* how many had come when the exchange began */
     bool is_past_end;       /* the run ended before the first event that was wanted */
@@ -28,8 +28,8 @@ static void ask(void *ctx, const char *run_id, struct client_request *r)
     r->ctx = s;
     if (run_id[0] == '\0') {
         r->method = "POST";
-        r->path = "/v1/runs";
-        r->body = s->create;
+        r->path = s->creation->path;
+        r->body = s->creation->body;
         return;
     }
     follow_reconnected(&s->follow);
@@ -92,11 +92,11 @@ static int finish(struct stream *s, const struct stream_options *o, const char *
 
 int stream_run(struct session *session, const struct stream_options *options)
 {
-    struct stream s = {.session = session, .create = options->create};
+    struct stream s = {.session = session, .creation = options->creation};
     struct pursuit p = {
         .client = session->client, .screen = &session->screen, .way = &way, .ctx = &s};
     int code = CLI_FAILED;
-    p.is_own = options->create.at != NULL;
+    p.is_own = options->creation != NULL;
     str_copy(p.run_id, sizeof p.run_id, str_of(options->run_id));
     buf_init(&s.path, 65536);
     follow_init(&s.follow, &session->screen, options->as_json, options->after);

@@ -1,13 +1,13 @@
 #ifndef SLUICE_CLI_STREAM_H
 #define SLUICE_CLI_STREAM_H
 /* Following a run over its event stream, from its creation or from some event on, to its end. */
-#include "cli/session.h"
+#include "cli/creation.h"
 
 struct stream_options {
-    struct str create;  /* body of the create request; NULL: the run exists */
-    const char *run_id; /* of one that exists */
-    uint64_t after;     /* the last event that is not wanted */
-    bool as_json;       /* NDJSON in place of text */
+    const struct creation *creation; /* NULL: the run exists */
+    const char *run_id;              /* of one that exists */
+    uint64_t after;                  /* the last event that is not wanted */
+    bool as_json;                    /* NDJSON in place of text */
 };
 
 /* Returns the exit code. */

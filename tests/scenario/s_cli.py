@@ -141,6 +141,44 @@ def test_ls_and_show(env):
     check(p.returncode not in (0, NO_SERVER), "an unknown run", p.stdout, p.stderr)
 
 
+def tree_file(env, tree):
+    path = os.path.join(env.tmp, "tree.json")
+    with open(path, "w", encoding="utf-8") as f:
+        json.dump(tree, f)
+    return path
+
+
+def test_a_tree_alone_and_a_workflows_document_are_files_to_run(env):
+    server = env.server()
+    tree = {"type": "call", "agent": "echo", "input": "{{input}} here"}
+    for file in (tree, {"task": tree}, {"name": "flow", "description": "d", "task": tree}):
+        path = tree_file(env, file)
+        for words in (["text"], ["--input", "text"]):
+            p = check_exit(env.cli("run", path, *words, server=server), SUCCEEDED, f"run of {file}")
+            check_eq(p.stdout.strip(), "text here", "the output")
+    p = check_exit(env.cli("run", path, "--input", "[1]", "--json-input", "--json", server=server), SUCCEEDED, "run --json-input")
+    check_eq(json.loads(p.stdout)["input"], [1], "the input")
+    check_exit(env.cli("run", path, "a", "--input", "b", server=server), USAGE, "two inputs")
+
+
+def test_retry_makes_a_run_of_what_was_not_finished(env):
+    server, up = env.with_upstream({"up": "ok"})
+    path = tree_file(env, {"type": "sequence", "steps": [
+        {"type": "call", "agent": "up", "input": "kept"},
+        {"type": "call", "agent": "up", "input": "[[b:status,code=400]]"}]})
+    p = check_exit(env.cli("run", path, "--json", server=server), FAILED, "run")
+    first = json.loads(p.stdout)["id"]
+    p = check_exit(env.cli("retry", first, "--json", server=server), FAILED, "retry --json")
+    check_eq(json.loads(p.stdout)["retry_of"], first, "the new run")
+    check_eq(len(up.log()), 3, "calls: what had succeeded is not called again")
+    p = check_exit(env.cli("retry", first, "--detach", server=server), SUCCEEDED, "retry --detach")
+    server.check_finished(run_id_in(p.stdout), "failed")
+    check("[1] failed" in check_exit(env.cli("retry", first, server=server), FAILED, "retry").stderr, "it is followed")
+    done = server.run("up", input="x")
+    check_exit(env.cli("retry", done["id"], server=server), USAGE, "retry of one that succeeded")
+    check_exit(env.cli("retry", "nonsense", server=server), USAGE, "retry of no id")
+
+
 def test_watch_follows_a_run(env):
     server, up = env.with_upstream({"up": "ok,tokens=4,gate=g"})
     run = server.start_run("up", input="x")
@@ -229,7 +267,8 @@ def test_check_reads_a_config(env):
 
 
 def test_help_of_everything(env):
-    for arguments in ([], ["serve"], ["run"], ["watch"], ["ls"], ["show"], ["cancel"], ["check"], ["version"]):
+    for arguments in ([], ["serve"], ["run"], ["watch"], ["ls"], ["show"], ["cancel"], ["retry"], ["check"],
+                      ["version"]):
         p = check_exit(env.cli(*arguments, "--help"), 0, f"{' '.join(arguments)} --help")
         check(p.stdout.strip(), "some help", p.stdout)
 

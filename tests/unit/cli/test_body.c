@@ -174,6 +174,33 @@ START_TEST(a_file_that_is_no_object_is_refused_with_its_place)
 }
 END_TEST
 
+START_TEST(a_tree_alone_is_the_task_of_a_run)
+{
+    static const struct {
+        const char *file, *body;
+    } rows[] = {
+        {"{ \"type\": \"value\", \"value\": 1.50 }",
+         "{\"task\":{\"type\":\"value\",\"value\":1.50}}"},
+        {"{\"name\":\"w\",\"description\":\"d\",\"task\":{\"type\":\"x\",\"description\":1}}",
+         "{\"name\":\"w\",\"task\":{\"type\":\"x\",\"description\":1}}"},
+        {"{\"task\":{\"type\":\"x\"},\"input\":1}", "{\"task\":{\"type\":\"x\"},\"input\":1}"},
+        {"{\"type\":\"call\",\"agent\":\"a\"}", "{\"task\":{\"type\":\"call\",\"agent\":\"a\"}}"},
+        {"{\"task\":{},\"type\":1}", "{\"task\":{},\"type\":1}"},
+        {"{\"agent\":\"a\",\"description\":1}", "{\"agent\":\"a\",\"description\":1}"},
+        {"{}", "{}"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct body b;
+        body_init(&b);
+        ck_assert_int_eq(body_load(&b, str_of(rows[i].file), NULL), OK);
+        ck_assert_int_eq(body_take_tree(&b, NULL), OK);
+        ck_assert_msg(str_eq(buf_str(&b.text), str_of(rows[i].body)), "%.*s",
+                      STR_ARG(buf_str(&b.text)));
+        body_fini(&b);
+    }
+}
+END_TEST
+
 Suite *suite_cli_body(void)
 {
     Suite *s = suite_create("cli/body");
@@ -191,6 +218,7 @@ Suite *suite_cli_body(void)
     tcase_add_test(t, a_bad_key_is_refused);
     tcase_add_test(t, text_that_is_not_utf8_is_refused);
     tcase_add_test(t, a_file_that_is_no_object_is_refused_with_its_place);
+    tcase_add_test(t, a_tree_alone_is_the_task_of_a_run);
     suite_add_tcase(s, t);
     return s;
 }
