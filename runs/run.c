@@ -2,11 +2,9 @@
 
 #include <assert.h>
 
-#include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "runs/accept.h"
-#include "runs/attempt.h"
 #include "runs/engine.h"
 #include "runs/mirror.h"
 #include "runs/ops.h"
@@ -293,8 +291,7 @@ static void on_deadline(struct loop_timer *timer)
 
 /* --- waiting ---------------------------------------------------------------------------------- */
 
-/* What it waits for, if nothing of it is in flight or has its turn; NULL: it does not wait. */
-static const struct reason *wait_of(const struct run *run)
+const struct reason *run_waits_for(const struct run *run)
 {
     const struct task *first = tree_first_wait(&run->tree);
     if (first == NULL || run->in_flight > 0 || !list_is_empty(&run->tree.agenda))
@@ -307,7 +304,7 @@ void run_review(struct run *run)
     struct shard *shard = run->shard;
     if (run->stop != STOP_NONE || run_state_is_terminal(run->state))
         return;
-    const struct reason *reason = wait_of(run);
+    const struct reason *reason = run_waits_for(run);
     if (reason == NULL) {
         loop_timer_stop(&run->patience);
         if (run->state == RUN_WAITING && run->in_flight > 0)
@@ -331,72 +328,9 @@ void run_review(struct run *run)
 static void on_patience(struct loop_timer *timer)
 {
     struct run *run = CONTAINER_OF(timer, struct run, patience);
-    const struct reason *reason = wait_of(run);
+    const struct reason *reason = run_waits_for(run);
     if (reason != NULL && run->state == RUN_RUNNING)
         run_enter(run, RUN_WAITING, reason);
-}
-
-static void cancel_attempts(struct run *run)
-{
-    while (!list_is_empty(&run->attempts))
-        attempt_cancel(CONTAINER_OF(run->attempts.next, struct attempt, of_run));
-}
-
-static void lose_attempts(struct run *run)
-{
-    while (!list_is_empty(&run->attempts))
-        attempt_lose(CONTAINER_OF(run->attempts.next, struct attempt, of_run));
-}
-
-/* While the gateway drains, who looks and what place it has in a provider's line counts no more. */
-bool run_may_park(const struct run *run)
-{
-    bool drains = atomic_load_explicit(&run->shard->engine->is_draining, memory_order_relaxed);
-    const struct reason *reason = wait_of(run);
-    bool sleeps = run->state == RUN_WAITING && reason != NULL && run->stop == STOP_NONE &&
-                  reason->until_ms > loop_wall_ms(run->shard->loop) + PARK_AFTER_MS;
-    if (drains)
-        return sleeps;
-    return sleeps && list_is_empty(&run->attempts) && run->accept == NULL &&
-           run->subscriber_count == 0;
-}
-
-void run_before_save(struct run *run)
-{
-    if (run->release || !run_may_park(run))
-        return;
-    bool has_line = (run->spec.flags & RUN_IS_TREE) != 0 && !list_is_empty(&run->attempts);
-    run->wake_at_ms = has_line ? loop_wall_ms(run->shard->loop) : wait_of(run)->until_ms;
-    lose_attempts(run); /* what stands in a provider's line */
-    run->release = true;
-}
-
-/* A call that was sent, and must not be made twice, has failed. */
-static void give_up(struct run *run, struct attempt *a)
-{
-    struct task *t = a->task;
-    bool was_sent = a->number > 0 && !list_is_linked(&a->after_save);
-    attempt_lose(a);
-    if (was_sent && (run->spec.flags & RUN_FAIL_ON_CRASH) != 0)
-        call_crash(t);
-}
-
-void run_park(struct run *run)
-{
-    struct reason reason = {.code = REASON_SHUTDOWN, .since_ms = loop_wall_ms(run->shard->loop)};
-    if (run_state_is_terminal(run->state) || run->is_hidden || run->release)
-        return;
-    while (!list_is_empty(&run->attempts))
-        give_up(run, CONTAINER_OF(run->attempts.next, struct attempt, of_run));
-    if (run_state_is_terminal(run->state))
-        return;
-    tree_quiet(run); /* what has ended is stored; what comes of it is the next start's business */
-    if (run->state == RUN_RUNNING)
-        run_enter(run, RUN_WAITING, &reason);
-    run->begin_when_saved = false;
-    run->release = true;
-    run->wake_at_ms = reason.since_ms;
-    outbox_want(run, SAVE_NOW);
 }
 
 /* --- the end ---------------------------------------------------------------------------------- */
@@ -458,175 +392,4 @@ void run_end(struct run *run)
     if (run->feed.is_lazy && run->accept != NULL)
         loop_soon(run->shard->loop,
                   &run->lazy_end); /* told before it is stored, as was asked for */
-}
-
-/* --- being stored ----------------------------------------------------------------------------- */
-
-enum err run_record(struct run *run, struct arena *arena, struct run_record *ret_record)
-{
-    struct buf b;
-    buf_init(&b, SIZE_MAX / 2);
-    buf_add_char(&b, '[');
-    if (run->root.type == TASK_CALL)
-        call_write_attempts(&b, &run->root);
-    buf_add_char(&b, ']');
-    size_t attempts_len = b.len;
-    if (run->reason.code != REASON_NONE)
-        reason_write(&b, &run->reason);
-    struct str text = buf_ok(&b) == OK ? arena_str(arena, buf_str(&b)) : STR_NONE;
-    buf_fini(&b);
-    if (text.at == NULL)
-        return ERR_NOMEM;
-    const struct run_spec *spec = &run->spec;
-    *ret_record = (struct run_record){
-        .id = run->id,
-        .tenant = run->tenant,
-        .state = run->state,
-        .seq = run->feed.last_seq,
-        .created_at_ms = run->created_at_ms,
-        .started_at_ms = run->started_at_ms,
-        .finished_at_ms = run->finished_at_ms,
-        .timeout_ms = spec->timeout_ms,
-        .flags = spec->flags,
-        .agent = spec->agent,
-        .workflow = spec->workflow,
-        .name = spec->name,
-        .spec = spec->text,
-        .input = spec->input,
-        .metadata = spec->metadata,
-        .task_state = run->root.state,
-        .attempts = {text.at, attempts_len},
-        .output = run->root.output,
-        .error = run->root.error,
-        .reason = text.len > attempts_len
-                      ? (struct str){text.at + attempts_len, text.len - attempts_len}
-                      : STR_NONE,
-        .usage = run->root.usage,
-        .lane = run->lane,
-        .wake_at_ms = run->wake_at_ms,
-        .idem_scope = run->idem_scope,
-        .idem_key = run->idem_key,
-        .retry_of = run->retry_of,
-        .has_retry_of = run->has_retry_of,
-    };
-    memcpy(ret_record->idem_digest, run->idem_digest, sizeof run->idem_digest);
-    return OK;
-}
-
-/* What the run holds of memory now, for the account. */
-static void charge(struct run *run)
-{
-    size_t bytes = sizeof *run + run->spec.arena.bytes + run->feed.bytes + run->tree.bytes;
-    if (run->is_hidden)
-        return;
-    atomic_fetch_add_explicit(&run->shard->memory, bytes - run->charged, memory_order_relaxed);
-    run->charged = bytes;
-}
-
-static void go_on_after_save(struct run *run, uint64_t seq)
-{
-    LIST_EACH_SAFE (it, &run->after_save) {
-        struct attempt *a = CONTAINER_OF(it, struct attempt, after_save);
-        if (a->send_after_seq <= seq)
-            attempt_on_saved(a);
-    }
-    if (run_is_ahead(run))
-        return;
-    LIST_EACH_SAFE (it, &run->paused)
-        attempt_unpause(CONTAINER_OF(it, struct attempt, paused));
-    tree_go_on(run);
-}
-
-void run_on_saved(struct run *run, uint64_t seq)
-{
-    charge(run);
-    mirror_publish(run);
-    if (run->accept != NULL)
-        accept_on_saved(run->accept, run);
-    if (run->begin_when_saved) {
-        run->begin_when_saved = false;
-        run_begin(run);
-    }
-    go_on_after_save(run, seq);
-    ops_on_saved(run);
-    if (!run->release || run->wanted != SAVE_NOTHING)
-        return;
-    if (run_state_is_terminal(run->state)) {
-        if (run->accept != NULL)
-            accept_on_ended(run->accept, run);
-    } else if (!run->shard->is_parking) {
-        claim_note(run->shard->engine, run->lane, run->wake_at_ms);
-    }
-    run_evict(run);
-}
-
-bool run_is_ahead(const struct run *run)
-{
-    return feed_uncommitted(&run->feed) > run->shard->limits->uncommitted_events * 3 / 4 ||
-           store_is_full(run->shard->store);
-}
-
-/* Ends it without a trace: nobody was told that it exists. */
-static void drop(struct run *run)
-{
-    run->stop = STOP_CANCEL;
-    run->wanted = SAVE_NOTHING;
-    list_remove(&run->outbox_link);
-    cancel_attempts(run);
-    run_evict(run);
-}
-
-void run_on_refused(struct run *run, enum err e, const struct id *existing, bool same_body)
-{
-    struct accept *accept = run->accept;
-    run->accept = NULL;
-    if (run->release && run->state == RUN_QUEUED && !run->shard->is_parking)
-        claim_count(run->shard, run->lane, -1); /* it was to wait in the store */
-    if (accept != NULL)
-        accept_on_refused(accept, e, existing, same_body);
-    drop(run);
-}
-
-void run_on_lost(struct run *run)
-{
-    if (run->accept != NULL)
-        accept_on_refused(run->accept, ERR_INTERNAL, NULL, false);
-    run->accept = NULL;
-    drop(run);
-}
-
-/* As if the process had died for this run alone: what is not committed is forgotten, and the store
- * has it again. */
-void run_lacks_memory(struct run *run)
-{
-    run->is_wrecked = true;
-    shard_publish_later(run);
-}
-
-void run_wreck(struct run *run)
-{
-    if (run->is_saving || run->is_hidden)
-        return; /* looked at again after the save; or it is leaving already */
-    log_error(log_msg("out of memory in a run"),
-              log_str("run", (struct str){run->text, RUN_ID_TEXT}));
-    if (!run->is_stored) {
-        run_on_refused(run, ERR_OVERLOADED, NULL, false);
-        return;
-    }
-    tree_quiet(run);
-    cancel_attempts(run);
-    tree_forget_changes(run);
-    uint64_t committed_seq = run->feed.committed.seq;
-    feed_fini(&run->feed);
-    feed_init(&run->feed, committed_seq);
-    run->is_wrecked = false;
-    run->stop = STOP_CANCEL;
-    run->state = RUN_RUNNING;
-    run->root.state = TASK_RUNNING;
-    run->release = true;
-    run->wake_at_ms = 0;
-    if (run->accept != NULL)
-        accept_on_refused(run->accept, ERR_OVERLOADED, NULL, false);
-    run->accept = NULL;
-    outbox_want(run, SAVE_NOW);
 }

@@ -124,6 +124,9 @@ void run_end(struct run *run);
  * now? */
 void run_review(struct run *run);
 
+/* What it waits for, if nothing of it is in flight or has its turn; NULL: it does not wait. */
+const struct reason *run_waits_for(const struct run *run);
+
 /* Has it nothing to do for so long that its memory is better used by others? */
 bool run_may_park(const struct run *run);
 

@@ -1,0 +1,62 @@
+/* A run leaves memory before its end: it sleeps for long, or the gateway stops. */
+#include "runs/attempt.h"
+#include "runs/engine.h"
+#include "runs/run.h"
+#include "runs/shard.h"
+
+static void lose_attempts(struct run *run)
+{
+    while (!list_is_empty(&run->attempts))
+        attempt_lose(CONTAINER_OF(run->attempts.next, struct attempt, of_run));
+}
+
+/* While the gateway drains, who looks and what place it has in a provider's line counts no more. */
+bool run_may_park(const struct run *run)
+{
+    bool drains = atomic_load_explicit(&run->shard->engine->is_draining, memory_order_relaxed);
+    const struct reason *reason = run_waits_for(run);
+    bool sleeps = run->state == RUN_WAITING && reason != NULL && run->stop == STOP_NONE &&
+                  reason->until_ms > loop_wall_ms(run->shard->loop) + PARK_AFTER_MS;
+    if (drains)
+        return sleeps;
+    return sleeps && list_is_empty(&run->attempts) && run->accept == NULL &&
+           run->subscriber_count == 0;
+}
+
+void run_before_save(struct run *run)
+{
+    if (run->release || !run_may_park(run))
+        return;
+    bool has_line = (run->spec.flags & RUN_IS_TREE) != 0 && !list_is_empty(&run->attempts);
+    run->wake_at_ms = has_line ? loop_wall_ms(run->shard->loop) : run_waits_for(run)->until_ms;
+    lose_attempts(run); /* what stands in a provider's line */
+    run->release = true;
+}
+
+/* A call that was sent, and must not be made twice, has failed. */
+static void give_up(struct run *run, struct attempt *a)
+{
+    struct task *t = a->task;
+    bool was_sent = a->number > 0 && !list_is_linked(&a->after_save);
+    attempt_lose(a);
+    if (was_sent && (run->spec.flags & RUN_FAIL_ON_CRASH) != 0)
+        call_crash(t);
+}
+
+void run_park(struct run *run)
+{
+    struct reason reason = {.code = REASON_SHUTDOWN, .since_ms = loop_wall_ms(run->shard->loop)};
+    if (run_state_is_terminal(run->state) || run->is_hidden || run->release)
+        return;
+    while (!list_is_empty(&run->attempts))
+        give_up(run, CONTAINER_OF(run->attempts.next, struct attempt, of_run));
+    if (run_state_is_terminal(run->state))
+        return;
+    tree_quiet(run); /* what has ended is stored; what comes of it is the next start's business */
+    if (run->state == RUN_RUNNING)
+        run_enter(run, RUN_WAITING, &reason);
+    run->begin_when_saved = false;
+    run->release = true;
+    run->wake_at_ms = reason.since_ms;
+    outbox_want(run, SAVE_NOW);
+}
