@@ -4,7 +4,7 @@
  * of the loop.
  *
  * A pool belongs to one loop and serves one provider, so that idle connections are counted for each
- * provider; or any number of hosts, of one scheme. curl.h is included by transfer.c alone.
+ * provider; or any number of hosts, of one scheme. curl.h is included by transfer*.c alone.
  *
  * Life of a pool: create, any number of transfers, destroy (which cancels what is left). Life of a
  * transfer: start; then on_bytes any number of times; then on_done once, and it is gone.

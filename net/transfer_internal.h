@@ -1,0 +1,128 @@
+#ifndef SLUICE_NET_TRANSFER_INTERNAL_H
+#define SLUICE_NET_TRANSFER_INTERNAL_H
+/* What the transfer_*.c files share. Nobody else includes this, or curl.h.
+ *
+ * transfer.c has the life of one transfer, transfer_request.c what it sends; transfer_pool.c has
+ * the multi handle, its timer, and what waits until curl has returned; transfer_socket.c the
+ * descriptors of which curl wants to hear. All belongs to the pool's loop. */
+#include <curl/curl.h>
+#include <stdatomic.h>
+#include <sys/types.h>
+
+#include "base/list.h"
+#include "net/transfer.h"
+
+/* A descriptor that curl wants to hear of. A connection's stays watched for reading between two
+ * transfers, so that one that is used again needs no system call; what becomes readable while
+ * nobody uses it has been closed by the peer, or is not HTTP. Others belong to curl's look-ups and
+ * come and go with each. */
+struct pool_socket {
+    struct transfer_pool *pool;
+    struct loop_watch *watch;
+    int fd;
+    bool in_use;
+    bool is_paused; /* not in use, but only for the time being */
+    bool is_connection;
+    bool was_read; /* so it did connect */
+    ino_t inode;   /* of a connection: whether the number still stands for it */
+};
+
+struct transfer_pool {
+    struct loop *loop;
+    struct transfer_pool_options options;
+    char *ca_file;
+    CURLM *multi;
+    struct loop_timer curl_timer;
+    struct loop_msg kick; /* curl wants to run, or something waits for it to return */
+    bool kicked;
+    bool dead;                    /* destroyed, but for the kick that is still queued */
+    bool in_curl;                 /* curl's own calls must not be made from within its callbacks */
+    bool is_tls;                  /* its provider is spoken to over TLS */
+    struct pool_socket **sockets; /* by descriptor */
+    size_t socket_count;
+    atomic_uint connections;  /* written by the loop, read by anybody */
+    atomic_uint active;       /* likewise: started and not ended */
+    atomic_uint running;      /* likewise: of them, handed to curl */
+    uint32_t lookups;         /* transfers whose name is being resolved */
+    uint64_t name_fresh_till; /* ms */
+    struct list transfers;    /* all that are under way */
+    struct list starting;     /* to be handed to curl */
+    struct list held;         /* wait for a look-up to end */
+    struct list doomed;       /* cancelled, to be taken from curl */
+    struct list spare;        /* handles for reuse */
+    uint32_t spare_count;
+};
+
+/* A handle with everything set that does not change between its transfers. */
+struct transfer {
+    struct list link;
+    struct transfer_pool *pool;
+    CURL *easy;
+    struct transfer_events events;
+    void *ctx;
+    struct transfer_deadlines deadlines;
+    struct loop_timer timer;
+    uint64_t started_ms;
+    uint64_t
+        quiet_since_ms; /* once it was sent: the sending, the last byte, or the end of a pause */
+    enum { IDLE, STARTING, HELD, RUNNING, DOOMED } state;
+    bool resolving;
+    bool was_sent;
+    bool has_head;  /* the answer's header came to its end */
+    bool has_bytes; /* of the body */
+    bool paused;
+    bool refused_resend;
+    bool refused_address;
+    bool head_too_long;
+    size_t head_bytes;
+    bool aborted;
+    bool no_memory;
+    bool finished; /* on_done was called, or will never be */
+    struct curl_slist header_nodes[HTTP_MAX_HEADERS + 2];
+    char *header_text;
+    char error_text[CURL_ERROR_SIZE];
+};
+
+/* --- transfer.c ------------------------------------------------------------------------------- */
+
+struct transfer *transfer_of(CURL *easy); /* NULL: a transfer that curl makes for itself */
+
+/* From within curl, which has to return first. NULL is fine. */
+void transfer_fail_for_memory(struct transfer *t);
+
+/* The ends: curl has the answer, or what became of it; the only end of one that was not cancelled:
+ * taken from curl, told, recycled; taken from curl; its handle is put back for the next transfer.
+ */
+void transfer_on_complete(struct transfer *t, CURLcode rc);
+void transfer_finish(struct transfer *t, const struct transfer_result *result);
+void transfer_take_from_curl(struct transfer *t);
+void transfer_recycle(struct transfer *t);
+
+/* --- transfer_request.c ----------------------------------------------------------------------- */
+
+/* False: out of memory. */
+bool transfer_write_headers(struct transfer *t, const struct http_request *r);
+bool transfer_set_request(struct transfer *t, const struct http_request *r);
+
+/* --- transfer_pool.c -------------------------------------------------------------------------- */
+
+/* curl runs soon, and what waits for it to return goes on. */
+void transfer_pool_kick(struct transfer_pool *pool);
+/* Something has happened on a descriptor, or (CURL_SOCKET_TIMEOUT) in time. */
+void transfer_pool_run(struct transfer_pool *pool, curl_socket_t fd, int events);
+/* Takes what was cancelled from curl. */
+void transfer_pool_drop_doomed(struct transfer_pool *pool);
+/* Tells curl how many connections to keep: pool->running has changed. */
+void transfer_pool_bound(struct transfer_pool *pool);
+
+/* --- transfer_socket.c ------------------------------------------------------------------------ */
+
+/* Callbacks of curl: CURLMOPT_SOCKETFUNCTION, CURLOPT_CLOSESOCKETFUNCTION. */
+int transfer_socket_on_curl(CURL *easy, curl_socket_t fd, int what, void *ctx, void *assigned);
+int transfer_socket_close(void *ctx, curl_socket_t fd);
+
+/* A connection that was just opened. False: no memory, or no such descriptor. */
+bool transfer_socket_adopt(struct transfer_pool *pool, int fd);
+/* It is watched no more; nothing where it was not. */
+void transfer_socket_forget(struct transfer_pool *pool, int fd);
+#endif

@@ -1,0 +1,68 @@
+/* What a transfer sends, as curl wants to be told. */
+#include "base/mem.h"
+#include "net/transfer_internal.h"
+
+static size_t header_bytes(const struct http_request *r)
+{
+    size_t bytes = sizeof "Expect:";
+    for (uint32_t i = 0; i < r->header_count; i++)
+        bytes += r->headers[i].name.len + r->headers[i].value.len + 3;
+    return bytes;
+}
+
+/* curl wants a linked list of lines. Its nodes are ours, so that no line costs an allocation.
+ * "Name;" sends an empty value, "Name:" none at all: that is how the `Expect:` header, and the wait
+ * for a 100 that it brings, is switched off. */
+bool transfer_write_headers(struct transfer *t, const struct http_request *r)
+{
+    char *at = mem_alloc(header_bytes(r));
+    if (at == NULL)
+        return false;
+    t->header_text = at;
+    struct curl_slist *node = t->header_nodes;
+    for (uint32_t i = 0; i < r->header_count; i++, node++) {
+        const struct http_header *h = &r->headers[i];
+        *node = (struct curl_slist){.data = at, .next = node + 1};
+        memcpy(at, h->name.at, h->name.len);
+        at += h->name.len;
+        if (str_trim(h->value).len == 0) {
+            *at++ = ';';
+        } else {
+            *at++ = ':';
+            *at++ = ' ';
+            memcpy(at, h->value.at, h->value.len);
+            at += h->value.len;
+        }
+        *at++ = '\0';
+    }
+    memcpy(at, "Expect:", sizeof "Expect:");
+    *node = (struct curl_slist){.data = at, .next = NULL};
+    return true;
+}
+
+bool transfer_set_request(struct transfer *t, const struct http_request *r)
+{
+    bool has_body = r->body.at != NULL, is_head = strcmp(r->method, "HEAD") == 0;
+    bool is_usual = strcmp(r->method, has_body ? "POST" : "GET") == 0;
+    t->pool->is_tls = str_starts(str_of(r->url), STR("https:"));
+    /* HTTP/2 with TLS only. Without, curl would hold all requests back until the first is answered,
+     * to see whether the server speaks it. */
+    long version = t->pool->is_tls ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1;
+    CURL *e = t->easy;
+    CURLcode rc = CURLE_OK;
+#define SET(option, value) rc = rc == CURLE_OK ? curl_easy_setopt(e, option, value) : rc
+    SET(CURLOPT_URL, r->url);
+    SET(CURLOPT_HTTP_VERSION, version);
+    SET(CURLOPT_HTTPHEADER, t->header_nodes);
+    SET(CURLOPT_NOBODY, 0L);
+    SET(CURLOPT_HTTPGET, 1L);
+    if (has_body) {
+        SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.len);
+        SET(CURLOPT_POSTFIELDS, r->body.at);
+    }
+    if (is_head)
+        SET(CURLOPT_NOBODY, 1L); /* its answer has none, whatever length it tells */
+    SET(CURLOPT_CUSTOMREQUEST, is_usual ? NULL : r->method);
+#undef SET
+    return rc == CURLE_OK;
+}
