@@ -174,6 +174,9 @@ void json_add_comma(struct buf *b);
 /* The comma, if one is due, and "name": behind it. `name` needs no escaping. */
 void json_add_key(struct buf *b, const char *name);
 
+/* The same with a member's name, as it was written. */
+void json_add_name(struct buf *b, struct json name);
+
 /* The value without the white space between its tokens, otherwise byte for byte; nothing for
  * JSON_NONE. */
 void json_add_compact(struct buf *b, struct json v);

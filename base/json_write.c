@@ -132,6 +132,13 @@ void json_add_key(struct buf *b, const char *name)
     buf_add_lit(b, "\":");
 }
 
+void json_add_name(struct buf *b, struct json name)
+{
+    json_add_comma(b);
+    buf_add_str(b, json_raw(name));
+    buf_add_char(b, ':');
+}
+
 /* What stands between two tokens: brackets, commas and colons stay. */
 static void add_marks(struct buf *b, const char *from, const char *to)
 {

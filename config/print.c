@@ -257,9 +257,7 @@ static void write_members(struct buf *b, struct json document)
          m = json_next_member(document, m)) {
         if (!is_written(m))
             continue;
-        json_add_comma(b);
-        buf_add_str(b, json_raw(m.name));
-        buf_add_char(b, ':');
+        json_add_name(b, m.name);
         json_add_compact(b, m.value);
     }
     buf_add_char(b, '}');

@@ -13,9 +13,7 @@ static void show_one(struct buf *b, struct json attempt)
          m = json_next_member(attempt, m)) {
         if (is_private(m.name))
             continue;
-        json_add_comma(b);
-        buf_add_str(b, json_raw(m.name));
-        buf_add_char(b, ':');
+        json_add_name(b, m.name);
         buf_add_str(b, json_raw(m.value));
     }
     buf_add_char(b, '}');

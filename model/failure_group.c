@@ -12,9 +12,7 @@ static void add_entry(struct buf *b, struct json error)
          m = json_next_member(error, m)) {
         if (json_string_is(m.name, STR("errors")) || json_string_is(m.name, STR("partial")))
             continue;
-        json_add_comma(b);
-        buf_add_str(b, json_raw(m.name));
-        buf_add_char(b, ':');
+        json_add_name(b, m.name);
         json_add_compact(b, m.value);
     }
     buf_add_char(b, '}');

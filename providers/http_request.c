@@ -69,9 +69,7 @@ static void values_fini(struct values *v)
 static void add_param(void *ctx, struct json_member m)
 {
     struct buf *b = ctx;
-    json_add_comma(b);
-    buf_add_str(b, json_raw(m.name));
-    buf_add_char(b, ':');
+    json_add_name(b, m.name);
     buf_add_str(b, json_raw(m.value));
 }
 

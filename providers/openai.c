@@ -59,9 +59,7 @@ static void add_param(void *ctx, struct json_member m)
     struct buf *b = ctx;
     if (is_reserved(m.name))
         return;
-    buf_add_char(b, ',');
-    buf_add_str(b, json_raw(m.name));
-    buf_add_char(b, ':');
+    json_add_name(b, m.name);
     buf_add_str(b, json_raw(m.value));
 }
 

@@ -415,15 +415,10 @@ void call_close_attempt(struct task *t, const struct attempt *a, const char *sta
 /* The attempt that was under way when the gateway died, with its state put right. */
 static void add_lost(struct buf *closed, struct json attempt)
 {
-    bool first = true;
     buf_add_char(closed, '{');
     for (struct json_member m = json_first_member(attempt); json_exists(m.value);
          m = json_next_member(attempt, m)) {
-        if (!first)
-            buf_add_char(closed, ',');
-        first = false;
-        buf_add_str(closed, json_raw(m.name));
-        buf_add_char(closed, ':');
+        json_add_name(closed, m.name);
         buf_add_str(closed,
                     json_string_is(m.name, STR("state")) ? STR("\"lost\"") : json_raw(m.value));
     }

@@ -273,13 +273,11 @@ bool task_row_show(struct buf *b, const struct store_task *row, const struct tas
          m = json_next_member(root, m)) {
         if (json_string_is(m.name, STR("own")))
             continue;
-        buf_add_char(b, ',');
         if (json_string_is(m.name, STR("error"))) {
-            add_output(b, row, view);
             buf_add_char(b, ',');
+            add_output(b, row, view);
         }
-        buf_add_str(b, json_raw(m.name));
-        buf_add_char(b, ':');
+        json_add_name(b, m.name);
         if (json_string_is(m.name, STR("attempts")))
             attempts_show(b, m.value);
         else

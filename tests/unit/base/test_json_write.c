@@ -255,6 +255,24 @@ START_TEST(a_fault_behind_a_comment_is_told_where_it_is)
 }
 END_TEST
 
+START_TEST(names_stay_as_they_were_written)
+{
+    struct json_doc doc;
+    json_doc_init(&doc);
+    ck_assert_int_eq(json_parse(&doc, STR("{\"\\u0061\" : 1, \"b\" : 2}"), NULL), OK);
+    struct json root = json_root(&doc);
+    buf_add_char(&out, '{');
+    for (struct json_member m = json_first_member(root); json_exists(m.value);
+         m = json_next_member(root, m)) {
+        json_add_name(&out, m.name);
+        buf_add_str(&out, json_raw(m.value));
+    }
+    buf_add_char(&out, '}');
+    assert_out(STR("{\"\\u0061\":1,\"b\":2}"));
+    json_doc_fini(&doc);
+}
+END_TEST
+
 START_TEST(what_is_not_there_is_null)
 {
     buf_add_char(&out, '[');
@@ -283,6 +301,7 @@ Suite *suite_base_json_write(void)
     tcase_add_test(c, blanks_comments_and_moves_nothing);
     tcase_add_test(c, a_fault_behind_a_comment_is_told_where_it_is);
     tcase_add_test(c, what_is_not_there_is_null);
+    tcase_add_test(c, names_stay_as_they_were_written);
     suite_add_tcase(s, c);
     return s;
 }
