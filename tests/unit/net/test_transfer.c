@@ -84,6 +84,9 @@ static void probe_init(struct probe *p)
     buf_init(&p->body, 1 << 26);
 }
 
+/* Of a test that needs one only. */
+static struct probe probe;
+
 static struct http_request get(size_t script)
 {
     return (struct http_request){.method = "GET", .url = loopback_url(server, "http", script)};
@@ -156,6 +159,7 @@ static void set_up(void)
     ck_assert_int_eq(transfer_global_init(), OK);
     ck_assert_int_eq(loop_create(&fake, &loop), OK);
     open_pool(20);
+    probe_init(&probe);
 }
 
 static void tear_down(void)
@@ -164,6 +168,7 @@ static void tear_down(void)
     loop_turn(loop);
     loop_turn(loop);
     loop_destroy(loop);
+    buf_fini(&probe.body);
     loopback_close(server);
     server = NULL;
     transfer_global_fini();
@@ -227,27 +232,22 @@ START_TEST(bytes_are_handed_on_as_they_come)
 {
     static const struct loopback_script scripts[] = {
         {{SAYS("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfirst"), WAITS(1), SAYS("later")}}};
-    struct probe p;
-    probe_init(&p);
     SERVE(scripts);
-    start(&p, 0);
-    PUMP_UNTIL(p.body.len == 5);
-    ck_assert_int_eq(p.status, 200);
-    ck_assert_uint_eq(p.done, 0);
+    start(&probe, 0);
+    PUMP_UNTIL(probe.body.len == 5);
+    ck_assert_int_eq(probe.status, 200);
+    ck_assert_uint_eq(probe.done, 0);
     ck_assert_uint_eq(transfer_pool_active(pool), 1);
     loopback_release(server);
-    PUMP_UNTIL(p.done);
-    assert_body(&p, "firstlater");
+    PUMP_UNTIL(probe.done);
+    assert_body(&probe, "firstlater");
     ck_assert_uint_eq(transfer_pool_active(pool), 0);
-    buf_fini(&p.body);
 }
 END_TEST
 
 START_TEST(a_request_is_sent_as_it_was_given)
 {
     static const struct loopback_script scripts[] = {{{OK_HELLO}}};
-    struct probe p;
-    probe_init(&p);
     SERVE(scripts);
     struct http_request r = get(0);
     r.method = "POST";
@@ -256,8 +256,8 @@ START_TEST(a_request_is_sent_as_it_was_given)
     ck_assert(http_add_header(&r, STR("Authorization"), STR("Bearer k")));
     ck_assert(http_add_header(&r, STR("X-Empty"), STR("")));
     ck_assert(http_add_header(&r, STR("X-Blank"), STR(" \t")));
-    start_request(&p, &r, usual());
-    PUMP_UNTIL(p.done);
+    start_request(&probe, &r, usual());
+    PUMP_UNTIL(probe.done);
     ck_assert(str_starts(loopback_request(server, 0), STR("POST /0 HTTP/1.1\r\n")));
     static const char *const lines[] = {"\r\nContent-Type: application/json\r\n",
                                         "\r\nAuthorization: Bearer k\r\n",
@@ -270,7 +270,6 @@ START_TEST(a_request_is_sent_as_it_was_given)
     ck_assert(!request_has(0, "Expect"));
     ck_assert(!request_has(0, "Accept-Encoding"));
     ck_assert(!request_has(0, "Upgrade"));
-    buf_fini(&p.body);
 }
 END_TEST
 
@@ -338,19 +337,16 @@ START_TEST(headers_can_be_read_while_it_comes_and_at_its_end)
     static const struct loopback_script scripts[] = {{{SAYS(
         "HTTP/1.1 429 Too Many\r\nX-Limit: 1\r\nRetry-After:  7 \r\nX-Limit: 2\r\nX-Empty:\r\n"
         "Content-Length: 2\r\n\r\nno")}}};
-    struct probe p;
-    probe_init(&p);
     SERVE(scripts);
     for (int at_end = 0; at_end < 2; at_end++) {
         memset(&seen, 0, sizeof seen);
-        p.on_bytes = at_end ? NULL : read_headers;
-        p.on_done = at_end ? read_headers : NULL;
-        p.done = 0;
-        run(&p, 0);
+        probe.on_bytes = at_end ? NULL : read_headers;
+        probe.on_done = at_end ? read_headers : NULL;
+        probe.done = 0;
+        run(&probe, 0);
         ck_assert_str_eq(last_limit, "2");
         ck_assert_str_eq(seen.text, "X-Limit=1;Retry-After=7;X-Limit=2;X-Empty=;Content-Length=2;");
     }
-    buf_fini(&p.body);
 }
 END_TEST
 
@@ -359,16 +355,13 @@ START_TEST(headers_of_an_earlier_answer_are_not_seen_again)
     static const struct loopback_script scripts[] = {
         {{SAYS("HTTP/1.1 200 OK\r\nX-Limit: 1\r\nContent-Length: 0\r\n\r\n")}},
         {{SAYS("HTTP/1.1 429 No\r\nContent-Length: 2\r\n\r\nno")}}};
-    struct probe p;
-    probe_init(&p);
     SERVE(scripts);
-    run(&p, 0);
-    p.done = 0;
-    p.on_done = read_headers;
-    run(&p, 1);
+    run(&probe, 0);
+    probe.done = 0;
+    probe.on_done = read_headers;
+    run(&probe, 1);
     ck_assert_str_eq(last_limit, "");
     ck_assert_str_eq(seen.text, "Content-Length=2;");
-    buf_fini(&p.body);
 }
 END_TEST
 
@@ -378,25 +371,20 @@ START_TEST(a_body_larger_than_every_buffer_comes_whole)
     static const struct loopback_script scripts[] = {
         {{SAYS("HTTP/1.1 200 OK\r\nContent-Length: 6400000\r\n\r\n"),
           REPEATS("0123456789abcdef", TIMES)}}};
-    struct probe p;
-    probe_init(&p);
     SERVE(scripts);
-    run(&p, 0);
-    ck_assert_int_eq(p.code, OK);
-    ck_assert_uint_eq(p.body.len, 16u * TIMES);
-    for (size_t i = 0; i < p.body.len; i++) {
-        if (p.body.data[i] != "0123456789abcdef"[i % 16])
+    run(&probe, 0);
+    ck_assert_int_eq(probe.code, OK);
+    ck_assert_uint_eq(probe.body.len, 16u * TIMES);
+    for (size_t i = 0; i < probe.body.len; i++) {
+        if (probe.body.data[i] != "0123456789abcdef"[i % 16])
             ck_abort_msg("another byte at %zu", i);
     }
-    buf_fini(&p.body);
 }
 END_TEST
 
 START_TEST(a_body_larger_than_every_buffer_is_sent_whole)
 {
     static const struct loopback_script scripts[] = {{{OK_HELLO}}};
-    struct probe p;
-    probe_init(&p);
     SERVE(scripts);
     struct http_request r = get(0);
     size_t len = 4000000;
@@ -406,14 +394,13 @@ START_TEST(a_body_larger_than_every_buffer_is_sent_whole)
         body[i] = (char)('a' + i % 23);
     r.method = "POST";
     r.body = (struct str){body, len};
-    start_request(&p, &r, usual());
-    PUMP_UNTIL(p.done);
-    ck_assert_int_eq(p.code, OK);
+    start_request(&probe, &r, usual());
+    PUMP_UNTIL(probe.done);
+    ck_assert_int_eq(probe.code, OK);
     struct str sent = loopback_request(server, 0);
     ck_assert_uint_gt(sent.len, len);
     ck_assert_int_eq(memcmp(sent.at + sent.len - len, body, len), 0);
     free(body);
-    buf_fini(&p.body);
 }
 END_TEST
 
@@ -503,17 +490,14 @@ START_TEST(who_says_stop_gets_the_end_and_nothing_more)
 {
     static const struct loopback_script scripts[] = {
         {{SAYS("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello"), WAITS(1), SAYS("again")}}};
-    struct probe p;
-    probe_init(&p);
-    p.stops = true;
+    probe.stops = true;
     SERVE(scripts);
-    run(&p, 0);
-    ck_assert_int_eq(p.code, ERR_PROVIDER_BAD_RESPONSE);
-    ck_assert_int_eq(p.status, 200);
-    assert_body(&p, "hello");
+    run(&probe, 0);
+    ck_assert_int_eq(probe.code, ERR_PROVIDER_BAD_RESPONSE);
+    ck_assert_int_eq(probe.status, 200);
+    assert_body(&probe, "hello");
     ck_assert(loopback_await_gone(server, 1));
     ck_assert_uint_eq(transfer_pool_idle(pool), 0);
-    buf_fini(&p.body);
 }
 END_TEST
 
@@ -560,17 +544,14 @@ END_TEST
 START_TEST(a_connection_that_was_closed_while_idle_is_replaced)
 {
     static const struct loopback_script scripts[] = {{{OK_HELLO, WAITS(1), CLOSES}}};
-    struct probe p;
-    probe_init(&p);
     SERVE(scripts);
-    run(&p, 0);
+    run(&probe, 0);
     loopback_release(server);
     pump_a_while();
-    p.done = 0;
-    run(&p, 0);
-    ck_assert_int_eq(p.code, OK);
+    probe.done = 0;
+    run(&probe, 0);
+    ck_assert_int_eq(probe.code, OK);
     ck_assert_uint_eq(loopback_accepted(server), 2);
-    buf_fini(&p.body);
 }
 END_TEST
 
@@ -579,20 +560,17 @@ START_TEST(bytes_on_an_idle_connection_belong_to_no_answer)
     static const struct loopback_script scripts[] = {
         {{OK_HELLO, WAITS(1), SAYS("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")}},
         {{OK_HELLO}}};
-    struct probe p;
-    probe_init(&p);
     SERVE(scripts);
-    run(&p, 0);
+    run(&probe, 0);
     loopback_release(server);
     pump_a_while();
     ck_assert(!loop_turn(loop)); /* and they do not keep the loop busy */
-    p.done = 0;
-    buf_clear(&p.body);
-    run(&p, 1);
-    ck_assert_int_eq(p.code, OK);
-    assert_body(&p, "hello");
+    probe.done = 0;
+    buf_clear(&probe.body);
+    run(&probe, 1);
+    ck_assert_int_eq(probe.code, OK);
+    assert_body(&probe, "hello");
     ck_assert_uint_eq(loopback_accepted(server), 2);
-    buf_fini(&p.body);
 }
 END_TEST
 
@@ -658,20 +636,17 @@ START_TEST(silence_has_a_deadline_that_each_byte_moves)
 {
     static const struct loopback_script scripts[] = {
         {{SAYS("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\na"), WAITS(1), SAYS("b"), WAITS(2)}}};
-    struct probe p;
-    probe_init(&p);
     SERVE(scripts);
-    start(&p, 0);
-    PUMP_UNTIL(p.body.len == 1);
+    start(&probe, 0);
+    PUMP_UNTIL(probe.body.len == 1);
     advance(9999);
-    ck_assert_uint_eq(p.done, 0);
+    ck_assert_uint_eq(probe.done, 0);
     loopback_release(server);
-    PUMP_UNTIL(p.body.len == 2);
+    PUMP_UNTIL(probe.body.len == 2);
     advance(9999);
-    ck_assert_uint_eq(p.done, 0);
+    ck_assert_uint_eq(probe.done, 0);
     advance(1);
-    assert_timeout(&p, "the answer stopped coming", 200, true);
-    buf_fini(&p.body);
+    assert_timeout(&probe, "the answer stopped coming", 200, true);
 }
 END_TEST
 
@@ -680,35 +655,29 @@ START_TEST(all_of_it_has_a_deadline_that_nothing_moves)
     static const struct loopback_script scripts[] = {
         {{SAYS("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\na"), WAITS(1), SAYS("b"), WAITS(2)}}};
     struct transfer_deadlines d = usual();
-    struct probe p;
-    probe_init(&p);
     SERVE(scripts);
     d.end_at_ms = loop_now_ms(loop) + 12000;
     struct http_request r = get(0);
-    start_request(&p, &r, d);
-    PUMP_UNTIL(p.body.len == 1);
+    start_request(&probe, &r, d);
+    PUMP_UNTIL(probe.body.len == 1);
     advance(9000);
     loopback_release(server);
-    PUMP_UNTIL(p.body.len == 2);
+    PUMP_UNTIL(probe.body.len == 2);
     advance(2999);
-    ck_assert_uint_eq(p.done, 0);
+    ck_assert_uint_eq(probe.done, 0);
     advance(1);
-    assert_timeout(&p, "the attempt took longer than it may in all", 200, true);
-    buf_fini(&p.body);
+    assert_timeout(&probe, "the attempt took longer than it may in all", 200, true);
 }
 END_TEST
 
 START_TEST(an_end_that_has_passed_already_is_told_at_once)
 {
     struct transfer_deadlines d = usual();
-    struct probe p;
-    probe_init(&p);
     server = loopback_open_deaf();
     d.end_at_ms = 1;
     struct http_request r = get(0);
-    start_request(&p, &r, d);
-    assert_timeout(&p, "the attempt took longer than it may in all", 0, false);
-    buf_fini(&p.body);
+    start_request(&probe, &r, d);
+    assert_timeout(&probe, "the attempt took longer than it may in all", 0, false);
 }
 END_TEST
 
@@ -730,15 +699,12 @@ static void assert_cancelled(struct probe *p, size_t gone)
 START_TEST(one_that_has_not_begun_can_be_cancelled)
 {
     static const struct loopback_script scripts[] = {{{OK_HELLO}}};
-    struct probe p;
-    probe_init(&p);
     SERVE(scripts);
-    start(&p, 0);
-    transfer_cancel(p.t);
-    assert_cancelled(&p, 0);
+    start(&probe, 0);
+    transfer_cancel(probe.t);
+    assert_cancelled(&probe, 0);
     ck_assert_uint_eq(loopback_accepted(server), 0);
     transfer_cancel(NULL);
-    buf_fini(&p.body);
 }
 END_TEST
 
@@ -855,17 +821,14 @@ END_TEST
 START_TEST(cancelling_what_is_just_ending_changes_nothing)
 {
     static const struct loopback_script scripts[] = {{{OK_HELLO}}};
-    struct probe p;
-    probe_init(&p);
-    p.on_done = cancel_self;
+    probe.on_done = cancel_self;
     SERVE(scripts);
-    run(&p, 0);
-    ck_assert_int_eq(p.code, OK);
-    p.done = 0;
-    p.on_done = NULL;
-    run(&p, 0);
+    run(&probe, 0);
+    ck_assert_int_eq(probe.code, OK);
+    probe.done = 0;
+    probe.on_done = NULL;
+    run(&probe, 0);
     ck_assert_uint_eq(loopback_accepted(server), 1);
-    buf_fini(&p.body);
 }
 END_TEST
 
@@ -982,26 +945,23 @@ END_TEST
 START_TEST(a_paused_transfer_hands_on_nothing_until_it_is_resumed)
 {
     static const struct loopback_script scripts[] = {{{LONG_ANSWER}}};
-    struct probe p;
-    probe_init(&p);
-    p.on_bytes = pause_self;
+    probe.on_bytes = pause_self;
     SERVE(scripts);
-    start(&p, 0);
-    PUMP_UNTIL(p.chunks);
+    start(&probe, 0);
+    PUMP_UNTIL(probe.chunks);
     pump_a_while();
-    ck_assert_uint_eq(p.chunks, 1);
+    ck_assert_uint_eq(probe.chunks, 1);
     for (unsigned i = 2; i < 10; i++) { /* resumed, it brings a chunk, which pauses it again */
-        transfer_resume(p.t);
-        PUMP_UNTIL(p.chunks >= i);
+        transfer_resume(probe.t);
+        PUMP_UNTIL(probe.chunks >= i);
         pump_a_while();
-        ck_assert_uint_eq(p.chunks, i);
+        ck_assert_uint_eq(probe.chunks, i);
     }
-    p.on_bytes = NULL;
-    transfer_resume(p.t);
-    PUMP_UNTIL(p.done);
-    ck_assert_int_eq(p.code, OK);
-    ck_assert_uint_eq(p.body.len, 1600000);
-    buf_fini(&p.body);
+    probe.on_bytes = NULL;
+    transfer_resume(probe.t);
+    PUMP_UNTIL(probe.done);
+    ck_assert_int_eq(probe.code, OK);
+    ck_assert_uint_eq(probe.body.len, 1600000);
 }
 END_TEST
 
@@ -1075,83 +1035,68 @@ END_TEST
 START_TEST(the_end_comes_during_a_pause_too)
 {
     static const struct loopback_script scripts[] = {{{LONG_ANSWER}}};
-    struct probe p;
-    probe_init(&p);
-    p.on_bytes = pause_self;
+    probe.on_bytes = pause_self;
     SERVE(scripts);
     struct transfer_deadlines d = usual();
     struct http_request r = get(0);
-    start_request(&p, &r, d);
-    PUMP_UNTIL(p.chunks);
+    start_request(&probe, &r, d);
+    PUMP_UNTIL(probe.chunks);
     advance(d.end_at_ms - loop_now_ms(loop) - 1);
-    ck_assert_uint_eq(p.done, 0);
+    ck_assert_uint_eq(probe.done, 0);
     advance(1);
-    assert_timeout(&p, "the attempt took longer than it may in all", 200, true);
+    assert_timeout(&probe, "the attempt took longer than it may in all", 200, true);
     ck_assert(loopback_await_gone(server, 1));
-    buf_fini(&p.body);
 }
 END_TEST
 
 START_TEST(connecting_is_not_paused)
 {
-    struct probe p;
-    probe_init(&p);
     server = loopback_open_deaf();
-    start(&p, 0);
-    transfer_pause(p.t);
+    start(&probe, 0);
+    transfer_pause(probe.t);
     pump_a_while();
     advance(5000);
-    assert_timeout(&p, "connecting took too long", 0, false);
-    buf_fini(&p.body);
+    assert_timeout(&probe, "connecting took too long", 0, false);
 }
 END_TEST
 
 START_TEST(a_paused_transfer_can_be_cancelled)
 {
     static const struct loopback_script scripts[] = {{{LONG_ANSWER}}};
-    struct probe p;
-    probe_init(&p);
-    p.on_bytes = pause_self;
+    probe.on_bytes = pause_self;
     SERVE(scripts);
-    start(&p, 0);
-    PUMP_UNTIL(p.chunks);
-    transfer_cancel(p.t);
-    assert_cancelled(&p, 1);
-    buf_fini(&p.body);
+    start(&probe, 0);
+    PUMP_UNTIL(probe.chunks);
+    transfer_cancel(probe.t);
+    assert_cancelled(&probe, 1);
 }
 END_TEST
 
 START_TEST(one_can_be_cancelled_by_what_a_resume_brings)
 {
     static const struct loopback_script scripts[] = {{{LONG_ANSWER}}};
-    struct probe p;
-    probe_init(&p);
-    p.on_bytes = pause_self;
+    probe.on_bytes = pause_self;
     SERVE(scripts);
-    start(&p, 0);
-    PUMP_UNTIL(p.chunks);
+    start(&probe, 0);
+    PUMP_UNTIL(probe.chunks);
     pump_a_while();
-    p.on_bytes = cancel_self;
-    transfer_resume(p.t);
+    probe.on_bytes = cancel_self;
+    transfer_resume(probe.t);
     loop_turn(loop); /* the resume may bring it before it returns, from within curl */
-    ck_assert_uint_eq(p.chunks, 2);
-    assert_cancelled(&p, 1);
-    buf_fini(&p.body);
+    ck_assert_uint_eq(probe.chunks, 2);
+    assert_cancelled(&probe, 1);
 }
 END_TEST
 
 START_TEST(a_pause_of_one_that_was_recycled_does_not_linger)
 {
     static const struct loopback_script scripts[] = {{{LONG_ANSWER}}};
-    struct probe p;
-    probe_init(&p);
     SERVE(scripts);
-    start(&p, 0);
-    transfer_pause(p.t);
-    transfer_cancel(p.t);
-    run(&p, 0); /* the same handle */
-    ck_assert_int_eq(p.code, OK);
-    buf_fini(&p.body);
+    start(&probe, 0);
+    transfer_pause(probe.t);
+    transfer_cancel(probe.t);
+    run(&probe, 0); /* the same handle */
+    ck_assert_int_eq(probe.code, OK);
 }
 END_TEST
 
@@ -1304,22 +1249,19 @@ START_TEST(an_address_that_is_not_allowed_is_never_connected_to)
     if (_i == 1)
         r.url = by_name;
     open_guarded_pool(8);
-    struct probe p;
-    probe_init(&p);
     is_open_to_all = false;
-    start_request(&p, &r, usual());
-    PUMP_UNTIL(p.done);
-    ck_assert_int_eq(p.code, ERR_PROVIDER_UNREACHABLE);
-    ck_assert(!p.was_sent);
-    ck_assert_str_eq(p.detail, "the name leads to an address that is not allowed");
+    start_request(&probe, &r, usual());
+    PUMP_UNTIL(probe.done);
+    ck_assert_int_eq(probe.code, ERR_PROVIDER_UNREACHABLE);
+    ck_assert(!probe.was_sent);
+    ck_assert_str_eq(probe.detail, "the name leads to an address that is not allowed");
     ck_assert_uint_eq(loopback_accepted(server), 0);
     is_open_to_all = true;
-    p.done = 0;
-    start_request(&p, &r, usual());
-    PUMP_UNTIL(p.done);
-    ck_assert_msg(p.code == OK, "%s", p.detail);
-    assert_body(&p, "hello");
-    buf_fini(&p.body);
+    probe.done = 0;
+    start_request(&probe, &r, usual());
+    PUMP_UNTIL(probe.done);
+    ck_assert_msg(probe.code == OK, "%s", probe.detail);
+    assert_body(&probe, "hello");
 }
 END_TEST
 
