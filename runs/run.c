@@ -294,7 +294,7 @@ static void on_deadline(struct loop_timer *timer)
 const struct reason *run_waits_for(const struct run *run)
 {
     const struct task *first = tree_first_wait(&run->tree);
-    if (first == NULL || run->in_flight > 0 || !list_is_empty(&run->tree.agenda))
+    if (first == NULL || run->in_flight > 0 || tree_has_agenda(&run->tree))
         return NULL;
     return &first->reason;
 }

@@ -12,7 +12,8 @@ static void on_work(struct loop_msg *msg);
 void tree_init(struct tree *tree)
 {
     *tree = (struct tree){.tasks = 0};
-    list_init(&tree->agenda);
+    list_init(&tree->ended);
+    list_init(&tree->turns);
     list_init(&tree->busy);
     list_init(&tree->changed);
     list_init(&tree->saving);
@@ -33,11 +34,16 @@ void tree_work_init(struct tree_work *w)
 
 /* --- the agenda ------------------------------------------------------------------------------- */
 
+bool tree_has_agenda(const struct tree *tree)
+{
+    return !list_is_empty(&tree->ended) || !list_is_empty(&tree->turns);
+}
+
 static void schedule(struct run *run)
 {
     struct shard *shard = run->shard;
     struct tree_work *w = &shard->work;
-    if (list_is_linked(&run->tree.busy) || list_is_empty(&run->tree.agenda))
+    if (list_is_linked(&run->tree.busy) || !tree_has_agenda(&run->tree))
         return;
     list_push_back(&w->busy, &run->tree.busy);
     if (w->is_posted)
@@ -50,7 +56,8 @@ void tree_post(struct task *t)
 {
     if (list_is_linked(&t->due))
         return;
-    list_push_back(&t->run->tree.agenda, &t->due);
+    struct tree *tree = &t->run->tree;
+    list_push_back(t->phase == PHASE_ENDED ? &tree->ended : &tree->turns, &t->due);
     schedule(t->run);
 }
 
@@ -81,14 +88,16 @@ static void work(struct run *run)
             outbox_want(run, SAVE_NOW);
             return;
         }
-        link = list_pop_front(&run->tree.agenda);
+        link = list_pop_front(&run->tree.ended);
+        if (link == NULL)
+            link = list_pop_front(&run->tree.turns);
         if (link == NULL)
             break;
         step(CONTAINER_OF(link, struct task, due));
     }
     if (run->is_wrecked)
         return;
-    if (!list_is_empty(&run->tree.agenda))
+    if (tree_has_agenda(&run->tree))
         schedule(run);
     else
         run_review(run);

@@ -3,7 +3,8 @@
 /* The tasks of a run, taken together: whose turn it is, and what it waits for.
  *
  * The agenda holds tasks to which something has to happen: one that has ended, so that the one
- * above hears of it; a group that may begin one more child. It is worked off in the same turn of
+ * above hears of it; a group that may begin one more child. Ends come first: a group that is
+ * decided by what has been told already begins nothing more. It is worked off in the same turn of
  * the loop, one constant step after another, a run after the other where several have something to
  * do. It pauses while the run has produced so much that is not stored yet (run_is_ahead).
  *
@@ -18,7 +19,8 @@ struct store_task;
 
 /* A run's. */
 struct tree {
-    struct list agenda;       /* struct task.due */
+    struct list ended;        /* the agenda: struct task.due of those that have ended */
+    struct list turns;        /* and of those whose turn it is */
     struct list busy;         /* on its shard's list while the agenda is not empty */
     struct heap waits;        /* struct task.wait, by when they end; UINT64_MAX: not known */
     struct list changed;      /* tasks that are not stored as they are: struct task.changed */
@@ -45,6 +47,7 @@ void tree_work_init(struct tree_work *w);
 
 /* Something has to happen to this task, soon. Nothing where it is on the agenda already. */
 void tree_post(struct task *t);
+bool tree_has_agenda(const struct tree *tree);
 
 /* The run has room again for what its agenda makes. */
 void tree_go_on(struct run *run);

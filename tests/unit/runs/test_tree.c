@@ -349,6 +349,25 @@ START_TEST(events_tell_the_story_in_order)
 }
 END_TEST
 
+/* It began one more: its own turn stood before the end of the empty one. */
+START_TEST(nothing_begins_once_a_group_has_decided)
+{
+    static const char *const groups[] = {SEQ(""), PAR(""), SETTLE(""), MAP("[]", "", HANGS),
+                                         DAG("")};
+    for (size_t i = 0; i < 2 * (sizeof groups / sizeof groups[0]); i++) {
+        char tree[512];
+        snprintf(tree, sizeof tree, i % 2 == 0 ? RACE("%s," HANGS) : FIRST("%s," HANGS),
+                 groups[i / 2]);
+        start();
+        run_tree(tree);
+        ck_assert_uint_eq(created.ended, 1);
+        ck_assert_str_eq(told(), "running , running 0, succeeded 0, cancelled 1, succeeded ");
+        ck_assert_uint_eq(row()->usage.calls, 0);
+        finish();
+    }
+}
+END_TEST
+
 /* --- stopping --------------------------------------------------------------------------------- */
 
 static uint64_t in_flight(void)
@@ -585,6 +604,7 @@ Suite *suite_runs_tree(void)
     tcase_add_loop_test(shape, a_tree_is_the_same_within_each_type, 0, SHAPES);
     tcase_add_loop_test(shape, events_tell_the_story_in_order, 0,
                         sizeof stories / sizeof stories[0]);
+    tcase_add_test(shape, nothing_begins_once_a_group_has_decided);
     suite_add_tcase(s, shape);
     TCase *stop = tcase_create("stopping");
     tcase_add_test(stop, a_cancel_reaches_every_call_at_once);
