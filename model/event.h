@@ -15,7 +15,8 @@
 
 /* How an event may be told.
  *   EVENT_FACT: it states what has become true, so it is published after its commit.
- *   EVENT_NEWS: published at once, but never past an earlier fact that still waits. */
+ *   EVENT_NEWS: published at once, but never past an earlier fact that still waits; of a run that
+ *   waits, like a fact. */
 enum event_kind { EVENT_FACT, EVENT_NEWS };
 
 /* X(symbol, wire name, kind) */

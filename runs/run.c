@@ -200,11 +200,18 @@ struct buf *run_say(struct run *run, enum event_type type, const struct task *ta
     return b;
 }
 
+/* Of a run that waits nothing is told before it is stored: nothing is in flight as its row has it,
+ * so that a crash leaves no gap, and what comes then gets the seq behind the row's. */
+static enum event_kind kind_of(const struct run *run, enum event_type type)
+{
+    return run->state == RUN_WAITING ? EVENT_FACT : event_type_kind(type);
+}
+
 void run_tell(struct run *run, enum event_type type, enum save_urgency urgency)
 {
     struct buf *b = &run->shard->event;
     event_end(b);
-    if (buf_ok(b) != OK || feed_append(&run->feed, event_type_kind(type), buf_str(b)) != OK)
+    if (buf_ok(b) != OK || feed_append(&run->feed, kind_of(run, type), buf_str(b)) != OK)
         run_lacks_memory(run);
     shard_count(run->shard, SERIES_EVENTS, 0, 0, 1);
     shard_publish_later(run);

@@ -93,6 +93,45 @@ START_TEST(what_has_ended_is_not_called_again)
 }
 END_TEST
 
+/* What a waiting run had told as it went on, and not stored, was told anew after a crash: with the
+ * same seq, and not the same. */
+START_TEST(no_seq_is_given_twice_where_a_waiting_run_goes_on)
+{
+    static const char *const bodies[] = {
+        TASK(
+            "{\"type\":\"sequence\",\"retry\":{\"attempts\":2,\"base_ms\":1000,\"jitter\":\"none\"},"
+            "\"steps\":[{\"type\":\"value\",\"value\":\"{{input.none}}\"}]}"),
+        TASK(
+            "{\"type\":\"call\",\"model\":\"sim/echo\",\"input\":\"x\",\"retry\":{\"attempts\":2,"
+            "\"base_ms\":1000,\"jitter\":\"none\"},\"params\":{\"sim\":{\"fail\":[{\"as\":\"status\","
+            "\"attempt\":1}]}}}"),
+    };
+    struct rig_options o = rig_options_default();
+    struct created other;
+    struct reader reader;
+    o.providers[0].limiter.concurrency = 1; /* which the other one has when it goes on */
+    rig_start(&rig, &o);
+    id = rig_run(&rig, 0, bodies[_i], PLAIN, &created);
+    rig_forget(&created);
+    rig_read(&rig, 0, &id, 0, true, &reader);
+    rig_advance(&rig, 800);
+    rig_run(&rig, 0, TASK(AFTER(500, "y")), PLAIN, &other);
+    rig_forget(&other);
+    rig_advance(&rig, 100);
+    ck_assert_int_eq(row()->state, RUN_WAITING);
+    size_t told_before = reader.out.len;
+    store_fake_hold(rig.fake);
+    rig_advance(&rig, 200);
+    ck_assert_uint_eq(reader.out.len, told_before);
+    store_fake_let_go(rig.fake);
+    rig_advance(&rig, 2000);
+    ck_assert_uint_gt(reader.out.len, told_before);
+    ck_assert(run_state_is_terminal(row()->state));
+    rig_close(&reader);
+    rig_stop(&rig);
+}
+END_TEST
+
 START_TEST(a_call_that_must_not_be_made_twice_has_crashed)
 {
     start("{\"on_crash\":\"fail\",\"task\":" SEQ(AFTER(100, "a") "," AFTER(9000, "b")) "}", false);
@@ -233,6 +272,7 @@ Suite *suite_runs_tree_reopen(void)
     tcase_add_test(t, a_sleeping_tree_is_parked_and_wakes_in_time);
     tcase_add_test(t, a_sleep_keeps_its_end_over_a_crash);
     tcase_add_loop_test(t, what_has_ended_is_not_called_again, 0, 2);
+    tcase_add_loop_test(t, no_seq_is_given_twice_where_a_waiting_run_goes_on, 0, 2);
     tcase_add_test(t, a_call_that_must_not_be_made_twice_has_crashed);
     tcase_add_test(t, what_was_used_is_not_forgotten);
     tcase_add_test(t, a_scope_times_out_at_its_moment);
