@@ -76,6 +76,7 @@ static void start(struct store *store, struct store_op *op)
     case STORE_LANES:
     case STORE_NOTES:
     case STORE_DUE: op_queue_push(&s->reads, op); return;
+    case STORE_DEFINITIONS: op_queue_push(&s->reads, op); return;
     case STORE_BATCH:
         atomic_fetch_add(&s->queued_bytes, CONTAINER_OF(op, struct store_batch, op)->bytes);
         op_queue_push(&s->writes, op);
@@ -87,6 +88,8 @@ static void start(struct store *store, struct store_op *op)
     case STORE_DELETE:
     case STORE_NOTE:
     case STORE_SETTLE: break;
+    case STORE_DEFINE:
+    case STORE_SEED: break;
     }
     op_queue_push(&s->writes, op);
 }

@@ -52,10 +52,10 @@ static const struct {
     STATEMENT(next_dead,
               "SELECT min(owner) FROM run WHERE state < 10 AND owner > ?1 AND owner < ?2"),
     STATEMENT(claim,
-              "SELECT " ROWS_RUN_COLUMNS " FROM run WHERE state < 10 AND owner=?1 AND lane=?2"
+              "SELECT " ROWS_WHOLE_RUN_COLUMNS " FROM run WHERE state < 10 AND owner=?1 AND lane=?2"
               " AND wake_at <= ?3 ORDER BY wake_at LIMIT ?4"),
     STATEMENT(claim_one,
-              "SELECT " ROWS_RUN_COLUMNS " FROM run WHERE tenant=?1 AND id=?2 AND state < 10"
+              "SELECT " ROWS_WHOLE_RUN_COLUMNS " FROM run WHERE tenant=?1 AND id=?2 AND state < 10"
               " AND owner < ?3"),
     STATEMENT(own, "UPDATE run SET owner=?2 WHERE key=?1"),
     STATEMENT(give, "UPDATE run SET owner=?3 WHERE key=?1 AND owner=?2 AND state < 10"),
@@ -82,7 +82,7 @@ bool apply_prepare(struct sqlite_store *s)
             return false;
         memcpy((char *)&s->st + statements[i].offset, &stmt, sizeof stmt);
     }
-    return true;
+    return define_prepare(s->db, &s->define);
 }
 
 /* --- changes ---------------------------------------------------------------------------------- */
@@ -151,6 +151,9 @@ static bool apply_accept(struct sqlite_store *s, struct store_change *c)
     c->ref = (uint64_t)s->next_key++;
     rows_bind_insert(s->st.insert_run, (int64_t)c->ref, c->run, c->release ? 0 : c->epoch);
     if (!db_run(s->st.insert_run))
+        return false;
+    if (c->run->workflow.at != NULL && c->run->definition.at != NULL &&
+        !apply_keep_version(s, c->run))
         return false;
     return c->run->metadata.len <= 2 || add_labels(s, c->run, (int64_t)c->ref);
 }
@@ -526,6 +529,8 @@ bool apply_op(struct sqlite_store *s, struct store_op *op)
     case STORE_DELETE: return apply_delete(s, CONTAINER_OF(op, struct store_delete, op));
     case STORE_NOTE: return apply_note(s, CONTAINER_OF(op, struct store_note, op));
     case STORE_SETTLE: return apply_settle(s, CONTAINER_OF(op, struct store_settle, op));
+    case STORE_DEFINE: return apply_define(s, CONTAINER_OF(op, struct store_define, op));
+    case STORE_SEED: return apply_seed(s, CONTAINER_OF(op, struct store_seed, op));
     case STORE_GET:
     case STORE_EVENTS:
     case STORE_BUS:
@@ -533,7 +538,8 @@ bool apply_op(struct sqlite_store *s, struct store_op *op)
     case STORE_LIST:
     case STORE_LANES:
     case STORE_NOTES:
-    case STORE_DUE: break; /* the readers' */
+    case STORE_DUE: break;         /* the readers' */
+    case STORE_DEFINITIONS: break; /* the readers' */
     }
     op->result = STORE_UNAVAILABLE;
     return true;

@@ -34,6 +34,13 @@ struct write_statements {
     sqlite3_stmt *keep_next_segment, *retain_scan, *retain_bulletins;
 };
 
+/* Those of agents and workflows; likewise. */
+struct define_statements {
+    sqlite3_stmt *find, *find_same, *next_version, *insert, *stand, *stand_all;
+    sqlite3_stmt *drop_unused, *drop_text, *keep;
+    sqlite3_stmt *next_replaced, *raise_floor, *drop_numbers;
+};
+
 /* A row that a commit of unknown outcome may have written, though its operation was given back as
  * not done. What was accepted must not exist; what was claimed belongs to whom it belonged before;
  * what was released is still its owner's, until the save is sent again: somebody else must not
@@ -60,6 +67,7 @@ struct sqlite_store {
     /* the writer thread's own */
     sqlite3 *db;
     struct write_statements st;
+    struct define_statements define;
     int64_t next_key;
     int64_t next_segment; /* key, likewise of bulletins */
     int wal_pages;
@@ -70,6 +78,7 @@ struct sqlite_store {
     uint64_t next_heal_ms;
     uint64_t next_retain_ms;
     int64_t retain_from; /* key up to which this round of retention has looked */
+    int64_t retire_from; /* likewise among versions that were replaced */
 
     pthread_t *reader_threads;
     uint32_t reader_count;
@@ -87,6 +96,17 @@ bool apply_prepare(struct sqlite_store *s);
 bool apply_op(struct sqlite_store *s, struct store_op *op);
 bool apply_delete_run(struct sqlite_store *s, int64_t key);
 bool apply_doubt(struct sqlite_store *s, const struct doubt *d);
+
+/* sqlite_define.c: the same for agents and workflows. */
+bool define_prepare(sqlite3 *db, struct define_statements *ret_st);
+bool apply_define(struct sqlite_store *s, struct store_define *d);
+bool apply_seed(struct sqlite_store *s, struct store_seed *seed);
+/* The version of the run's workflow is there for as long as the run is. */
+bool apply_keep_version(struct sqlite_store *s, const struct run_record *run);
+/* A small step, as retain_step. */
+bool retain_definitions(struct sqlite_store *s, bool *ret_more);
+/* On a reader's connection. */
+void read_definitions(sqlite3 *db, struct store_definitions *d);
 
 /* sqlite_writer.c: the database is handed over once it is open, then the thread is started. */
 enum err writer_adopt(struct sqlite_store *s, struct error *ret_error) MUST_CHECK;

@@ -26,14 +26,15 @@ static bool open_reader(struct reader *r)
     struct error error;
     if (db_open(r->store->path, r->store->options.vfs, DB_READER, &r->db, &error) != OK)
         return false;
-    r->get = db_prepare(r->db, "SELECT " ROWS_RUN_COLUMNS " FROM run WHERE tenant=?1 AND id=?2");
+    r->get =
+        db_prepare(r->db, "SELECT " ROWS_WHOLE_RUN_COLUMNS " FROM run WHERE tenant=?1 AND id=?2");
     /* Ids are indexed within their tenant: the tenants are found one after the other, each by one
      * look into the index. */
     r->get_any =
         db_prepare(r->db, "WITH RECURSIVE each(one) AS (SELECT min(tenant) FROM run UNION ALL"
                           " SELECT (SELECT min(tenant) FROM run WHERE tenant > each.one) FROM each"
                           " WHERE each.one IS NOT NULL)"
-                          " SELECT " ROWS_RUN_COLUMNS " FROM each CROSS JOIN run"
+                          " SELECT " ROWS_WHOLE_RUN_COLUMNS " FROM each CROSS JOIN run"
                           " WHERE run.tenant=each.one AND run.id=?2");
     r->find = db_prepare(r->db, "SELECT key, seq, state FROM run WHERE tenant=?1 AND id=?2");
     r->events = db_prepare(
@@ -222,12 +223,17 @@ static void do_op(struct reader *r, struct store_op *op)
     case STORE_LANES: read_lanes(r, CONTAINER_OF(op, struct store_lanes, op)); break;
     case STORE_NOTES: read_notes(r, CONTAINER_OF(op, struct store_notes, op)); break;
     case STORE_DUE: read_due(&r->due, CONTAINER_OF(op, struct store_due, op)); break;
+    case STORE_DEFINITIONS:
+        read_definitions(r->db, CONTAINER_OF(op, struct store_definitions, op));
+        break;
     case STORE_BATCH:
     case STORE_CLAIM:
     case STORE_COMMAND:
     case STORE_DELETE:
     case STORE_NOTE:
     case STORE_SETTLE: break; /* the writer's */
+    case STORE_DEFINE:
+    case STORE_SEED: break; /* the writer's */
     }
     if (op->result == STORE_UNAVAILABLE)
         close_reader(r);

@@ -1,7 +1,7 @@
 /* Retention: ended runs go when they are older than `retain_ms`, and, oldest first, while the
- * database is larger than `retain_bytes`. In small steps within the writer's thread, so that a
- * commit never waits for a long deletion. A run of which something is still to be told stays, but
- * not for ever. */
+ * database is larger than `retain_bytes`; then the versions of workflows that no run is of any more
+ * (store/sqlite_define.c). In small steps within the writer's thread, so that a commit never waits
+ * for a long deletion. A run of which something is still to be told stays, but not for ever. */
 #include "base/clock.h"
 #include "store/sqlite_internal.h"
 
@@ -90,7 +90,7 @@ static bool delete_doomed(struct sqlite_store *s, const struct scan *scan, bool 
     return true;
 }
 
-bool retain_step(struct sqlite_store *s, bool *ret_more)
+static bool retain_runs(struct sqlite_store *s, bool *ret_more)
 {
     *ret_more = false;
     bool too_large = is_too_large(s);
@@ -108,5 +108,14 @@ bool retain_step(struct sqlite_store *s, bool *ret_more)
         pace == PACE_LATE || (pace == PACE_ON && scan.seen == STEP_ROWS && !scan.reached_young);
     if (!*ret_more)
         s->retain_from = 0; /* the next round begins with the oldest again */
+    return true;
+}
+
+bool retain_step(struct sqlite_store *s, bool *ret_more)
+{
+    bool more_runs, more_definitions;
+    if (!retain_runs(s, &more_runs) || !retain_definitions(s, &more_definitions))
+        return false;
+    *ret_more = more_runs || more_definitions;
     return true;
 }

@@ -97,6 +97,15 @@ static bool read_id(sqlite3_stmt *s, int at, struct id *ret_id)
     return true;
 }
 
+bool rows_copy_text(sqlite3_stmt *s, int at, struct arena *arena, struct str *ret)
+{
+    struct str view = db_column_view(s, at);
+    *ret = view.at != NULL ? arena_str(arena, view) : STR_NONE;
+    return view.at == NULL || ret->at != NULL;
+}
+
+enum { COLUMN_DEFINITION = 30 /* only in ROWS_WHOLE_RUN_COLUMNS */ };
+
 /* Copies the texts; false where one of them did not fit. */
 static bool read_texts(sqlite3_stmt *s, struct arena *arena, struct run_record *r,
                        struct str *ret_command)
@@ -110,12 +119,11 @@ static bool read_texts(sqlite3_stmt *s, struct arena *arena, struct run_record *
         {26, &r->attempts}, {27, ret_command}, {28, &r->spec},   {29, &r->output},
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-        struct str view = db_column_view(s, texts[i].at);
-        *texts[i].to = view.at != NULL ? arena_str(arena, view) : STR_NONE;
-        if (view.at != NULL && texts[i].to->at == NULL)
+        if (!rows_copy_text(s, texts[i].at, arena, texts[i].to))
             return false;
     }
-    return true;
+    return sqlite3_column_count(s) <= COLUMN_DEFINITION ||
+           rows_copy_text(s, COLUMN_DEFINITION, arena, &r->definition);
 }
 
 /* A spec that was not read: for want of memory, or because it is none? */
@@ -163,17 +171,10 @@ enum err rows_read_run(sqlite3_stmt *s, struct arena *arena, struct run_record *
 const char rows_count_tasks_sql[] = "SELECT count(*) FROM task WHERE run=?1";
 const char rows_read_tasks_sql[] = "SELECT path, text, output FROM task WHERE run=?1";
 
-static bool copy_text(sqlite3_stmt *s, int at, struct arena *arena, struct str *ret)
-{
-    struct str view = db_column_view(s, at);
-    *ret = view.at != NULL ? arena_str(arena, view) : STR_NONE;
-    return view.at == NULL || ret->at != NULL;
-}
-
 static bool read_task(sqlite3_stmt *s, struct arena *arena, struct store_task *ret)
 {
-    return copy_text(s, 0, arena, &ret->path) && copy_text(s, 1, arena, &ret->text) &&
-           copy_text(s, 2, arena, &ret->output);
+    return rows_copy_text(s, 0, arena, &ret->path) && rows_copy_text(s, 1, arena, &ret->text) &&
+           rows_copy_text(s, 2, arena, &ret->output);
 }
 
 static enum err count_tasks(sqlite3_stmt *s, int64_t key, int64_t *ret)

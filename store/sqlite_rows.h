@@ -11,6 +11,12 @@
     "workflow_version, agent, workflow, name, retry_of, parent, reason, error, attempts, command, " \
     "spec, output"
 
+/* The same for who wants the definition as well. */
+#define ROWS_WHOLE_RUN_COLUMNS                                                                     \
+    ROWS_RUN_COLUMNS                                                                               \
+    ", (SELECT text FROM definition WHERE kind=1 AND definition.name=run.workflow"                 \
+    " AND version=run.workflow_version)"
+
 /* An INSERT and an UPDATE whose parameters rows_bind_insert and rows_bind_update know. The update
  * is conditional on the lease; it also finds its own work done, after a commit whose outcome was
  * unknown. */
@@ -29,6 +35,9 @@ extern const char rows_read_tasks_sql[];
 struct store_task;
 enum err rows_read_tasks(sqlite3_stmt *count, sqlite3_stmt *read, int64_t key, struct arena *arena,
                          struct store_task **ret_tasks, uint32_t *ret_count) MUST_CHECK;
+
+/* A column's text into `arena`, STR_NONE for SQL NULL. False: it does not fit. */
+bool rows_copy_text(sqlite3_stmt *stmt, int at, struct arena *arena, struct str *ret) MUST_CHECK;
 
 struct row_extra {
     int64_t key;

@@ -102,6 +102,27 @@ static const char *const migrations[] = {
     "  failing_since INTEGER NOT NULL DEFAULT 0"
     ") STRICT;"
     "CREATE INDEX delivery_due ON delivery (host, due_at) WHERE due_at IS NOT NULL;",
+    /* 4: agents and workflows. `standing`: 0 replaced or removed, 1 made by the API, 2 the
+     * configuration's, 3 the same while it is compared with what it says now. Of what was replaced
+     * a version stays while there are runs of it, and the last one of a name for its number, then
+     * without a text. gateway.definition_floor is what the version of a new name must be above:
+     * raised where such numbers are forgotten. */
+    "ALTER TABLE gateway ADD COLUMN definition_floor INTEGER NOT NULL DEFAULT 0;"
+    "CREATE TABLE definition ("
+    "  key INTEGER PRIMARY KEY,"
+    "  kind INTEGER NOT NULL," /* 0 agent, 1 workflow */
+    "  name TEXT NOT NULL,"
+    "  version INTEGER NOT NULL,"
+    "  standing INTEGER NOT NULL,"
+    "  description TEXT,"
+    "  text TEXT"
+    ") STRICT;"
+    "CREATE UNIQUE INDEX definition_version ON definition (kind, name, version);"
+    "CREATE INDEX definition_standing ON definition (standing, kind, name) WHERE standing > 0;"
+    "CREATE INDEX definition_replaced ON definition (standing)"
+    "  WHERE standing = 0 AND text IS NOT NULL;"
+    "CREATE INDEX definition_number ON definition (version) WHERE text IS NULL;"
+    "CREATE INDEX run_workflow ON run (workflow, workflow_version) WHERE workflow IS NOT NULL;",
 };
 
 enum { LATEST = sizeof migrations / sizeof migrations[0] };

@@ -119,6 +119,7 @@ static void close_db(struct sqlite_store *s)
     db_close(s->db);
     s->db = NULL;
     s->st = (struct write_statements){0};
+    s->define = (struct define_statements){0};
 }
 
 /* Prepares the freshly opened database for the thread. */

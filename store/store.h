@@ -16,7 +16,8 @@
  * Results: `ok`; `exists` (accept: the idempotency key is taken); `fenced`; `absent`; `conflict`
  * (not in the state that the operation needs); `unknown` (the commit failed: it may have happened.
  * An accept that ends so is erased as soon as the store can write again, a claim undone; a save is
- * to be sent again and may find itself done, and until then the run stays its owner's);
+ * to be sent again and may find itself done, and until then the run stays its owner's; what became
+ * of a definition is to be read);
  * `unavailable` (nothing was done).
  *
  * Bounds: store_is_full says that `queue_bytes` wait to be written: accept nothing new and pause
@@ -52,6 +53,8 @@ enum store_op_kind {
     STORE_DELETE,
     STORE_NOTE,
     STORE_SETTLE,
+    STORE_DEFINE,
+    STORE_SEED,
     STORE_GET,
     STORE_EVENTS,
     STORE_BUS,
@@ -60,6 +63,7 @@ enum store_op_kind {
     STORE_LANES,
     STORE_NOTES,
     STORE_DUE,
+    STORE_DEFINITIONS,
 };
 
 struct store_op {
@@ -108,7 +112,8 @@ struct store_change {
     bool accept;  /* the run is new */
     bool release; /* nobody owns it any more: it has ended, or is parked until wake_at_ms */
     const struct run_record
-        *run; /* its row from now on. `spec` and all that never changes is read on accept only */
+        *run; /* its row from now on. `spec` and all that never changes is read on accept only;
+                 a `definition` is kept then if its version is not there any more */
     uint64_t epoch; /* the lease under which it is written */
     uint64_t ref;   /* the store's short name for it: 0 on accept, where it is filled in */
     struct store_segment *segments;
@@ -231,6 +236,37 @@ struct store_due {
     uint64_t total;
 };
 enum { STORE_DUE_HOSTS = 64, STORE_DUE_PER_HOST = 64 };
+/* --- agents and workflows --------------------------------------------------------------------- */
+
+enum definition_kind { DEFINITION_AGENT, DEFINITION_WORKFLOW };
+
+/* An agent or a workflow in one of its versions. The store looks into none of its texts. Versions
+ * of a name only grow, also over its removal; what is made by the API and what the configuration
+ * says (a seed) of one name stand side by side and share them. */
+struct store_definition {
+    enum definition_kind kind;
+    struct str name;
+    int64_t version;
+    struct str description; /* NULL: it is in the text */
+    struct str text;        /* JSON: an agent's document, a workflow's task */
+};
+
+/* Puts a version of what is made by the API in place of the version `replaces` (0: there is none),
+ * or takes that away. A workflow's replaced version stays as long as runs of it do. ok, with the
+ * version that it got | conflict (another one is there). */
+struct store_define {
+    struct store_op op;
+    struct store_definition is; /* text NULL: it goes */
+    int64_t replaces;
+};
+
+/* From now on these are the seeds, and no others. One that says what it said before keeps its
+ * version, the others get one. All or none. ok. */
+struct store_seed {
+    struct store_op op;
+    struct store_definition *seeds; /* no name of a kind is there twice */
+    uint32_t count;
+};
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
@@ -343,6 +379,14 @@ struct store_notes {
     } * notes;
     uint32_t count;
     bool more; /* there may be more behind the last one */
+};
+
+/* What is made by the API and neither replaced nor removed, by kind and name. */
+struct store_definitions {
+    struct store_op op;
+    struct arena arena; /* made and freed by the caller */
+    struct store_definition *definitions;
+    uint32_t count;
 };
 
 /* --- the store -------------------------------------------------------------------------------- */

@@ -1800,6 +1800,7 @@ void contract_add(Suite *suite, const char *name, void (*set_up)(void), void (*t
     tcase_add_test(t, what_was_stored_is_there_after_reopening);
     contract_add_bus(t);
     contract_add_due(t);
+    contract_add_define(t);
     tcase_add_test(t, tasks_are_read_back_and_the_latest_stands);
     tcase_add_test(t, tasks_come_with_the_run_that_is_claimed);
     tcase_add_test(t, tasks_of_a_fenced_save_are_not_written);

@@ -15,4 +15,6 @@ void contract_add_bus(TCase *t);
 
 /* store_contract_due.c: its cases. */
 void contract_add_due(TCase *t);
+/* store_contract_define.c: its cases. */
+void contract_add_define(TCase *t);
 #endif

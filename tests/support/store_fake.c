@@ -45,6 +45,15 @@ struct kept {
     struct str name, text; /* its own */
 };
 
+/* As in store/sqlite_schema.c. */
+enum standing { REPLACED, BY_API, BY_CONFIG, IN_QUESTION };
+
+struct definition {
+    struct definition *next;
+    struct store_definition is; /* its texts are its own; text NULL: only its number is kept */
+    enum standing standing;
+};
+
 /* What a failed commit left open, as in store/sqlite_internal.h. */
 struct doubt {
     struct doubt *next;
@@ -64,6 +73,7 @@ struct store_fake {
     const struct clock_fake *clock;
     struct row *rows;
     struct kept *notes;
+    struct definition *definitions;
     struct bulletin *bulletins; /* by key */
     uint64_t next_key, next_segment;
     uint64_t epoch; /* the database's */
@@ -219,6 +229,170 @@ static void settle_doubts(struct store_fake *f)
     }
 }
 
+/* --- agents and workflows --------------------------------------------------------------------- */
+
+static bool is_of(const struct definition *d, enum definition_kind kind, struct str name)
+{
+    return d->is.kind == kind && str_eq(d->is.name, name);
+}
+
+static struct definition *definition_at(struct store_fake *f, enum definition_kind kind,
+                                        struct str name, int64_t version)
+{
+    for (struct definition *d = f->definitions; d != NULL; d = d->next) {
+        if (is_of(d, kind, name) && d->is.version == version)
+            return d;
+    }
+    return NULL;
+}
+
+static struct definition *standing_at(struct store_fake *f, enum standing standing,
+                                      const struct store_definition *like)
+{
+    for (struct definition *d = f->definitions; d != NULL; d = d->next) {
+        if (is_of(d, like->kind, like->name) && d->standing == standing)
+            return d;
+    }
+    return NULL;
+}
+
+static int64_t last_version(struct store_fake *f, enum definition_kind kind, struct str name)
+{
+    int64_t last = 0;
+    for (struct definition *d = f->definitions; d != NULL; d = d->next) {
+        if (is_of(d, kind, name) && d->is.version > last)
+            last = d->is.version;
+    }
+    return last;
+}
+
+static void add_definition(struct store_fake *f, const struct store_definition *is,
+                           enum standing standing)
+{
+    struct definition *d = must_alloc(sizeof *d);
+    *d = (struct definition){.next = f->definitions, .is = *is, .standing = standing};
+    own(&d->is.name);
+    own(&d->is.description);
+    own(&d->is.text);
+    f->definitions = d;
+}
+
+static void free_definition(struct definition *d)
+{
+    disown(&d->is.name);
+    disown(&d->is.description);
+    disown(&d->is.text);
+    free(d);
+}
+
+static bool has_runs(struct store_fake *f, const struct store_definition *d)
+{
+    for (struct row *r = f->rows; r != NULL; r = r->next) {
+        if (d->kind == DEFINITION_WORKFLOW && r->run.workflow.at != NULL &&
+            str_eq(r->run.workflow, d->name) && r->run.workflow_version == d->version)
+            return true;
+    }
+    return false;
+}
+
+static void prune(struct store_fake *f, enum definition_kind kind, struct str name)
+{
+    int64_t last = last_version(f, kind, name);
+    struct definition **at = &f->definitions;
+    while (*at != NULL) {
+        struct definition *d = *at;
+        bool is_unused =
+            is_of(d, kind, name) && d->standing == REPLACED && !has_runs(f, &d->is);
+        if (is_unused && d->is.version < last) {
+            *at = d->next;
+            free_definition(d);
+            continue;
+        }
+        if (is_unused) {
+            disown(&d->is.text);
+            disown(&d->is.description);
+        }
+        at = &d->next;
+    }
+}
+
+static void do_define(struct store_fake *f, struct store_define *define)
+{
+    struct store_definition *is = &define->is;
+    struct definition *old = standing_at(f, BY_API, is);
+    if ((old != NULL ? old->is.version : 0) != define->replaces) {
+        define->op.result = STORE_CONFLICT;
+        return;
+    }
+    if (old != NULL)
+        old->standing = REPLACED;
+    if (is->text.at != NULL) {
+        is->version = last_version(f, is->kind, is->name) + 1;
+        add_definition(f, is, BY_API);
+    }
+    prune(f, is->kind, is->name);
+}
+
+static bool is_same_text(struct str a, struct str b)
+{
+    return (a.at == NULL) == (b.at == NULL) && (a.at == NULL || str_eq(a, b));
+}
+
+static void stand_all(struct store_fake *f, enum standing from, enum standing to)
+{
+    for (struct definition *d = f->definitions; d != NULL; d = d->next) {
+        if (d->standing == from)
+            d->standing = to;
+    }
+}
+
+static void do_seed(struct store_fake *f, struct store_seed *seed)
+{
+    stand_all(f, BY_CONFIG, IN_QUESTION);
+    for (uint32_t i = 0; i < seed->count; i++) {
+        struct store_definition *is = &seed->seeds[i];
+        struct definition *old = standing_at(f, IN_QUESTION, is);
+        bool stays = old != NULL && is_same_text(old->is.text, is->text) &&
+                     is_same_text(old->is.description, is->description);
+        is->version = stays ? old->is.version : last_version(f, is->kind, is->name) + 1;
+        if (stays)
+            old->standing = BY_CONFIG;
+        else
+            add_definition(f, is, BY_CONFIG);
+    }
+    stand_all(f, IN_QUESTION, REPLACED);
+}
+
+static void keep_version(struct store_fake *f, const struct run_record *run)
+{
+    struct definition *d =
+        definition_at(f, DEFINITION_WORKFLOW, run->workflow, run->workflow_version);
+    struct store_definition is = {.kind = DEFINITION_WORKFLOW,
+                                  .name = run->workflow,
+                                  .version = run->workflow_version,
+                                  .text = run->definition};
+    if (d == NULL) {
+        add_definition(f, &is, REPLACED);
+    } else if (d->is.text.at == NULL) {
+        d->is.text = run->definition;
+        own(&d->is.text);
+    }
+}
+
+/* The task of the run's workflow into the arena, as the reads that promise it give it. */
+static bool read_definition(struct store_fake *f, struct arena *arena, struct run_record *run)
+{
+    struct definition *d =
+        run->workflow.at == NULL
+            ? NULL
+            : definition_at(f, DEFINITION_WORKFLOW, run->workflow, run->workflow_version);
+    run->definition = STR_NONE;
+    if (d == NULL || d->is.text.at == NULL)
+        return true;
+    run->definition = arena_str(arena, d->is.text);
+    return run->definition.at != NULL;
+}
+
 /* --- changes ---------------------------------------------------------------------------------- */
 
 static struct row *find_twin(struct store_fake *f, const struct run_record *run)
@@ -242,9 +416,12 @@ static struct row *accept(struct store_fake *f, struct store_change *c)
         return NULL;
     }
     struct row *r = must_alloc(sizeof *r), **at = &f->rows;
+    if (c->run->workflow.at != NULL && c->run->definition.at != NULL)
+        keep_version(f, c->run);
     r->key = c->ref = f->next_key++;
     r->run = *c->run;
     r->run.input = r->run.metadata = STR_NONE; /* parts of the spec: found again when it is read */
+    r->run.definition = STR_NONE;
     r->owner = c->release ? 0 : c->epoch;
     struct str *texts[TEXTS];
     texts_of(&r->run, texts);
@@ -434,7 +611,8 @@ static bool take(struct store_fake *f, struct store_claim *c, struct row *r)
 {
     struct store_claimed *to = &c->runs[c->count];
     *to = (struct store_claimed){.ref = r->key, .owner = r->owner};
-    if (!read_row(r, &c->arena, &to->run) || !read_tasks(r, &c->arena, &to->tasks, &to->task_count))
+    if (!read_row(r, &c->arena, &to->run) || !read_definition(f, &c->arena, &to->run) ||
+        !read_tasks(r, &c->arena, &to->tasks, &to->task_count))
         return false;
     to->lost_owner = r->owner != 0 && r->owner != f->base.epoch;
     to->cancel_asked = r->command != NULL;
@@ -651,7 +829,7 @@ static void do_get(struct store_fake *f, struct store_get *g)
     struct row *r = row_by_id(f, g->any_tenant ? NULL : &g->tenant, &g->id);
     if (r == NULL)
         g->op.result = STORE_ABSENT;
-    else if (!read_row(r, &g->arena, &g->run))
+    else if (!read_row(r, &g->arena, &g->run) || !read_definition(f, &g->arena, &g->run))
         g->op.result = STORE_UNAVAILABLE;
     else
         g->is_owned = r->owner == f->base.epoch;
@@ -663,7 +841,8 @@ static void do_tasks(struct store_fake *f, struct store_tasks *t)
     t->count = 0;
     if (r == NULL)
         t->op.result = STORE_ABSENT;
-    else if (!read_row(r, &t->arena, &t->run) || !read_tasks(r, &t->arena, &t->tasks, &t->count))
+    else if (!read_row(r, &t->arena, &t->run) || !read_definition(f, &t->arena, &t->run) ||
+             !read_tasks(r, &t->arena, &t->tasks, &t->count))
         t->op.result = STORE_UNAVAILABLE;
 }
 
@@ -857,6 +1036,41 @@ static void do_notes(struct store_fake *f, struct store_notes *n)
     n->more = n->count == n->limit;
 }
 
+/* --- what is made by the API ------------------------------------------------------------------ */
+
+static int compare_definitions(const void *a, const void *b)
+{
+    const struct store_definition *x = a, *y = b;
+    return x->kind != y->kind ? (x->kind > y->kind) - (x->kind < y->kind) : str_cmp(x->name, y->name);
+}
+
+static bool copy_definition(struct arena *arena, const struct store_definition *from,
+                            struct store_definition *to)
+{
+    *to = *from;
+    return copy_text(arena, from->name, &to->name) &&
+           copy_text(arena, from->description, &to->description) &&
+           copy_text(arena, from->text, &to->text);
+}
+
+static void do_definitions(struct store_fake *f, struct store_definitions *l)
+{
+    size_t most = 1;
+    for (struct definition *d = f->definitions; d != NULL; d = d->next)
+        most++;
+    l->count = 0;
+    l->definitions = arena_alloc(&l->arena, most * sizeof *l->definitions);
+    bool fits = l->definitions != NULL;
+    for (struct definition *d = f->definitions; d != NULL && fits; d = d->next) {
+        if (d->standing == BY_API)
+            fits = copy_definition(&l->arena, &d->is, &l->definitions[l->count++]);
+    }
+    if (fits)
+        qsort(l->definitions, l->count, sizeof *l->definitions, compare_definitions);
+    else
+        l->op.result = STORE_UNAVAILABLE;
+}
+
 /* --- the bus ---------------------------------------------------------------------------------- */
 
 /* What stands under a key; the lines are NULL where they are not wanted. */
@@ -1006,6 +1220,9 @@ static void apply(struct store_fake *f, struct store_op *op)
     case STORE_NOTE: do_note(f, CONTAINER_OF(op, struct store_note, op)); break;
     case STORE_SETTLE: do_settle(f, CONTAINER_OF(op, struct store_settle, op)); break;
     case STORE_DUE: do_due(f, CONTAINER_OF(op, struct store_due, op)); break;
+    case STORE_DEFINE: do_define(f, CONTAINER_OF(op, struct store_define, op)); break;
+    case STORE_SEED: do_seed(f, CONTAINER_OF(op, struct store_seed, op)); break;
+    case STORE_DEFINITIONS: do_definitions(f, CONTAINER_OF(op, struct store_definitions, op)); break;
     case STORE_NOTES: do_notes(f, CONTAINER_OF(op, struct store_notes, op)); break;
     case STORE_GET: do_get(f, CONTAINER_OF(op, struct store_get, op)); break;
     case STORE_TASKS: do_tasks(f, CONTAINER_OF(op, struct store_tasks, op)); break;
@@ -1173,7 +1390,8 @@ static void on_op_done(struct loop_msg *msg)
 static bool is_write(const struct store_op *op)
 {
     return op->kind == STORE_BATCH || op->kind == STORE_CLAIM || op->kind == STORE_COMMAND ||
-           op->kind == STORE_DELETE || op->kind == STORE_NOTE || op->kind == STORE_SETTLE;
+           op->kind == STORE_DELETE || op->kind == STORE_NOTE || op->kind == STORE_SETTLE ||
+           op->kind == STORE_DEFINE || op->kind == STORE_SEED;
 }
 
 static void start(struct store *s, struct store_op *op)
@@ -1269,6 +1487,11 @@ void store_fake_destroy(struct store_fake *f)
         drop_note(f, f->notes->name);
     while (f->bulletins != NULL)
         drop_bulletin(f);
+    while (f->definitions != NULL) {
+        struct definition *next = f->definitions->next;
+        free_definition(f->definitions);
+        f->definitions = next;
+    }
     settle_doubts(f);
     pthread_mutex_destroy(&f->lock);
     free(f);

@@ -11,7 +11,7 @@
 
 Suite *suite_store_sqlite_schema(void);
 
-enum { LATEST = 3 };
+enum { LATEST = 4 };
 
 static void set_up(void)
 {
@@ -49,16 +49,32 @@ START_TEST(a_database_is_made_of_an_empty_file)
 }
 END_TEST
 
+#define TO_VERSION_2                                                                               \
+    "DROP TABLE definition; DROP INDEX run_workflow; DROP TABLE delivery;"                         \
+    " ALTER TABLE gateway DROP COLUMN definition_floor; PRAGMA user_version = 2;"
+
 /* The bus came with version 2: what was stored before is on it, and the keys go on behind. */
 START_TEST(a_database_of_version_1_gets_its_bus)
 {
     store_close(sqlite_rig_open());
-    sqlite_rig_sql("DROP TABLE delivery; DROP TABLE bulletin;"
-                   " ALTER TABLE gateway DROP COLUMN next_segment; PRAGMA user_version = 1");
+    sqlite_rig_sql(TO_VERSION_2
+                   " DROP TABLE bulletin; ALTER TABLE gateway DROP COLUMN next_segment;"
+                   " PRAGMA user_version = 1");
     store_close(sqlite_rig_open());
     ck_assert_int_eq(sqlite_rig_sql("PRAGMA user_version"), LATEST);
     ck_assert_int_eq(sqlite_rig_sql("SELECT next_segment FROM gateway"), 1);
     ck_assert_int_eq(sqlite_rig_sql("SELECT count(*) FROM bulletin"), 0);
+}
+END_TEST
+
+START_TEST(a_database_of_version_2_gets_its_agents_and_workflows)
+{
+    store_close(sqlite_rig_open());
+    sqlite_rig_sql(TO_VERSION_2);
+    store_close(sqlite_rig_open());
+    ck_assert_int_eq(sqlite_rig_sql("PRAGMA user_version"), LATEST);
+    ck_assert_int_eq(sqlite_rig_sql("SELECT definition_floor FROM gateway"), 0);
+    ck_assert_int_eq(sqlite_rig_sql("SELECT count(*) FROM definition"), 0);
 }
 END_TEST
 
@@ -144,6 +160,7 @@ Suite *suite_store_sqlite_schema(void)
     tcase_add_test(t, a_database_is_made_where_there_is_none);
     tcase_add_test(t, a_database_is_made_of_an_empty_file);
     tcase_add_test(t, a_database_of_version_1_gets_its_bus);
+    tcase_add_test(t, a_database_of_version_2_gets_its_agents_and_workflows);
     tcase_add_test(t, a_database_of_a_newer_version_is_refused_and_left_alone);
     tcase_add_loop_test(t, another_programs_database_is_refused_and_left_alone, 0, 6);
     tcase_add_test(t, what_the_writer_relies_on_is_set);
