@@ -9,6 +9,25 @@ const char *output_kind_name(enum output_kind k)
     return output_names[k];
 }
 
+/* --- names ------------------------------------------------------------------------------------ */
+
+static bool any_name(void *ctx, struct str name)
+{
+    (void)ctx, (void)name;
+    return true;
+}
+
+static enum err any_model(void *ctx, struct str model)
+{
+    (void)ctx, (void)model;
+    return OK;
+}
+
+const struct name_lookup name_lookup_any = {
+    .agent = any_name, .workflow = any_name, .model = any_model, .provider = any_name};
+
+/* --- making ----------------------------------------------------------------------------------- */
+
 /* What is being filled while a document is walked. */
 struct draft {
     struct agent *agent;
@@ -105,21 +124,24 @@ static void on_output(struct check *c, struct json v, const struct doc_path *at,
 static void on_retry(struct check *c, struct json v, const struct doc_path *at, void *out)
 {
     struct draft *d = out;
-    d->agent->has_retry = retry_spec_check(c, v, at, &d->agent->retry);
+    if (!json_is(v, JSON_NULL)) /* as it is told where there is none; so below */
+        d->agent->has_retry = retry_spec_check(c, v, at, &d->agent->retry);
 }
 
 static void on_timeout_ms(struct check *c, struct json v, const struct doc_path *at, void *out)
 {
     struct draft *d = out;
-    (void)check_int(c, v, at, 1, 86400000, &d->agent->timeout_ms); /* reported by the check */
+    if (!json_is(v, JSON_NULL))
+        (void)check_int(c, v, at, 1, 86400000, &d->agent->timeout_ms); /* reported by the check */
 }
 
 static void check_draft(struct check *c, struct json v, const struct doc_path *at, struct draft *d)
 {
     static const struct check_rule rules[] = {
-        {"name", on_name},     {"description", on_description},   {"model", on_model},
-        {"params", on_params}, {"instructions", on_instructions}, {"output", on_output},
-        {"retry", on_retry},   {"timeout_ms", on_timeout_ms},
+        {"name", on_name},      {"description", on_description},   {"model", on_model},
+        {"params", on_params},  {"instructions", on_instructions}, {"output", on_output},
+        {"retry", on_retry},    {"timeout_ms", on_timeout_ms},     {"version", check_told},
+        {"source", check_told},
     };
     if (!check_object(c, v, at))
         return;
@@ -224,7 +246,7 @@ static void write_retry(struct buf *b, const struct retry_spec *r)
     buf_add_char(b, '}');
 }
 
-void agent_write(struct buf *b, const struct agent *a)
+static void write_members(struct buf *b, const struct agent *a)
 {
     buf_add_lit(b, "{\"name\":");
     json_add_string(b, a->name);
@@ -246,6 +268,17 @@ void agent_write(struct buf *b, const struct agent *a)
         buf_add_i64(b, a->timeout_ms);
     else
         buf_add_lit(b, "null");
+}
+
+void agent_write_document(struct buf *b, const struct agent *a)
+{
+    write_members(b, a);
+    buf_add_char(b, '}');
+}
+
+void agent_write(struct buf *b, const struct agent *a)
+{
+    write_members(b, a);
     buf_add_lit(b, ",\"version\":");
     buf_add_i64(b, a->version);
     buf_addf(b, ",\"source\":\"%s\"}", a->from_config ? "config" : "api");

@@ -49,6 +49,9 @@ struct name_lookup {
     bool (*leads_to)(void *ctx, struct str workflow, struct str target);
 };
 
+/* Every name exists, and nothing is a cycle: for what was valid once and is not judged anew. */
+extern const struct name_lookup name_lookup_any;
+
 /* Checks `v` (an agent's document; `name` may be given by the path instead) and makes an agent of
  * it. Findings go to c->problem: then the answer is its code. */
 enum err agent_create(struct check *c, struct json v, const struct doc_path *at, struct str name,
@@ -59,6 +62,8 @@ struct agent *agent_unref(struct agent *a); /* NULL is fine; returns NULL */
 
 /* {"name":..,"description":..,"model":..,...,"version":..,"source":..} */
 void agent_write(struct buf *b, const struct agent *a);
+/* The same without what a client cannot say, version and source: agent_create makes it again. */
+void agent_write_document(struct buf *b, const struct agent *a);
 
 /* A model or a list of them, from JSON; shared with task_spec. Strings are copied into the check's
  * arena. */

@@ -64,6 +64,13 @@ void check_missing(struct check *c, const struct doc_path *object_at, const char
     problem_add(c->problem, &here, FIELD_MISSING, NULL);
 }
 
+void check_told(struct check *c, struct json v, const struct doc_path *at, void *out)
+{
+    (void)v, (void)out;
+    if (!c->takes_back)
+        problem_add(c->problem, at, FIELD_UNKNOWN_FIELD, NULL);
+}
+
 bool check_string(struct check *c, struct json v, const struct doc_path *at, size_t max_bytes,
                   struct str *ret)
 {

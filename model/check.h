@@ -16,7 +16,9 @@
 struct check {
     struct problem *problem;
     struct arena *arena;
-    bool no_memory; /* set where the arena said no: the request fails with `overloaded` */
+    bool no_memory;  /* set where the arena said no: the request fails with `overloaded` */
+    bool takes_back; /* members that only we write (an agent's `version` and `source`) are passed
+                        over: what was told may come back */
 };
 
 /* One member that an object may have. `on_value` writes into `out`, which is the object being
@@ -40,6 +42,9 @@ void check_members(struct check *c, struct json object, const struct doc_path *a
 
 /* Reports `missing` at the absent member. */
 void check_missing(struct check *c, const struct doc_path *object_at, const char *name);
+
+/* A member that only we write: unknown, unless it may come back. */
+void check_told(struct check *c, struct json v, const struct doc_path *at, void *out);
 
 bool check_string(struct check *c, struct json v, const struct doc_path *at, size_t max_bytes,
                   struct str *ret);

@@ -293,29 +293,10 @@ enum err run_spec_create(struct str body, struct json_doc *scratch, const struct
     return e;
 }
 
-static bool any_name(void *ctx, struct str name)
-{
-    (void)ctx, (void)name;
-    return true;
-}
-
-static enum err any_model(void *ctx, struct str model)
-{
-    (void)ctx, (void)model;
-    return OK;
-}
-
 enum err run_spec_reopen(const struct run_record *record, struct run_spec *ret_spec)
 {
-    static const struct name_lookup names = {
-        .agent = any_name, .workflow = any_name, .model = any_model, .provider = any_name};
-    const struct spec_limits limits = {.max_run_timeout_ms = INT64_MAX,
-                                       .default_run_timeout_ms = record->timeout_ms,
-                                       .input_bytes = UINT64_MAX,
-                                       .tree_depth = UINT32_MAX,
-                                       .tree_nodes = UINT32_MAX,
-                                       .allow_trees = TASK_TREES_ARE_SERVED,
-                                       .webhook_url_fault = webhook_no_fault};
+    struct spec_limits limits = spec_limits_none;
+    limits.default_run_timeout_ms = record->timeout_ms;
     struct json_doc doc;
     json_doc_init(&doc);
     struct problem problem;
@@ -327,7 +308,8 @@ enum err run_spec_reopen(const struct run_record *record, struct run_spec *ret_s
     if (e == OK && !json_exists(json_get_lit(json_root(&doc), "workflow")))
         target.workflow = record->workflow;
     if (e == OK)
-        e = run_spec_create(record->spec, &doc, &target, &limits, &names, &problem, ret_spec);
+        e = run_spec_create(record->spec, &doc, &target, &limits, &name_lookup_any, &problem,
+                            ret_spec);
     json_doc_fini(&doc);
     if (e == OK) {
         ret_spec->timeout_ms = record->timeout_ms;

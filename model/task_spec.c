@@ -5,11 +5,20 @@
 
 #include "model/task_path.h"
 #include "model/task_tree.h"
+#include "model/webhook.h"
 
 enum {
     SCRATCH_BYTES = 67108864, /* names and graphs of one tree while it is checked */
     PATH_MAX_BYTES = 11 * JSON_MAX_DEPTH,
 };
+
+const struct spec_limits spec_limits_none = {.max_run_timeout_ms = INT64_MAX,
+                                             .default_run_timeout_ms = INT64_MAX,
+                                             .input_bytes = UINT64_MAX,
+                                             .tree_depth = UINT32_MAX,
+                                             .tree_nodes = UINT32_MAX,
+                                             .allow_trees = TASK_TREES_ARE_SERVED,
+                                             .webhook_url_fault = webhook_no_fault};
 
 static task_check_fn *const checks[TASK_TYPE_COUNT] = {
     [TASK_CALL] = task_check_call,         [TASK_SEQUENCE] = task_check_sequence,

@@ -127,6 +127,9 @@ struct spec_limits {
     webhook_url_fault_fn *webhook_url_fault; /* NULL: no webhooks are sent */
 };
 
+/* No limits: for what was within those of its time. */
+extern const struct spec_limits spec_limits_none;
+
 /* Does this gateway run trees? What the product sets allow_trees to. */
 enum { TASK_TREES_ARE_SERVED = 1 };
 

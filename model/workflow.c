@@ -86,8 +86,11 @@ static void on_task(struct check *c, struct json v, const struct doc_path *at, v
 static void check_document(struct check *c, struct json v, const struct doc_path *at,
                            struct draft *d)
 {
-    static const struct check_rule rules[] = {
-        {"name", on_name}, {"description", on_description}, {"task", on_task}};
+    static const struct check_rule rules[] = {{"name", on_name},
+                                              {"description", on_description},
+                                              {"task", on_task},
+                                              {"version", check_told},
+                                              {"source", check_told}};
     if (!check_object(c, v, at))
         return;
     if (d->workflow->name.at == NULL && !json_exists(json_get_lit(v, "name")))

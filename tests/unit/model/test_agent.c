@@ -11,6 +11,7 @@
 Suite *suite_model_agent(void);
 
 static struct problem problem;
+static bool takes_back;
 
 /* The document and all that was borrowed from it is gone when this returns. */
 static enum err make(const char *text, struct str name, struct agent **ret)
@@ -20,7 +21,7 @@ static enum err make(const char *text, struct str name, struct agent **ret)
         return ERR_NOMEM;
     struct json_doc doc;
     struct arena arena;
-    struct check c = {.problem = &problem, .arena = &arena};
+    struct check c = {.problem = &problem, .arena = &arena, .takes_back = takes_back};
     struct doc_path root = {.up = NULL};
     json_doc_init(&doc);
     arena_init(&arena, 1 << 24);
@@ -84,6 +85,35 @@ START_TEST(a_full_document_is_told_as_it_was_given)
         "\"jitter\":\"full\",\"on\":[\"provider_error\"]},\"timeout_ms\":60000,\"version\":7,"
         "\"source\":\"config\"}");
     agent_unref(a);
+}
+END_TEST
+
+/* What is told holds members that only we write, and null where there is nothing. */
+START_TEST(what_was_told_may_come_back)
+{
+    struct agent *a, *again;
+    struct buf b;
+    buf_init(&b, 1 << 20);
+    ck_assert_int_eq(make("{\"model\":\"sim/echo\"}", STR("echo"), &a), OK);
+    agent_write(&b, a);
+    buf_add_char(&b, '\0');
+    ck_assert_int_eq(make(b.data, STR("echo"), &again), ERR_INVALID_REQUEST);
+    ck_assert_str_eq(findings_text(&problem),
+                     "invalid_request: /version unknown_field, /source unknown_field");
+    takes_back = true;
+    ck_assert_int_eq(make(b.data, STR("echo"), &again), OK);
+    takes_back = false;
+    b.len--;
+    assert_written(again, b.data);
+    buf_clear(&b);
+    agent_write_document(&b, a);
+    ck_assert(str_eq(
+        buf_str(&b),
+        STR("{\"name\":\"echo\",\"description\":\"\",\"model\":\"sim/echo\",\"instructions\":\"\","
+            "\"params\":{},\"output\":\"text\",\"retry\":null,\"timeout_ms\":null}")));
+    buf_fini(&b);
+    agent_unref(a);
+    agent_unref(again);
 }
 END_TEST
 
@@ -233,6 +263,7 @@ Suite *suite_model_agent(void)
     TCase *t = tcase_create("agent");
     tcase_add_test(t, the_smallest_document_has_the_defaults);
     tcase_add_test(t, a_full_document_is_told_as_it_was_given);
+    tcase_add_test(t, what_was_told_may_come_back);
     tcase_add_test(t, its_params_can_be_looked_up_at_once);
     tcase_add_test(t, it_lives_as_long_as_somebody_holds_it);
     tcase_add_test(t, outputs_have_the_apis_names);

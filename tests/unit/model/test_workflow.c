@@ -7,6 +7,7 @@
 Suite *suite_model_workflow(void);
 
 static struct name_lookup names;
+static bool takes_back;
 
 /* The document and all that was borrowed from it is gone when this returns. */
 static enum err make(const char *text, struct str name, struct workflow **ret)
@@ -16,7 +17,7 @@ static enum err make(const char *text, struct str name, struct workflow **ret)
         return ERR_NOMEM;
     struct json_doc doc;
     struct arena arena;
-    struct check c = {.problem = &tree_problem, .arena = &arena};
+    struct check c = {.problem = &tree_problem, .arena = &arena, .takes_back = takes_back};
     struct doc_path root = {.up = NULL};
     json_doc_init(&doc);
     arena_init(&arena, 1 << 24);
@@ -65,6 +66,29 @@ START_TEST(a_document_is_told_as_it_was_given)
     ck_assert_msg(str_eq(buf_str(&b), want), "%.*s", STR_ARG(buf_str(&b)));
     buf_fini(&b);
     workflow_unref(w);
+}
+END_TEST
+
+START_TEST(what_was_told_may_come_back)
+{
+    struct workflow *w = workflow_of(FULL, STR("flow2")), *again;
+    struct buf b;
+    buf_init(&b, 4096);
+    workflow_write(&b, w);
+    buf_add_char(&b, '\0');
+    ck_assert_int_eq(make(b.data, STR("flow2"), &again), ERR_INVALID_REQUEST);
+    ck_assert_str_eq(findings_text(&tree_problem),
+                     "invalid_request: /version unknown_field, /source unknown_field");
+    takes_back = true;
+    ck_assert_int_eq(make(b.data, STR("flow2"), &again), OK);
+    ck_assert(str_eq(again->text, w->text));
+    ck_assert_int_eq(
+        make("{\"task\":{\"type\":\"value\",\"value\":1,\"version\":2}}", STR("w"), &again),
+        ERR_INVALID_REQUEST); /* a task has none */
+    takes_back = false;
+    buf_fini(&b);
+    workflow_unref(w);
+    workflow_unref(again);
 }
 END_TEST
 
@@ -236,6 +260,7 @@ Suite *suite_model_workflow(void)
     TCase *t = tcase_create("workflow");
     tcase_add_checked_fixture(t, set_up, tree_tear_down);
     tcase_add_test(t, a_document_is_told_as_it_was_given);
+    tcase_add_test(t, what_was_told_may_come_back);
     tcase_add_test(t, it_owns_its_tree_and_knows_what_it_calls);
     tcase_add_test(t, everything_wrong_is_found);
     tcase_add_test(t, without_a_name_anywhere_it_is_missing);
