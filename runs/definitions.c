@@ -101,6 +101,107 @@ struct workflow *definitions_workflow(const struct definitions *d, struct str na
     return found != NULL ? *found : NULL;
 }
 
+bool definitions_find(const struct definitions *d, enum definition_kind kind, struct str name,
+                      struct definition *ret)
+{
+    struct definition found = {.kind = kind};
+    if (kind == DEFINITION_AGENT)
+        found.agent = definitions_agent(d, name);
+    else
+        found.workflow = definitions_workflow(d, name);
+    bool is_there = kind == DEFINITION_AGENT ? found.agent != NULL : found.workflow != NULL;
+    if (is_there)
+        *ret = found;
+    return is_there;
+}
+
+uint32_t definitions_count(const struct definitions *d, enum definition_kind kind)
+{
+    return kind == DEFINITION_AGENT ? d->agent_count : d->workflow_count;
+}
+
+struct definition definitions_at(const struct definitions *d, enum definition_kind kind,
+                                 uint32_t index)
+{
+    struct definition found = {.kind = kind};
+    if (kind == DEFINITION_AGENT)
+        found.agent = d->agents[index];
+    else
+        found.workflow = d->workflows[index];
+    return found;
+}
+
+/* --- one laid over another -------------------------------------------------------------------- */
+
+struct layers {
+    const struct definitions *over, *under;
+    const struct definition *but;
+};
+
+static bool is_left_out(const struct layers *l, const struct definition *d)
+{
+    struct definition hides;
+    bool is_named = l->but != NULL && l->but->kind == d->kind &&
+                    str_eq(definition_name(l->but), definition_name(d));
+    return is_named || definitions_find(l->over, d->kind, definition_name(d), &hides);
+}
+
+static uint32_t lay_agents(const struct layers *l, struct agent **ret)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < l->over->agent_count; i++)
+        ret[n++] = agent_ref(l->over->agents[i]);
+    for (uint32_t i = 0; i < l->under->agent_count; i++) {
+        struct definition d = {.kind = DEFINITION_AGENT, .agent = l->under->agents[i]};
+        if (!is_left_out(l, &d))
+            ret[n++] = agent_ref(d.agent);
+    }
+    return n;
+}
+
+static uint32_t lay_workflows(const struct layers *l, struct workflow **ret)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < l->over->workflow_count; i++)
+        ret[n++] = workflow_ref(l->over->workflows[i]);
+    for (uint32_t i = 0; i < l->under->workflow_count; i++) {
+        struct definition d = {.kind = DEFINITION_WORKFLOW, .workflow = l->under->workflows[i]};
+        if (!is_left_out(l, &d))
+            ret[n++] = workflow_ref(d.workflow);
+    }
+    return n;
+}
+
+enum err definitions_lay(const struct definitions *over, const struct definitions *under,
+                         const struct definition *but, struct definitions **ret)
+{
+    struct layers l = {.over = over, .under = under, .but = but};
+    size_t most_agents = (size_t)over->agent_count + under->agent_count;
+    size_t most_workflows = (size_t)over->workflow_count + under->workflow_count;
+    struct agent **agents = mem_alloc((most_agents + 1) * sizeof *agents);
+    struct workflow **workflows = mem_alloc((most_workflows + 1) * sizeof *workflows);
+    if (agents == NULL || workflows == NULL) {
+        mem_free(agents);
+        mem_free(workflows);
+        return ERR_NOMEM;
+    }
+    uint32_t agent_count = lay_agents(&l, agents);
+    uint32_t workflow_count = lay_workflows(&l, workflows);
+    return definitions_create(agents, agent_count, workflows, workflow_count, ret);
+}
+
+enum err definitions_put(const struct definitions *d, const struct definition *one,
+                         struct definitions **ret)
+{
+    struct agent *agent = one->kind == DEFINITION_AGENT ? one->agent : NULL;
+    struct workflow *workflow = one->kind == DEFINITION_WORKFLOW ? one->workflow : NULL;
+    struct definitions over = {.agents = &agent,
+                               .agent_count = agent != NULL,
+                               .workflows = &workflow,
+                               .workflow_count = workflow != NULL};
+    return definitions_lay(&over, d, NULL, ret);
+}
+
 /* --- for checks ------------------------------------------------------------------------------- */
 
 static bool has_agent(void *ctx, struct str name)

@@ -4,8 +4,8 @@
  *
  * What changes one of them makes a new snapshot, which every loop takes over between two of its
  * events; what has begun keeps what it holds. Reference counted; any thread. */
-#include "model/workflow.h"
 #include "runs/catalog.h"
+#include "runs/definition.h"
 
 struct definitions {
     atomic_uint refs;
@@ -26,6 +26,22 @@ struct definitions *definitions_unref(struct definitions *d); /* NULL is fine; r
 /* Borrowed; NULL if there is none. */
 struct agent *definitions_agent(const struct definitions *d, struct str name);
 struct workflow *definitions_workflow(const struct definitions *d, struct str name);
+
+/* Of either kind: borrowed; false where there is none. */
+bool definitions_find(const struct definitions *d, enum definition_kind kind, struct str name,
+                      struct definition *ret);
+uint32_t definitions_count(const struct definitions *d, enum definition_kind kind);
+struct definition definitions_at(const struct definitions *d, enum definition_kind kind,
+                                 uint32_t index); /* by name, ascending; borrowed */
+
+/* A new snapshot: all of `over`, and those of `under` whose names it does not have, but for that of
+ * `but` (NULL: all). OK; ERR_NOMEM. */
+enum err definitions_lay(const struct definitions *over, const struct definitions *under,
+                         const struct definition *but, struct definitions **ret) MUST_CHECK;
+
+/* The same as `d` but for one, which takes the place of its namesake. */
+enum err definitions_put(const struct definitions *d, const struct definition *one,
+                         struct definitions **ret) MUST_CHECK;
 
 /* All that a document may name. */
 struct vocabulary {

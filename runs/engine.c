@@ -25,7 +25,9 @@ enum err engine_create(const struct engine_options *o, struct engine **ret_engin
         e->shard_count++;
     }
     catalog_unref(o->catalog);
-    definitions_unref(o->definitions);
+    enum err of_library = library_init(&e->library, e, o->definitions);
+    if (rc == OK)
+        rc = of_library;
     if (rc == OK)
         rc = fuses_init(&e->fuses);
     if (rc == OK)
@@ -43,6 +45,7 @@ void engine_destroy(struct engine *e)
     if (e == NULL)
         return;
     claimer_fini(&e->claimer);
+    library_fini(&e->library);
     for (uint32_t i = 0; i < e->shard_count; i++)
         shard_fini(&e->shards[i]);
     fuses_fini(&e->fuses);
@@ -109,11 +112,16 @@ static void begin(struct engine *e)
     atomic_store(&e->is_started, true);
 }
 
+static void on_library_started(struct engine *e)
+{
+    circuits_restore(e, begin);
+}
+
 static void on_start(struct loop_msg *msg)
 {
     struct notice *n = CONTAINER_OF(msg, struct notice, msg);
     if (n->to->index == 0)
-        circuits_restore(n->to->engine, begin);
+        library_start(&n->to->engine->library, on_library_started);
     mem_free(n);
 }
 

@@ -10,6 +10,7 @@
 #include "runs/claim.h"
 #include "runs/directory.h"
 #include "runs/fuse.h"
+#include "runs/library.h"
 #include "runs/shard.h"
 
 struct engine_options {
@@ -17,7 +18,7 @@ struct engine_options {
     uint32_t loop_count;
     struct store *store;
     struct catalog *catalog;         /* taken over */
-    struct definitions *definitions; /* likewise */
+    struct definitions *definitions; /* likewise: what the configuration says */
     struct engine_limits limits;
     struct str base_path; /* stays in place */
 };
@@ -31,6 +32,7 @@ struct engine {
     struct claimer claimer;
     struct fuses fuses;         /* the circuits that tasks name */
     struct fuse_hint fuse_hint; /* that one of them has changed */
+    struct library library;     /* where agents and workflows change */
     atomic_int_fast64_t queued; /* runs that wait in the store for room, all lanes */
     atomic_bool is_draining;
     atomic_bool is_started;
@@ -39,8 +41,8 @@ struct engine {
 enum err engine_create(const struct engine_options *options, struct engine **ret_engine) MUST_CHECK;
 void engine_destroy(struct engine *e);
 
-/* Takes up what is known of the circuits, then begins to take in what waits in the store. Nothing
- * may be asked of it before engine_is_started. */
+/* Takes up what is stored of agents, workflows and circuits, then begins to take in what waits in
+ * the store. Nothing may be asked of it before engine_is_started. */
 void engine_start(struct engine *e);
 bool engine_is_started(const struct engine *e); /* any thread */
 

@@ -1,9 +1,10 @@
 /* SIGHUP: the configuration as it is now.
  *
- *     read and check -> settings -> a message for each loop | nothing has changed yet
+ *     read and check -> settings -> a message for each loop
+ *     -> agents and workflows are stored (the library)       | nothing has changed yet
  *     -> enforce: gates, buckets, log -> every loop takes over in its own turn
  *
- * What fails before the second line changes nothing. What is replaced goes with the last that uses
+ * What fails before the third line changes nothing. What is replaced goes with the last that uses
  * it: a request within its turn, a run its agent, an attempt its provider. */
 #include "base/log.h"
 #include "base/mem.h"
@@ -60,32 +61,27 @@ static struct handover *make_handover(struct worker *w, struct settings *setting
         return NULL;
     }
     h->takeover->catalog = catalog_ref(settings->catalog);
-    h->takeover->definitions = definitions_ref(settings->definitions);
     h->takeover->limits = &settings->engine;
     return h;
 }
 
-/* All or none. */
 static enum err make_handovers(struct server *s, struct settings *settings, struct handover **ret)
 {
     for (uint32_t i = 0; i < s->worker_count; i++) {
         ret[i] = make_handover(&s->workers[i], settings);
-        if (ret[i] != NULL)
-            continue;
-        while (i-- > 0)
-            drop_handover(ret[i]);
-        return ERR_NOMEM;
+        if (ret[i] == NULL)
+            return ERR_NOMEM;
     }
     return OK;
 }
 
 /* --- the main thread -------------------------------------------------------------------------- */
 
-static enum err refuse(struct buf *report, enum err e, const char *why)
+/* Where nobody has said why yet. */
+static void add_reason(struct buf *report, const char *why)
 {
     if (report->len == 0)
         buf_addf(report, "%s\n", why);
-    return e;
 }
 
 /* Of what only a restart changes, it says then what is in force. */
@@ -101,42 +97,32 @@ static enum err load(struct server *s, struct config **ret_config, struct buf *f
     config_keep_fixed(s->running, *ret_config);
     e = config_check_exposure(*ret_config, &error);
     if (e != OK)
-        config_destroy(*ret_config);
-    return e == OK ? OK : refuse(report, e, error.message);
+        add_reason(report, error.message);
+    return e;
 }
 
-/* Nothing can fail any more. */
-static void enforce(struct server *s, struct config *next, struct settings *settings,
-                    struct handover **handovers)
-{
-    labels_assign(&s->labels, settings->catalog);
-    circuits_watch(s->engine, settings->catalog);
-    settings_enforce(settings);
-    log_configure(next->log_format, next->log_level);
-    for (uint32_t i = 0; i < s->worker_count; i++)
-        loop_post(s->workers[i].loop, &handovers[i]->msg);
-    settings_unref(s->settings);
-    s->settings = settings;
-    if (s->running != s->config)
-        config_destroy(s->running);
-    s->running = next;
-}
-
-static enum err take_over(struct server *s, struct config *next, struct buf *report)
-{
-    struct settings_home home = server_home(s);
-    struct handover *handovers[MAX_LOOPS] = {NULL};
+/* One that is under way: from SIGHUP until every loop has its message. */
+struct reload {
+    struct loop_msg msg; /* from the library's loop to the main thread */
+    struct server *server;
+    struct library_reseed reseed;
+    struct config *next;
     struct settings *settings;
-    enum err e = settings_create(next, s->settings, &home, &settings, report);
-    if (e != OK)
-        return refuse(report, e, "out of memory");
-    e = make_handovers(s, settings, handovers);
-    if (e != OK) {
-        settings_unref(settings);
-        return refuse(report, e, "out of memory");
+    struct handover *handovers[MAX_LOOPS];
+    struct buf fixed, report;
+};
+
+static void destroy(struct reload *r)
+{
+    for (uint32_t i = 0; i < MAX_LOOPS; i++) {
+        if (r->handovers[i] != NULL)
+            drop_handover(r->handovers[i]);
     }
-    enforce(s, next, settings, handovers);
-    return OK;
+    settings_unref(r->settings);
+    config_destroy(r->next);
+    buf_fini(&r->fixed);
+    buf_fini(&r->report);
+    mem_free(r);
 }
 
 static void say_refused(const struct buf *report)
@@ -157,22 +143,113 @@ static void say_done(const struct server *s, const struct buf *fixed)
         log_warn(log_msg("changed, but needs a restart"), log_str("keys", buf_str(fixed)));
 }
 
+/* Another one may have been asked for meanwhile. */
+static void finish(struct reload *r)
+{
+    struct server *s = r->server;
+    destroy(r);
+    s->reload = NULL;
+    if (s->must_reload && s->stage == SERVING)
+        server_reload(s);
+}
+
+static void give_up(struct reload *r, const char *why)
+{
+    add_reason(&r->report, why);
+    say_refused(&r->report);
+    finish(r);
+}
+
+/* Nothing can fail any more. */
+static void enforce(struct reload *r)
+{
+    struct server *s = r->server;
+    labels_assign(&s->labels, r->settings->catalog);
+    circuits_watch(s->engine, r->settings->catalog);
+    settings_enforce(r->settings);
+    log_configure(r->next->log_format, r->next->log_level);
+    for (uint32_t i = 0; i < s->worker_count; i++) {
+        struct handover *h = r->handovers[i];
+        r->handovers[i] = NULL;
+        h->takeover->definitions = definitions_ref(r->reseed.current);
+        loop_post(s->workers[i].loop, &h->msg);
+    }
+    definitions_unref(r->reseed.current);
+    settings_unref(s->settings);
+    s->settings = r->settings;
+    if (s->running != s->config)
+        config_destroy(s->running);
+    s->running = r->next;
+    r->settings = NULL;
+    r->next = NULL;
+}
+
+static void on_over(struct loop_msg *msg)
+{
+    finish(CONTAINER_OF(msg, struct reload, msg));
+}
+
+/* On the library's loop. */
+static void on_gone_on(struct library_reseed *reseed)
+{
+    struct reload *r = CONTAINER_OF(reseed, struct reload, reseed);
+    r->msg.on_arrive = on_over;
+    loop_post(r->server->loop, &r->msg);
+}
+
+static void on_seeded(struct loop_msg *msg)
+{
+    struct reload *r = CONTAINER_OF(msg, struct reload, msg);
+    if (r->reseed.result != OK) {
+        give_up(r, "agents and workflows could not be stored");
+        return;
+    }
+    enforce(r);
+    say_done(r->server, &r->fixed);
+    library_go_on(&r->reseed);
+}
+
+/* On the library's loop. */
+static void on_reseeded(struct library_reseed *reseed)
+{
+    struct reload *r = CONTAINER_OF(reseed, struct reload, reseed);
+    r->msg.on_arrive = on_seeded;
+    loop_post(r->server->loop, &r->msg);
+}
+
+static enum err prepare(struct reload *r)
+{
+    struct server *s = r->server;
+    struct settings_home home = server_home(s);
+    enum err e = load(s, &r->next, &r->fixed, &r->report);
+    if (e == OK)
+        e = settings_create(r->next, s->settings, &home, &r->settings, &r->report);
+    if (e == OK)
+        e = make_handovers(s, r->settings, r->handovers);
+    return e;
+}
+
 void server_reload(struct server *s)
 {
-    struct config *next;
-    struct buf report, fixed;
-    buf_init(&report, REPORT_MAX);
-    buf_init(&fixed, NAMES_MAX);
-    enum err e = load(s, &next, &fixed, &report);
-    if (e == OK) {
-        e = take_over(s, next, &report);
-        if (e != OK)
-            config_destroy(next);
+    s->must_reload = s->reload != NULL;
+    if (s->must_reload)
+        return;
+    struct reload *r = mem_zalloc(sizeof *r);
+    if (r == NULL) {
+        log_error(log_msg("the configuration was not reloaded"), log_s("error", "out of memory"));
+        return;
     }
-    if (e == OK)
-        say_done(s, &fixed);
-    else
-        say_refused(&report);
-    buf_fini(&report);
-    buf_fini(&fixed);
+    s->reload = r;
+    r->server = s;
+    buf_init(&r->report, REPORT_MAX);
+    buf_init(&r->fixed, NAMES_MAX);
+    if (prepare(r) != OK) {
+        give_up(r, "out of memory");
+        return;
+    }
+    r->reseed = (struct library_reseed){.engine = s->engine,
+                                        .seeds = r->settings->definitions,
+                                        .on_done = on_reseeded,
+                                        .on_gone_on = on_gone_on};
+    library_reseed_start(&r->reseed);
 }

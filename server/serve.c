@@ -114,7 +114,7 @@ static bool is_closed(const struct server *s)
         if (!atomic_load(&s->workers[i].is_closed))
             return false;
     }
-    return store_is_idle(s->store);
+    return s->reload == NULL && library_is_idle(&s->engine->library) && store_is_idle(s->store);
 }
 
 static void begin_stop(struct server *s)

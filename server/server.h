@@ -48,7 +48,8 @@ struct server {
     int signal_fd;
     struct loop_watch *signals;
     enum stage stage;
-    bool must_reload; /* asked for while it was starting */
+    struct reload *reload; /* one that is under way */
+    bool must_reload;      /* asked for while it was starting, or while one was under way */
     uint64_t stage_until_ms;
     struct loop_timer tick;
     int exit_code;
@@ -58,6 +59,7 @@ struct server {
 struct settings_home server_home(struct server *s);
 
 /* Reads the configuration again, and takes it over whole or not at all; says in the log what came
- * of it. Blocks while it reads. */
+ * of it. Blocks while it reads; what it stores is done later. One at a time: asked for meanwhile,
+ * another one follows. */
 void server_reload(struct server *s);
 #endif

@@ -168,22 +168,41 @@ static void start_engine(struct rig *r)
     rig_settle(r);
 }
 
+static void on_reseeded(struct library_reseed *reseed)
+{
+    (void)reseed; /* looked at when all has settled */
+}
+
+static void on_gone_on(struct library_reseed *reseed)
+{
+    (void)reseed; /* likewise */
+}
+
 void rig_take_over(struct rig *r, const struct rig_options *options)
 {
     r->options = *options;
     struct catalog *catalog = make_catalog(r);
     struct definitions *definitions = make_definitions(r, catalog);
     catalog_configure(catalog);
+    struct library_reseed reseed = {.engine = r->engine,
+                                    .seeds = definitions,
+                                    .on_done = on_reseeded,
+                                    .on_gone_on = on_gone_on};
+    library_reseed_start(&reseed);
+    rig_settle(r);
+    ck_assert_int_eq(reseed.result, OK);
     for (uint32_t i = 0; i < r->options.loops; i++) {
         struct takeover *t = mem_zalloc(sizeof *t);
         ck_assert_ptr_nonnull(t);
         t->catalog = catalog_ref(catalog);
-        t->definitions = definitions_ref(definitions);
+        t->definitions = definitions_ref(reseed.current);
         t->limits = &r->options.limits;
         shard_take_over(&r->engine->shards[i], t);
     }
     catalog_unref(catalog);
     definitions_unref(definitions);
+    definitions_unref(reseed.current);
+    library_go_on(&reseed);
     rig_settle(r);
 }
 
