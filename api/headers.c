@@ -22,8 +22,8 @@ static const struct {
     KNOWN("x-request-id", request_id, true),
     KNOWN("traceparent", traceparent, true),
     KNOWN("sluice-depth", depth, false),
-    KNOWN("if-match", if_match, true),
-    KNOWN("if-none-match", if_none_match, true),
+    KNOWN("if-match", if_match, false),
+    KNOWN("if-none-match", if_none_match, false),
 #undef KNOWN
 };
 

@@ -224,8 +224,10 @@ static bool has_workflow(void *ctx, struct str name)
 /* What cannot be looked through for want of memory must not be called. */
 static bool leads_to(void *ctx, struct str workflow, struct str target)
 {
-    bool does;
-    return workflow_leads_to(workflow, target, find_workflow, ctx, &does) != OK || does;
+    struct vocabulary *v = ctx;
+    bool does = true;
+    v->no_memory |= workflow_leads_to(workflow, target, find_workflow, ctx, &does) != OK;
+    return does;
 }
 
 static enum err has_model(void *ctx, struct str model)

@@ -47,6 +47,7 @@ enum err definitions_put(const struct definitions *d, const struct definition *o
 struct vocabulary {
     struct catalog *catalog;
     struct definitions *definitions;
+    bool no_memory; /* a look-up had none, and said the safe thing */
 };
 
 /* For the checks of model/: `v` is their ctx. */

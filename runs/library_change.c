@@ -96,6 +96,10 @@ static enum err make(const struct library *l, struct library_change *c)
                               &home->limits->spec, &names, &c->made);
     c->has_made = e == OK;
     arena_fini(&scratch);
+    if (e != OK && words.no_memory) { /* what was found may not be so */
+        problem_init(&c->problem);
+        e = ERR_NOMEM;
+    }
     return e;
 }
 

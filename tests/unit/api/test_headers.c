@@ -35,8 +35,8 @@ static const struct {
     {"Accept", true},         {"Authorization", false},   {"X-Api-Key", false},
     {"Content-Type", false},  {"Content-Encoding", true}, {"Idempotency-Key", false},
     {"Last-Event-ID", false}, {"Prefer", true},           {"X-Request-Id", true},
-    {"traceparent", true},    {"Sluice-Depth", false},    {"If-Match", true},
-    {"If-None-Match", true},  {"X-Whatever", true},
+    {"traceparent", true},    {"Sluice-Depth", false},    {"If-Match", false},
+    {"If-None-Match", false}, {"X-Whatever", true},
 };
 
 START_TEST(what_must_be_there_once_is_refused_when_it_comes_twice)
