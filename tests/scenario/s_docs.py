@@ -193,6 +193,12 @@ def test_every_tree_is_true(env):
 
 
 @time_limit(120)
+def test_every_change_of_an_agent_is_true(env):
+    needs_curl(env)
+    run_commands(env, commands_of(blocks_of("docs/catalog.md"), ""), env.server(), ["sim"])
+
+
+@time_limit(120)
 def test_every_way_to_fail_is_true(env):
     run_page(env, "docs/resilience.md", "resilience.json")
 
