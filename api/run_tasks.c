@@ -263,7 +263,7 @@ void handle_task_cancel(struct api_request *r)
 {
     struct reason reason = {.code = REASON_CLIENT_REQUEST,
                             .since_ms = loop_wall_ms(r->shard->loop)};
-    if (!body_read_reason(r, &reason))
+    if (!api_read_run_id(r) || !body_read_reason(r, &reason))
         return;
     struct tasks *t = begin(r, r->params.path);
     if (t == NULL)

@@ -62,6 +62,15 @@ START_TEST(what_must_be_an_object_is)
 }
 END_TEST
 
+/* What the path names is looked at first. */
+START_TEST(an_id_that_is_none_is_told_before_the_body)
+{
+    static const char *const paths[] = {"POST /v1/runs/run_x/cancel",
+                                        "POST /v1/runs/run_x/tasks/0/cancel"};
+    must_answer(paths[_i], "{", 404, "\"code\":\"not_found\"");
+}
+END_TEST
+
 Suite *suite_api_body(void)
 {
     Suite *s = suite_create("api/body");
@@ -70,6 +79,7 @@ Suite *suite_api_body(void)
     tcase_add_loop_test(t, what_is_no_json_is_told_with_its_place, 0, LINES);
     tcase_add_loop_test(t, too_many_values_are_too_large, 0, LINES);
     tcase_add_loop_test(t, what_must_be_an_object_is, 0, LINES);
+    tcase_add_loop_test(t, an_id_that_is_none_is_told_before_the_body, 0, 2);
     suite_add_tcase(s, t);
     return s;
 }
