@@ -250,7 +250,7 @@ enum err attempt_http_start(struct attempt *a, struct error *error)
     static const struct transfer_events events = {.on_bytes = on_bytes, .on_done = on_done};
     struct upstream *u = a->upstream;
     struct http_request request = {.header_count = 0};
-    struct own_headers own;
+    struct own_headers own = {.key = ""};
     struct transfer_pool *pool;
     enum err e = build(a, &request, error);
     if (e != OK)
