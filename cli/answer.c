@@ -1,6 +1,15 @@
 #include "cli/answer.h"
 
-#include "base/json.h"
+/* A task within a task takes two levels, and each may show an output that is JSON_MAX_DEPTH deep.
+ */
+enum { MAX_DEPTH = 8 * JSON_MAX_DEPTH, MAX_TOKENS = (1 << 28) - 1 };
+
+void answer_doc_init(struct json_doc *doc)
+{
+    json_doc_init(doc);
+    doc->max_depth = MAX_DEPTH;
+    doc->max_tokens = MAX_TOKENS;
+}
 
 bool answer_is_passing(const struct answer *a)
 {
@@ -91,7 +100,7 @@ static void describe_status(struct buf *b, const struct answer *a, const char *s
 {
     struct words w = {.out = b};
     struct json_doc doc;
-    json_doc_init(&doc);
+    answer_doc_init(&doc);
     arena_init(&w.arena, SIZE_MAX);
     bool said = json_parse(&doc, buf_str(&a->body), NULL) == OK && add_problem(&w, json_root(&doc));
     if (!said)

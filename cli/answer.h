@@ -2,6 +2,7 @@
 #define SLUICE_CLI_ANSWER_H
 /* What an answer that is no success means to a person and to a script. Stateless. */
 #include "base/buf.h"
+#include "base/json.h"
 #include "cli/cli.h"
 #include "cli/client.h"
 
@@ -10,6 +11,10 @@ static inline bool answer_is_good(const struct answer *a)
 {
     return a->fate == ANSWER_WHOLE && a->status >= 200 && a->status < 300;
 }
+
+/* json_doc_init for what the gateway sends: deeper and larger than anything that it takes, as a
+ * tree of tasks may be. */
+void answer_doc_init(struct json_doc *doc);
 
 /* May the same request work in a moment: the connection broke, nobody listens, or the gateway (a
  * proxy for it) says so? */

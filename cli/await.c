@@ -1,5 +1,6 @@
 #include "cli/await.h"
 
+#include "cli/answer.h"
 #include "cli/pursuit.h"
 #include "cli/result.h"
 
@@ -62,7 +63,7 @@ int await_run(struct session *s, const struct creation *creation)
     int code = CLI_FAILED;
     buf_init(&w.path, 65536);
     buf_init(&w.run, CLIENT_MAX_BODY);
-    json_doc_init(&w.doc);
+    answer_doc_init(&w.doc);
     if (pursue(&p, &code)) {
         session_print_json(s, json_root(&w.doc));
         code = session_end(s, result_exit(json_root(&w.doc)));

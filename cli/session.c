@@ -86,7 +86,7 @@ static void say_answer(struct session *s, const struct answer *a)
 static bool read_document(struct session *s, struct document *d, int *ret_exit)
 {
     struct json_fault fault;
-    json_doc_init(&d->doc);
+    answer_doc_init(&d->doc);
     if (json_parse(&d->doc, buf_str(&d->text), &fault) == OK)
         return true;
     screen_say(&s->screen, "error: the answer of %s cannot be read: %s", client_name(s->client),
