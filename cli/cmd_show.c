@@ -1,7 +1,9 @@
 /* sluice show: one run, in full. */
+#include "base/clock.h"
 #include "cli/render.h"
 #include "cli/result.h"
 #include "cli/table.h"
+#include "cli/tree_lines.h"
 
 static const struct option_spec options[] = {
     {"json", OPTION_JSON, OPTION_FLAG, NULL, "print the run as JSON", NULL},
@@ -184,6 +186,33 @@ static void add_attempts_table(struct page *p, struct json root)
     table_fini(&t);
 }
 
+/* --- the tree --------------------------------------------------------------------------------- */
+
+/* As "sluice run" shows it, but all of it. */
+static void add_tree(struct page *p, struct json root)
+{
+    struct tree_look look = {.width = p->session->screen.width, .now_ms = clock_wall_ms(NULL)};
+    struct task_tree tree;
+    struct lines lines;
+    enum tone tone;
+    struct str text;
+    task_tree_init(&tree);
+    lines_init(&lines);
+    task_tree_learn(&tree, root);
+    if (task_tree_is_composite(&tree))
+        tree_lines_write(&tree, &look, &lines);
+    p->text.failed |= lines.text.failed;
+    struct str rest = buf_str(&lines.text);
+    if (rest.len > 0)
+        buf_add_lit(&p->text, "\n");
+    while (lines_next(&rest, &tone, &text)) {
+        buf_add_str(&p->text, text);
+        buf_add_char(&p->text, '\n');
+    }
+    lines_fini(&lines);
+    task_tree_fini(&tree);
+}
+
 /* --- the page --------------------------------------------------------------------------------- */
 
 static int print_page(struct page *p)
@@ -213,6 +242,7 @@ static int show(struct session *s, const char *run_id, struct json run)
     add_summary(&p);
     session_run_path(&path, run_id, "/tasks");
     if (buf_ok(&path) == OK && session_get(s, path.data, &tasks, &code)) {
+        add_tree(&p, document_root(&tasks));
         add_attempts_table(&p, document_root(&tasks));
         document_fini(&tasks);
         code = print_page(&p);
@@ -250,7 +280,7 @@ static int run(const struct options *o)
 const struct command command_show = {
     .name = "show",
     .arguments = "ID",
-    .summary = "show a run: its state, attempts, output or error",
+    .summary = "show a run: its state, tasks, attempts, output or error",
     .options = options,
     .min_arguments = 1,
     .max_arguments = 1,

@@ -82,6 +82,7 @@ static bool heed_interrupts(struct pursuit *p)
 static enum outcome leave(struct pursuit *p, int *ret_exit)
 {
     *ret_exit = CLI_LEFT;
+    screen_leave_drawing(p->screen);
     if (p->screen->has_failed)
         screen_say(p->screen, "error: the output cannot be written");
     if (p->run_id[0] != '\0')
@@ -189,6 +190,14 @@ static int wait_ms(const struct pursuit *p)
     return until > now ? (int)(until - now) : 0;
 }
 
+/* One turn of the way; then waits for whatever comes first. */
+static void rest(struct pursuit *p)
+{
+    int wanted = p->way->turn != NULL ? p->way->turn(p->ctx, p->run_id) : -1, due = wait_ms(p);
+    screen_flush(p->screen);
+    client_step(p->client, wanted >= 0 && wanted < due ? wanted : due, interrupt_fd());
+}
+
 bool pursue(struct pursuit *p, int *ret_exit)
 {
     enum outcome o = GOES_ON;
@@ -197,12 +206,12 @@ bool pursue(struct pursuit *p, int *ret_exit)
         screen_say(p->screen, "Ctrl-C cannot be caught here: it ends this program, not the run");
     while (o == GOES_ON) {
         o = heed_interrupts(p) ? drive_main(p, ret_exit) : leave(p, ret_exit);
-        if (o == GOES_ON)
-            drive_cancel(p);
-        screen_flush(p->screen);
-        if (o == GOES_ON)
-            client_step(p->client, wait_ms(p), interrupt_fd());
+        if (o != GOES_ON)
+            break;
+        drive_cancel(p);
+        rest(p);
     }
+    screen_flush(p->screen);
     exchange_end(p->main);
     exchange_end(p->cancel);
     return o == ENDED;

@@ -29,6 +29,9 @@ struct pursuit_way {
     enum pursuit_step (*take)(void *ctx, const struct answer *a);
     /* Ctrl-C was pressed, and the run is to be cancelled. */
     void (*on_cancel)(void *ctx);
+    /* Called once in each turn, whatever has happened; `run_id` as above. Returns the longest time
+     * in ms to the next turn, -1: any. NULL: there is nothing to do. */
+    int (*turn)(void *ctx, const char *run_id);
 };
 
 struct pursuit {

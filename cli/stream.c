@@ -53,16 +53,23 @@ static enum pursuit_step take(void *ctx, const struct answer *a)
 static void on_cancel(void *ctx)
 {
     struct stream *s = ctx;
-    s->follow.is_cancelled = true;
+    s->follow.tell.is_cancelled = true;
 }
 
-static const struct pursuit_way way = {.ask = ask, .take = take, .on_cancel = on_cancel};
+static int turn(void *ctx, const char *run_id)
+{
+    struct stream *s = ctx;
+    return live_turn(&s->follow.live, s->session->client, run_id);
+}
+
+static const struct pursuit_way way = {
+    .ask = ask, .take = take, .on_cancel = on_cancel, .turn = turn};
 
 /* --- the end ---------------------------------------------------------------------------------- */
 
 static int show(struct stream *s, const struct stream_options *o, struct json run)
 {
-    bool wants_output = o->after == 0 && !s->follow.has_text;
+    bool wants_output = o->after == 0 && !s->follow.tell.has_text;
     if (o->as_json)
         return result_exit(run);
     return result_show(s->session, run, wants_output);
@@ -82,7 +89,7 @@ static int finish(struct stream *s, const struct stream_options *o, const char *
         document_fini(&d);
         return code;
     }
-    json_doc_init(&d.doc);
+    answer_doc_init(&d.doc);
     IGNORE_RESULT(json_parse(&d.doc, buf_str(&s->follow.run), NULL) !=
                   OK); /* then it says: failed */
     code = show(s, o, json_root(&d.doc));
@@ -99,7 +106,8 @@ int stream_run(struct session *session, const struct stream_options *options)
     p.is_own = options->creation != NULL;
     str_copy(p.run_id, sizeof p.run_id, str_of(options->run_id));
     buf_init(&s.path, 65536);
-    follow_init(&s.follow, &session->screen, options->as_json, options->after);
+    enum follow_form form = p.is_own ? FOLLOW_NEW : FOLLOW_KNOWN;
+    follow_init(&s.follow, &session->screen, options->as_json ? FOLLOW_JSON : form, options->after);
     if (pursue(&p, &code))
         code = session_end(session, finish(&s, options, p.run_id));
     follow_fini(&s.follow);

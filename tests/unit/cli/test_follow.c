@@ -16,7 +16,7 @@ static void start(bool as_json)
     seq = 0;
     attempt = 1;
     capture_start(&c);
-    follow_init(&f, &c.screen, as_json, 0);
+    follow_init(&f, &c.screen, as_json ? FOLLOW_JSON : FOLLOW_NEW, 0);
 }
 
 static void end(void)
@@ -67,7 +67,7 @@ START_TEST(text_goes_out_as_it_comes)
     ck_assert_str_eq(capture_out(&c), "Once ");
     tell_text("upon\\n");
     ck_assert_str_eq(capture_out(&c), "Once upon\n");
-    ck_assert(f.has_text);
+    ck_assert(f.tell.has_text);
     ck_assert(!f.has_ended);
     ck_assert_uint_eq(f.seq, 3);
     ck_assert_str_eq(capture_err(&c), "");
@@ -126,7 +126,7 @@ START_TEST(a_cancel_of_ones_own_is_no_news)
 {
     start(false);
     tell("run.cancelling", "{\"reason\":{\"code\":\"client_request\"}}");
-    f.is_cancelled = true;
+    f.tell.is_cancelled = true;
     tell("run.cancelling", "{\"reason\":{\"code\":\"client_request\"}}");
     ck_assert_str_eq(capture_err(&c), "cancelling: client request\n");
     end();
@@ -143,7 +143,7 @@ START_TEST(reasoning_is_for_terminals)
     start(false);
     capture_terminal(&c);
     tell_of("", "output.delta", "{\"reasoning\":\"hm\"}");
-    ck_assert(!f.has_text);
+    ck_assert(!f.tell.has_text);
     tell_text("a");
     tell_of("", "output.delta", "{\"reasoning\":\"so\"}");
     ck_assert_str_eq(capture_out(&c), "\x1B[2mhm\x1B[22m\na\n\x1B[2mso");
@@ -158,7 +158,7 @@ START_TEST(a_tool_call_is_named_once)
             "{\"tool_call\":{\"index\":0,\"id\":\"x\",\"name\":\"search\",\"arguments\":\"\"}}");
     tell_of("", "output.delta", "{\"tool_call\":{\"index\":0,\"arguments\":\"{}\"}}");
     ck_assert_str_eq(capture_err(&c), "asks for the tool search\n");
-    ck_assert(!f.has_text);
+    ck_assert(!f.tell.has_text);
     end();
 }
 END_TEST
@@ -174,7 +174,7 @@ START_TEST(of_a_tree_the_steps_are_told_not_their_texts)
     tell_of("", "task.succeeded", "{\"name\":null,\"type\":\"sequence\"}");
     ck_assert_str_eq(capture_out(&c), "");
     ck_assert_str_eq(capture_err(&c), "[0 draft] running\n[0 draft] succeeded\n[1/2] skipped\n");
-    ck_assert(!f.has_text);
+    ck_assert(!f.tell.has_text);
     end();
 }
 END_TEST
@@ -256,6 +256,64 @@ START_TEST(what_is_no_event_stops_the_reading)
 }
 END_TEST
 
+START_TEST(a_step_says_why)
+{
+    start(false);
+    tell_of("0", "task.blocked",
+            "{\"name\":\"a\",\"reason\":{\"code\":\"rate_limited\",\"blocked_on\":\"provider:x\","
+            "\"until\":\"2026-08-01T12:00:02.000Z\"}}");
+    tell_of("1", "attempt.failed", "{\"error\":{\"code\":\"c\",\"message\":\"m\"}}");
+    tell_of("2", "task.retrying", "{\"retry_in_ms\":50}");
+    tell_of("1", "task.retrying", "{\"name\":\"b\",\"retry_in_ms\":1500}");
+    tell_of("1", "task.failed", "{\"error\":{\"code\":\"c\",\"message\":\"last\"}}");
+    tell_of("2", "task.cancelled", "{\"error\":{\"code\":\"cancelled\",\"message\":\"m\"}}");
+    tell_of("3", "task.skipped", "{\"reason\":{\"code\":\"dependency\",\"until\":null}}");
+    ck_assert_str_eq(capture_err(&c), "[0 a] blocked: rate limited at provider:x (for 2.0 s)\n"
+                                      "[2] retrying in 50 ms\n"
+                                      "[1 b] attempt 1 failed: c: m; retrying in 1.5 s\n"
+                                      "[1] failed: c: last\n"
+                                      "[2] cancelled\n"
+                                      "[3] skipped: dependency\n");
+    end();
+}
+END_TEST
+
+START_TEST(on_a_terminal_a_tree_is_drawn_and_not_told)
+{
+    start(false);
+    capture_terminal(&c);
+    c.screen.is_styled = c.screen.canvas.is_coloured = false;
+    f.live.is_wanted = true;
+    tell("run.queued", "{\"reason\":null}");
+    tell_of("", "task.running", "{\"name\":null,\"type\":\"sequence\"}");
+    ck_assert_int_ge(live_turn(&f.live, NULL, ""), 0);
+    ck_assert_ptr_nonnull(strstr(capture_err(&c), "\x1B[?7l\rrunning    sequence, "));
+    tell_of("0", "output.delta", "{\"text\":\"inner\"}");
+    tell_of("", "task.failed", "{\"error\":{\"code\":\"c\",\"message\":\"m\"}}");
+    ck_assert_str_eq(capture_out(&c), "");
+    tell("run.finished", "{\"run\":{}}");
+    ck_assert_ptr_nonnull(
+        strstr(capture_err(&c), "failed     sequence, 0 ms, c: m\x1B[K\r\n\x1B[?7h"));
+    ck_assert(!live_is_shown(&f.live));
+    ck_assert_int_eq(live_turn(&f.live, NULL, ""), -1);
+    end();
+}
+END_TEST
+
+START_TEST(on_a_terminal_a_calls_text_still_streams)
+{
+    start(false);
+    capture_terminal(&c);
+    f.live.is_wanted = true;
+    tell_of("", "task.running", "{\"name\":null,\"type\":\"call\"}");
+    tell_text("word");
+    ck_assert_int_eq(live_turn(&f.live, NULL, ""), -1);
+    ck_assert_str_eq(capture_out(&c), "word");
+    ck_assert_str_eq(capture_err(&c), "");
+    end();
+}
+END_TEST
+
 START_TEST(hostile_names_stay_on_their_line)
 {
     start(false);
@@ -282,6 +340,9 @@ Suite *suite_cli_follow(void)
     tcase_add_test(t, another_connection_goes_on_where_one_broke);
     tcase_add_test(t, the_end_of_a_stream_is_not_the_end_of_the_run);
     tcase_add_test(t, what_is_no_event_stops_the_reading);
+    tcase_add_test(t, a_step_says_why);
+    tcase_add_test(t, on_a_terminal_a_tree_is_drawn_and_not_told);
+    tcase_add_test(t, on_a_terminal_a_calls_text_still_streams);
     tcase_add_test(t, hostile_names_stay_on_their_line);
     suite_add_tcase(s, t);
     return s;
