@@ -25,6 +25,7 @@ int answer_exit(const struct answer *a)
     case 404:
     case 405:
     case 409:
+    case 412:
     case 413:
     case 414:
     case 415:

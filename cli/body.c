@@ -1,5 +1,7 @@
 #include "cli/body.h"
 
+#include "cli/file.h"
+
 void body_init(struct body *b)
 {
     buf_init(&b->text, BODY_MAX_BYTES);
@@ -54,6 +56,18 @@ enum err body_load(struct body *b, struct str json, struct error *ret_error)
         e = buf_ok(&b->text);
     }
     json_doc_fini(&doc);
+    return e;
+}
+
+enum err body_load_file(struct body *b, const char *path, struct error *ret_error)
+{
+    struct buf text;
+    struct error why;
+    buf_init(&text, BODY_MAX_BYTES);
+    enum err e = file_read(path, &text, ret_error);
+    if (e == OK && (e = body_load(b, buf_str(&text), &why)) != OK)
+        error_set(ret_error, e, "%s: %s", path, why.message);
+    buf_fini(&text);
     return e;
 }
 

@@ -22,6 +22,9 @@ void body_fini(struct body *b);
  * object. */
 enum err body_load(struct body *b, struct str json, struct error *ret_error) MUST_CHECK;
 
+/* The same from a file, or standard input where `path` is "-"; the message names the file. */
+enum err body_load_file(struct body *b, const char *path, struct error *ret_error) MUST_CHECK;
+
 /* A tree of tasks alone, known by its `type`, becomes the task of a run. Of a workflow's document
  * the description goes, which no run has. */
 enum err body_take_tree(struct body *b, struct error *ret_error) MUST_CHECK;

@@ -198,6 +198,9 @@ static bool add_headers(struct exchange *x)
         return false;
     if (r->body.at != NULL && !add_header(x, "Content-Type", "application/json"))
         return false;
+    snprintf(number, sizeof number, "\"%llu\"", (unsigned long long)r->if_match);
+    if (r->has_if_match && !add_header(x, "If-Match", number))
+        return false;
     snprintf(number, sizeof number, "wait=%u", (unsigned)r->wait_s);
     if (r->wait_s > 0 && !add_header(x, "Prefer", number))
         return false;
@@ -216,13 +219,17 @@ static bool set_url(struct exchange *x)
     return fine;
 }
 
-static bool set_body(struct exchange *x)
+/* A POST or PUT without a body has an empty one. */
+static bool set_method(struct exchange *x)
 {
     const struct client_request *r = &x->request;
-    if (strcmp(r->method, "POST") != 0)
+    if (strcmp(r->method, "GET") == 0)
         return true;
+    if (strcmp(r->method, "DELETE") == 0)
+        return curl_easy_setopt(x->easy, CURLOPT_CUSTOMREQUEST, r->method) == CURLE_OK;
     struct str body = r->body.at != NULL ? r->body : STR("");
     return curl_easy_setopt(x->easy, CURLOPT_POST, 1L) == CURLE_OK &&
+           curl_easy_setopt(x->easy, CURLOPT_CUSTOMREQUEST, r->method) == CURLE_OK &&
            curl_easy_setopt(x->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len) ==
                CURLE_OK &&
            curl_easy_setopt(x->easy, CURLOPT_POSTFIELDS, body.at) == CURLE_OK;
@@ -262,7 +269,7 @@ struct exchange *exchange_start(struct client *c, const struct client_request *r
     x->request = *request;
     buf_init(&x->answer.body, CLIENT_MAX_BODY);
     x->easy = curl_easy_init();
-    bool fine = x->easy != NULL && add_headers(x) && set_url(x) && set_body(x);
+    bool fine = x->easy != NULL && add_headers(x) && set_url(x) && set_method(x);
     if (fine) {
         set_options(x);
         fine = curl_multi_add_handle(c->multi, x->easy) == CURLM_OK;

@@ -21,13 +21,15 @@ struct exchange;
 
 /* Views are borrowed until exchange_end. */
 struct client_request {
-    const char *method; /* "GET" or "POST" */
+    const char *method; /* "GET", "POST", "PUT" or "DELETE" */
     const char *path;   /* begins with a slash; encoded */
     const char *accept; /* NULL: application/json */
     struct str body;    /* JSON; NULL: none */
-    uint32_t wait_s;    /* Prefer: wait; 0: not sent */
-    uint32_t limit_ms;  /* for the whole exchange; 0: none */
-    bool resumes;       /* Last-Event-ID is sent */
+    bool has_if_match;  /* If-Match is sent: only where the resource has that version */
+    uint64_t if_match;
+    uint32_t wait_s;   /* Prefer: wait; 0: not sent */
+    uint32_t limit_ms; /* for the whole exchange; 0: none */
+    bool resumes;      /* Last-Event-ID is sent */
     uint64_t last_event_id;
 
     /* Takes the body of a 200 as it comes; false stops the exchange. NULL: it is gathered, as any

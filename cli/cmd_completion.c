@@ -24,6 +24,8 @@ static void bash_option_names(const struct command *c)
 static void bash_choices(const struct command *c)
 {
     const struct option_spec *o;
+    if (c->actions != NULL)
+        printf("    '%s %s') words='%s' ;;\n", c->name, c->name, c->actions);
     for (uint32_t i = 0; (o = options_at(c, i)) != NULL; i++) {
         if (o->choices != NULL)
             printf("    '%s --%s') words='%s' ;;\n", c->name, o->name, o->choices);
@@ -58,7 +60,6 @@ static void print_bash(void)
     fputs("    'help help') words='", stdout);
     bash_command_names();
     fputs("' ;;\n"
-          "    'completion completion') words='bash zsh fish' ;;\n"
           "    esac\n"
           "    [ -n \"$words\" ] && COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
           "}\n"
@@ -102,10 +103,9 @@ static void zsh_command(const struct command *c)
     printf("    %s)\n        _arguments \\\n", c->name);
     for (uint32_t i = 0; (o = options_at(c, i)) != NULL; i++)
         zsh_option(o);
-    if (strcmp(c->name, "completion") == 0)
-        fputs("            '1:shell:(bash zsh fish)'\n        ;;\n", stdout);
-    else
-        fputs("            '*:argument:_files'\n        ;;\n", stdout);
+    if (c->actions != NULL)
+        printf("            '1:what:(%s)' \\\n", c->actions);
+    fputs("            '*:argument:_files'\n        ;;\n", stdout);
 }
 
 static void print_zsh(void)
@@ -184,10 +184,12 @@ static void print_fish(void)
         fish_quoted(c->summary);
         putchar('\n');
     }
-    for (uint32_t i = 0; (c = command_at(i)) != NULL; i++)
+    for (uint32_t i = 0; (c = command_at(i)) != NULL; i++) {
         fish_options(c);
-    fputs("complete -c sluice -n '__fish_seen_subcommand_from completion' -f -a 'bash zsh fish'\n",
-          stdout);
+        if (c->actions != NULL)
+            printf("complete -c sluice -n '__fish_seen_subcommand_from %s' -a '%s'\n", c->name,
+                   c->actions);
+    }
 }
 
 /* --- the command ------------------------------------------------------------------------------ */
@@ -212,6 +214,7 @@ static int run(const struct options *o)
 const struct command command_completion = {
     .name = "completion",
     .arguments = "bash|zsh|fish",
+    .actions = "bash zsh fish",
     .summary = "print a script that completes this command line",
     .min_arguments = 1,
     .max_arguments = 1,

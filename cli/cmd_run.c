@@ -41,27 +41,12 @@ static bool is_file(const char *target)
     return strchr(target, '/') != NULL || (n > 5 && strcmp(target + n - 5, ".json") == 0);
 }
 
-static enum err load_file(struct body *b, const char *path, struct error *ret_error)
-{
-    struct buf text;
-    struct error why;
-    buf_init(&text, BODY_MAX_BYTES);
-    enum err e = file_read(path, &text, ret_error);
-    if (e == OK) {
-        e = body_load(b, buf_str(&text), &why);
-        if (e == OK)
-            e = body_take_tree(b, &why);
-        if (e != OK)
-            error_set(ret_error, e, "%s: %s", path, why.message);
-    }
-    buf_fini(&text);
-    return e;
-}
-
 static enum err set_target(struct body *b, const char *target, struct error *ret_error)
 {
-    if (is_file(target))
-        return load_file(b, target, ret_error);
+    if (is_file(target)) {
+        enum err e = body_load_file(b, target, ret_error);
+        return e == OK ? body_take_tree(b, ret_error) : e;
+    }
     if (!str_is_name(str_of(target)))
         return error_set(ret_error, ERR_INVALID_REQUEST,
                          "\"%s\" is no agent's name, and no file that ends with .json", target);

@@ -14,6 +14,7 @@
 struct command {
     const char *name;
     const char *arguments; /* as help shows them: "ID"; "" for none */
+    const char *actions;   /* words between blanks that its first argument may be; NULL: any */
     const char *summary;   /* one line */
     const char *notes;     /* the rest of its help; NULL: nothing */
     const struct option_spec *options;
@@ -29,6 +30,7 @@ extern const struct command command_show;
 extern const struct command command_cancel;
 extern const struct command command_retry;
 extern const struct command command_agents;
+extern const struct command command_workflows;
 extern const struct command command_providers;
 extern const struct command command_completion;
 extern const struct command command_help;

@@ -18,6 +18,7 @@ enum option_id {
     OPTION_DB,
     OPTION_DETACH,
     OPTION_HELP,
+    OPTION_IF_MATCH,
     OPTION_INPUT,
     OPTION_JSON,
     OPTION_JSON_INPUT,
@@ -52,7 +53,7 @@ struct option_spec {
     const char *choices; /* words between blanks, for completion; NULL: any */
 };
 
-enum { OPTIONS_MAX_PAIRS = 64, OPTIONS_MAX_ARGUMENTS = 2 };
+enum { OPTIONS_MAX_PAIRS = 64, OPTIONS_MAX_ARGUMENTS = 3 };
 
 struct option_pair {
     enum option_id id;

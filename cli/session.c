@@ -96,8 +96,9 @@ static bool read_document(struct session *s, struct document *d, int *ret_exit)
     return false;
 }
 
-bool session_ask(struct session *s, const struct client_request *request, struct document *ret,
-                 int *ret_exit)
+/* The body of a good answer, which the caller frees. */
+static bool ask(struct session *s, const struct client_request *request, struct buf *ret_body,
+                int *ret_exit)
 {
     struct answer a;
     if (client_ask(s->client, request, &a) != OK) {
@@ -106,13 +107,28 @@ bool session_ask(struct session *s, const struct client_request *request, struct
         return false;
     }
     if (answer_is_good(&a)) {
-        ret->text = a.body;
-        return read_document(s, ret, ret_exit);
+        *ret_body = a.body;
+        return true;
     }
     say_answer(s, &a);
     buf_fini(&a.body);
     *ret_exit = answer_exit(&a);
     return false;
+}
+
+bool session_ask(struct session *s, const struct client_request *request, struct document *ret,
+                 int *ret_exit)
+{
+    return ask(s, request, &ret->text, ret_exit) && read_document(s, ret, ret_exit);
+}
+
+bool session_order(struct session *s, const struct client_request *request, int *ret_exit)
+{
+    struct buf body;
+    if (!ask(s, request, &body, ret_exit))
+        return false;
+    buf_fini(&body);
+    return true;
 }
 
 bool session_get(struct session *s, const char *path, struct document *ret, int *ret_exit)

@@ -34,6 +34,9 @@ int session_run_on_id(const struct options *options, session_fn *act);
 bool session_ask(struct session *s, const struct client_request *request, struct document *ret,
                  int *ret_exit);
 
+/* The same where nothing of the answer is wanted but that it is good. */
+bool session_order(struct session *s, const struct client_request *request, int *ret_exit);
+
 /* GET of `path`. */
 bool session_get(struct session *s, const char *path, struct document *ret, int *ret_exit);
 

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 
 from lib import process
 from lib.check import FINAL_STATES, RUN_ID, check, check_eq, check_in, eventually
@@ -267,10 +268,33 @@ def test_check_reads_a_config(env):
 
 
 def test_help_of_everything(env):
-    for arguments in ([], ["serve"], ["run"], ["watch"], ["ls"], ["show"], ["cancel"], ["retry"], ["check"],
-                      ["version"]):
+    for arguments in ([], ["serve"], ["run"], ["watch"], ["ls"], ["show"], ["cancel"], ["retry"], ["agents"], ["workflows"],
+                      ["providers"], ["completion"], ["check"], ["version"]):
         p = check_exit(env.cli(*arguments, "--help"), 0, f"{' '.join(arguments)} --help")
         check(p.stdout.strip(), "some help", p.stdout)
+
+
+def test_completions_know_every_command(env):
+    commands = re.findall(r"^  (\w+) +\S", env.cli("--help").stdout, re.MULTILINE)
+    check("workflows" in commands and "retry" in commands, "the commands", commands)
+    for shell in ("bash", "zsh", "fish"):
+        script = check_exit(env.cli("completion", shell), 0, f"completion {shell}").stdout
+        for word in [c for c in commands if not c.isupper()] + ["ls show put rm", "if-match"]:
+            check(word in script, f"{shell}: {word}", script)
+    # What bash makes of it, for the second word of `sluice workflows p`.
+    asked = "COMP_WORDS=(sluice workflows p); COMP_CWORD=2; _sluice; echo \"${COMPREPLY[*]}\""
+    script = env.cli("completion", "bash").stdout
+    p = subprocess.run(["bash", "-c", script + asked], capture_output=True, text=True)
+    check_eq(p.stdout, "put\n", "completed", p.stderr)
+
+
+def test_agents_wants_one_of_its_words(env):
+    server = env.server()
+    check("echo" in check_exit(env.cli("agents", server=server), 0, "agents").stdout, "the list")
+    check("sim/echo" in check_exit(env.cli("agents", "show", "echo", server=server), 0, "agents show").stdout, "one")
+    for words in (["frob"], ["show"], ["ls", "x"], ["put"], ["rm"], ["rm", "a", "b"]):
+        p = check_exit(env.cli("agents", *words, server=server), USAGE, f"agents {words}")
+        check("show NAME" in p.stderr, "what it wants", p.stderr)
 
 
 def test_a_unix_socket_as_server(env):

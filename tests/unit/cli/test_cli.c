@@ -11,8 +11,9 @@ Suite *suite_cli_cli(void);
 START_TEST(the_servers_own_commands_are_listed_but_not_run)
 {
     static const char *const own[] = {"serve", "check", "version"};
-    static const char *const client[] = {"run",   "watch",  "ls",        "show",       "cancel",
-                                         "retry", "agents", "providers", "completion", "help"};
+    static const char *const client[] = {"run",       "watch",      "ls",     "show",
+                                         "cancel",    "retry",      "agents", "workflows",
+                                         "providers", "completion", "help"};
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
         ck_assert(!cli_knows(own[i]));
         ck_assert_ptr_nonnull(command_find(own[i]));
