@@ -5,8 +5,7 @@
  *                             |-> stream: 200 and the events from the first one on
  *
  * A create whose Idempotency-Key was seen goes the same ways with the run that is there already. */
-#include <stdio.h>
-
+#include "api/create.h"
 #include "api/routes.h"
 #include "api/run_stream.h"
 #include "base/mem.h"
@@ -26,8 +25,8 @@ struct create {
     struct run_wait wait;
     bool is_waiting; /* by id */
     struct run_get get;
-    struct tasks_get old; /* of a retry: the run that did not succeed */
-    char scope[96];       /* of the idempotency key: method and path */
+    struct tasks_get old;     /* of a retry: the run that did not succeed */
+    char scope[CREATE_SCOPE]; /* of the idempotency key */
 };
 
 static void on_accepted(struct accept *a);
@@ -243,31 +242,20 @@ static void on_gone(struct api_request *r)
 
 /* --- the way in ------------------------------------------------------------------------------- */
 
-static bool is_visible_ascii(struct str s)
-{
-    for (size_t i = 0; i < s.len; i++) {
-        if (s.at[i] < 0x21 || s.at[i] > 0x7E)
-            return false;
-    }
-    return s.len >= 1 && s.len <= 255;
-}
-
 /* The headers that a create understands. False: answered. */
 static bool read_headers(struct create *c, unsigned *ret_depth)
 {
     struct api_request *r = c->r;
     const struct headers *h = &r->headers;
-    uint64_t depth = 0;
-    if (h->idempotency_key.at != NULL && !is_visible_ascii(h->idempotency_key)) {
+    if (h->idempotency_key.at != NULL && !create_key_is_valid(h->idempotency_key)) {
         fail(c, ERR_INVALID_HEADER, "Idempotency-Key must be 1 to 255 visible ASCII characters");
         return false;
     }
-    if (h->depth.at != NULL &&
-        (!str_to_u64(h->depth, &depth) || depth > r->shard->limits->spec.tree_depth)) {
-        fail(c, ERR_INVALID_HEADER, "Sluice-Depth must be an integer, not above limits.tree_depth");
+    const char *wrong = create_read_depth(r, ret_depth);
+    if (wrong != NULL) {
+        fail(c, ERR_INVALID_HEADER, wrong);
         return false;
     }
-    *ret_depth = (unsigned)depth;
     c->wait_was_asked = headers_wait_ms(h) > 0;
     return true;
 }
@@ -281,28 +269,17 @@ static void choose_way(struct create *c, uint64_t default_wait_ms)
 /* Where the digest is of no use, it is not made. */
 static void read_idempotency(struct create *c)
 {
-    struct accept *a = &c->accept;
-    if (c->r->headers.idempotency_key.at == NULL)
-        return;
-    snprintf(c->scope, sizeof c->scope, "%.*s %.*s", STR_ARG(c->r->method), STR_ARG(c->r->path));
-    a->idem_scope = str_of(c->scope);
-    a->idem_key = c->r->headers.idempotency_key;
-    digest_sha256(c->r->body, a->idem_digest);
+    const struct api_request *r = c->r;
+    if (r->headers.idempotency_key.at != NULL)
+        create_set_key(&c->accept, r, r->headers.idempotency_key, r->body, c->scope);
 }
 
 static bool check_body(struct create *c, const struct run_target *target)
 {
-    struct shard *shard = c->r->shard;
-    struct vocabulary words = shard_vocabulary(shard);
-    struct name_lookup names = vocabulary_lookup(&words);
     struct problem problem;
     problem_init(&problem);
-    enum err e = run_spec_create(c->r->body, &shard->scratch, target, &shard->limits->spec, &names,
-                                 &problem, &c->accept.spec);
-    if (e == OK)
+    if (create_check(c->r, c->r->body, target, &problem, &c->accept.spec))
         return true;
-    if (problem.code == OK)
-        problem.code = ERR_OVERLOADED; /* out of memory */
     struct api_request *r = c->r;
     destroy(c);
     api_problem(r, &problem);
@@ -312,14 +289,11 @@ static bool check_body(struct create *c, const struct run_target *target)
 /* The key's own limit: how many runs it may create in a time. */
 static bool within_rate(struct create *c)
 {
-    uint64_t wait_ms;
     struct api_request *r = c->r;
-    if (auth_take(r->owner, 1, clock_mono_ms(NULL), &wait_ms) == OK)
-        return true;
     struct problem p;
     problem_init(&p);
-    problem_set(&p, ERR_RATE_LIMITED, "this key has created as many runs as it may for now");
-    p.retry_after_s = (uint32_t)((wait_ms + 999) / 1000);
+    if (create_is_within_rate(r, &p))
+        return true;
     r->on_gone = NULL;
     run_spec_fini(&c->accept.spec);
     destroy(c);
@@ -497,16 +471,10 @@ void handle_run_retry(struct api_request *r)
 void handle_runs_validate(struct api_request *r)
 {
     struct run_target target = {.agent = STR_NONE};
-    struct vocabulary words = shard_vocabulary(r->shard);
-    struct name_lookup names = vocabulary_lookup(&words);
     struct problem problem;
     struct run_spec spec;
     problem_init(&problem);
-    enum err e = run_spec_create(r->body, &r->shard->scratch, &target, &r->shard->limits->spec,
-                                 &names, &problem, &spec);
-    if (e != OK) {
-        if (problem.code == OK)
-            problem.code = ERR_OVERLOADED;
+    if (!create_check(r, r->body, &target, &problem, &spec)) {
         api_problem(r, &problem);
         return;
     }
