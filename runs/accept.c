@@ -47,15 +47,21 @@ static bool must_queue(const struct accept *a, const struct shard *shard)
     return gate_backlog(a->gate) > 0 || gate_waiting(a->gate) >= GATE_LOOKAHEAD;
 }
 
-static enum err admit(struct accept *a, struct shard *shard)
+enum err accept_is_open(const struct shard *shard)
 {
-    struct engine *e = shard->engine;
-    if (atomic_load_explicit(&e->is_draining, memory_order_relaxed))
+    if (atomic_load_explicit(&shard->engine->is_draining, memory_order_relaxed))
         return ERR_DRAINING;
     if (!store_is_available(shard->store))
         return ERR_STORAGE_UNAVAILABLE;
-    if (store_is_full(shard->store))
-        return ERR_OVERLOADED;
+    return store_is_full(shard->store) ? ERR_OVERLOADED : OK;
+}
+
+static enum err admit(struct accept *a, struct shard *shard)
+{
+    struct engine *e = shard->engine;
+    enum err closed = accept_is_open(shard);
+    if (closed != OK)
+        return closed;
     struct upstream *u = root_upstream(a, shard);
     a->gate = u != NULL ? u->gate : NULL;
     a->lane = u != NULL ? upstream_name(u) : STR("");
@@ -77,7 +83,8 @@ static void write_json(struct accept *a, struct run *run)
     struct arena arena;
     arena_init(&arena, SIZE_MAX / 2);
     if (run_record(run, &arena, &record) == OK)
-        run_record_write(&a->json, &record, run->feed.published.seq, false, run->shard->base_path);
+        run_record_write(&a->json, &record, run->feed.published.seq, a->brief,
+                         run->shard->base_path);
     arena_fini(&arena);
 }
 
@@ -165,15 +172,20 @@ static enum err make(struct accept *a)
     return OK;
 }
 
+/* Never within the caller's call. */
+static void refuse(struct accept *a, enum err e)
+{
+    a->refused = e;
+    a->msg.on_arrive = on_answer_home;
+    loop_post(a->home->loop, &a->msg);
+}
+
 static void on_make(struct loop_msg *msg)
 {
     struct accept *a = CONTAINER_OF(msg, struct accept, msg);
     enum err e = make(a);
-    if (e == OK)
-        return;
-    a->refused = e;
-    a->msg.on_arrive = on_answer_home;
-    loop_post(a->home->loop, &a->msg);
+    if (e != OK)
+        refuse(a, e);
 }
 
 /* The caller may go before the store has read them. */
@@ -190,15 +202,21 @@ static enum err keep_texts(struct accept *a)
     return OK;
 }
 
-enum err accept_start(struct accept *a, struct shard *shard)
+static void init(struct accept *a, struct shard *shard)
 {
     a->home = shard;
+    a->group = NULL;
     a->run = NULL;
     a->refused = OK;
     a->exists = a->is_told = a->is_posted = a->is_live = false;
     buf_init(&a->json, SIZE_MAX / 2);
     if (a->idem_key.len > 0)
         a->spec.flags &= ~(unsigned)RUN_LAZY; /* whoever comes again must find it */
+}
+
+enum err accept_start(struct accept *a, struct shard *shard)
+{
+    init(a, shard);
     enum err e = admit(a, shard);
     if (e == OK)
         e = keep_texts(a);
@@ -214,6 +232,48 @@ enum err accept_start(struct accept *a, struct shard *shard)
     if (e != OK)
         run_spec_fini(&a->spec);
     return e;
+}
+
+/* --- several together ------------------------------------------------------------------------- */
+
+bool accept_is_joint(const struct accept *a, const struct accept *b)
+{
+    return a != NULL && b != NULL && a->group != NULL && a->group == b->group;
+}
+
+/* On the loop where they are to live, all in one turn: each sees what those before it took. */
+static void take_in(struct accept *a)
+{
+    enum err e = a->refused != OK ? a->refused : admit(a, a->at);
+    if (e == OK)
+        e = make(a);
+    if (e == OK)
+        return;
+    run_spec_fini(&a->spec);
+    refuse(a, e);
+}
+
+static void on_group(struct loop_msg *msg)
+{
+    struct accept_group *g = CONTAINER_OF(msg, struct accept_group, msg);
+    uint32_t count = g->count;
+    for (uint32_t i = 0; i < count; i++)
+        take_in(g->items[i]);
+}
+
+void accept_start_together(struct accept_group *g, struct shard *shard)
+{
+    g->at = engine_place(shard->engine, shard);
+    for (uint32_t i = 0; i < g->count; i++) {
+        struct accept *a = g->items[i];
+        init(a, shard);
+        a->group = g;
+        a->at = g->at;
+        a->spec.flags &= ~(unsigned)RUN_LAZY;
+        a->refused = keep_texts(a);
+    }
+    g->msg.on_arrive = on_group;
+    loop_post(g->at->loop, &g->msg);
 }
 
 /* --- answering -------------------------------------------------------------------------------- */

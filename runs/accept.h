@@ -30,6 +30,7 @@ struct accept {
     struct tree_copies copies; /* what is taken over of it; in the spec's arena */
     bool waits;                /* the creator waits for the end */
     bool streams;              /* the creator follows the run from its first event */
+    bool brief;                /* `json` is as in a list: large values are references */
     void (*on_accepted)(struct accept *a);
     void (*on_ended)(struct accept *a, const struct run_record *record); /* only with `waits` */
 
@@ -42,8 +43,9 @@ struct accept {
     bool is_live;    /* on_ended will come */
 
     /* private */
-    struct shard *home; /* the creator's */
-    struct shard *at;   /* where the run lives */
+    struct accept_group *group; /* NULL: it comes alone */
+    struct shard *home;         /* the creator's */
+    struct shard *at;           /* where the run lives */
     struct run *run;
     struct loop_msg msg;
     bool is_told;
@@ -53,8 +55,29 @@ struct accept {
     struct gate *gate; /* of the lane; NULL: none */
 };
 
-/* OK; ERR_DRAINING, ERR_STORAGE_UNAVAILABLE, ERR_OVERLOADED, ERR_QUEUE_FULL, ERR_NOMEM. */
+/* Is anything taken in at all? OK; ERR_DRAINING, ERR_STORAGE_UNAVAILABLE, ERR_OVERLOADED. */
+enum err accept_is_open(const struct shard *shard) MUST_CHECK;
+
+/* OK; what accept_is_open says; ERR_QUEUE_FULL, ERR_NOMEM. */
 enum err accept_start(struct accept *a, struct shard *shard) MUST_CHECK;
+
+/* Several that are committed together: they live on one loop, and their rows are one batch for the
+ * store, so that a crash leaves all that were accepted or none. None waits or streams, and a lazy
+ * one is stored like the others. Each is told with on_accepted, never within the call, also what
+ * accept_start would have returned. The group stays in place until the last one was told. */
+struct accept_group {
+    struct accept *const *items;
+    uint32_t count;
+
+    /* private */
+    struct shard *at;
+    struct loop_msg msg;
+};
+
+void accept_start_together(struct accept_group *g, struct shard *shard);
+
+/* Are both new and of one group? Then they belong into one batch. */
+bool accept_is_joint(const struct accept *a, const struct accept *b);
 
 /* The creator no longer waits for the end: commit what there is, so that it can be told of the run.
  */

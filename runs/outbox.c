@@ -6,7 +6,7 @@
 #include "runs/shard.h"
 
 enum {
-    BATCH_MAX = 512,     /* runs in one batch */
+    BATCH_MAX = 512,     /* runs in one batch, but for those that belong together */
     AGAIN_AFTER_MS = 250 /* between two tries while the store is unavailable */
 };
 
@@ -146,13 +146,17 @@ static enum err add_change(struct save_batch *b, struct run *run, struct store_c
 
 static void on_batch_done(struct store_op *op);
 
-/* How many runs the next batch takes. */
+/* How many runs the next batch takes. What was accepted together is not split. */
 static uint32_t batch_size(const struct outbox *o)
 {
+    const struct run *last = NULL;
     uint32_t n = 0;
     LIST_EACH (it, &o->now) {
-        if (++n == BATCH_MAX)
+        const struct run *run = CONTAINER_OF(it, const struct run, outbox_link);
+        if (n >= BATCH_MAX && !accept_is_joint(last->accept, run->accept))
             break;
+        last = run;
+        n++;
     }
     return n;
 }
@@ -187,6 +191,16 @@ static void fail_later(struct run *run)
         loop_timer_start(&o->again, loop_now_ms(o->shard->loop) + AGAIN_AFTER_MS);
 }
 
+/* Out of memory: once more when there may be some. What was accepted together with others cannot
+ * come later than they do. */
+static void leave_out(struct run *run)
+{
+    if (accept_is_joint(run->accept, run->accept))
+        run_on_refused(run, ERR_OVERLOADED, NULL, false);
+    else
+        fail_later(run);
+}
+
 static void send_batch(struct outbox *o)
 {
     uint32_t size = batch_size(o);
@@ -195,7 +209,7 @@ static void send_batch(struct outbox *o)
         struct run *run = first_of(&o->now);
         run_before_save(run);
         if (b == NULL || add_change(b, run, &b->changes[b->base.count]) != OK) {
-            fail_later(run); /* out of memory: once more when there may be some */
+            leave_out(run);
             continue;
         }
         b->runs[b->base.count++] = run;
