@@ -12,6 +12,8 @@ const struct route routes[] = {
      "List runs, newest first"},
     {"POST", "/v1/runs/validate", SCOPE_RUN, true, ANSWERS_JSON, NULL, handle_runs_validate,
      "Check what a create would check"},
+    {"POST", "/v1/runs/batch", SCOPE_RUN, true, ANSWERS_JSON, NULL, handle_runs_batch,
+     "Create many runs, committed together"},
     {"POST", "/v1/runs/cancel", SCOPE_RUN, true, ANSWERS_JSON, NULL, handle_runs_cancel,
      "Cancel runs, by their ids or by a filter"},
     {"GET", "/v1/runs/{id}", SCOPE_READ, false, ANSWERS_JSON, NULL, handle_run_get,

@@ -37,6 +37,7 @@ void handle_runs_validate(struct api_request *r);
 void handle_agent_runs_create(struct api_request *r);
 void handle_agent_run(struct api_request *r);
 void handle_workflow_runs_create(struct api_request *r);
+void handle_runs_batch(struct api_request *r);
 void handle_runs_cancel(struct api_request *r);
 void handle_runs_list(struct api_request *r);
 void handle_run_get(struct api_request *r);
