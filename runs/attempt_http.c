@@ -2,8 +2,8 @@
 #include <stdio.h>
 
 #include "base/mem.h"
-#include "resilience/retry_hint.h"
 #include "runs/attempt_internal.h"
+#include "runs/hint.h"
 
 enum {
     ERROR_BODY_MAX = 65536, /* of an answer that is no 200 */
@@ -89,19 +89,6 @@ static void on_grace(struct loop_timer *timer)
     attempt_conclude_verdict(a, &v, true, 0);
 }
 
-static void add_hint(void *ctx, struct str name, struct str value)
-{
-    retry_hint_header(ctx, name, value, clock_wall_ms(NULL));
-}
-
-static uint64_t read_hint(struct attempt *a)
-{
-    struct retry_hint hint;
-    retry_hint_init(&hint);
-    transfer_each_header(a->transfer, add_hint, &hint);
-    return retry_hint_ms(&hint);
-}
-
 /* --- work that goes on ------------------------------------------------------------------------ */
 
 /* Ready for the next answer. */
@@ -119,7 +106,8 @@ static void forget_answer(struct attempt *a)
 static void ask_later(struct attempt *a)
 {
     uint64_t every_ms = a->upstream->provider->options.http.poll.every_ms;
-    uint64_t at_ms = loop_now_ms(a->loop) + poll_wait_ms(&a->poll, every_ms, read_hint(a));
+    uint64_t at_ms =
+        loop_now_ms(a->loop) + poll_wait_ms(&a->poll, every_ms, hint_of_answer(a->transfer));
     forget_answer(a);
     loop_timer_start(&a->poll_timer, at_ms < attempt_end_ms(a) ? at_ms : attempt_end_ms(a));
 }
@@ -178,7 +166,7 @@ static void conclude_status(struct attempt *a, int status)
         snprintf(v.message, sizeof v.message, "the provider answered with status %d", status);
     if (misses(a, v.passes || err_is_retryable(v.code)))
         return;
-    attempt_conclude_verdict(a, &v, true, read_hint(a));
+    attempt_conclude_verdict(a, &v, true, hint_of_answer(a->transfer));
 }
 
 static void conclude_answer(struct attempt *a)
