@@ -75,6 +75,7 @@ void handle_metrics(struct api_request *r)
     metrics_set(m, SERIES_RUNS_LIVE, 0, 0, engine_live(e));
     metrics_set(m, SERIES_RUNS_QUEUED, 0, 0, (double)atomic_load(&e->queued));
     metrics_set(m, SERIES_RUN_MEMORY, 0, 0, (double)engine_memory(e));
+    metrics_set(m, SERIES_WEBHOOKS_WAITING, 0, 0, (double)atomic_load(&e->courier.waits));
     metrics_set(m, SERIES_STORE_AVAILABLE, 0, 0, store_is_available(e->store) ? 1 : 0);
     metrics_set(m, SERIES_PROCESS_CPU, 0, 0, cpu_seconds());
     metrics_set(m, SERIES_PROCESS_MEMORY, 0, 0, resident_bytes());

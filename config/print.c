@@ -175,6 +175,12 @@ static void write_cidrs(struct buf *b, const struct schema_row *row, const void 
     buf_add_char(b, ']');
 }
 
+static void write_signing_key(struct buf *b, const struct schema_row *row, const void *base)
+{
+    (void)row, (void)base;
+    buf_add_lit(b, "\"***\"");
+}
+
 static void write_secrets(struct buf *b, const struct schema_row *row, const void *base)
 {
     (void)row;
@@ -309,21 +315,37 @@ static void write_workflows(struct buf *b, const struct schema_row *row, const v
 
 /* Without one: api_key, which is shown as api_keys, and what must not be there. */
 static writer_fn *const writers[SCHEMA_TYPE_COUNT] = {
-    [SCHEMA_OBJECT] = write_object,     [SCHEMA_PROVIDERS] = write_providers,
-    [SCHEMA_KEYS] = write_keys,         [SCHEMA_INT] = write_int,
-    [SCHEMA_BYTES] = write_int,         [SCHEMA_MS] = write_int,
-    [SCHEMA_DAYS] = write_days,         [SCHEMA_NUMBER] = write_number,
-    [SCHEMA_BOOL] = write_bool,         [SCHEMA_ENUM] = write_enum,
-    [SCHEMA_PATH] = write_path,         [SCHEMA_FILE] = write_str,
-    [SCHEMA_BASE_PATH] = write_str,     [SCHEMA_URL] = write_str,
-    [SCHEMA_TEXT] = write_str,          [SCHEMA_POINTER] = write_str,
-    [SCHEMA_TEMPLATE] = write_template, [SCHEMA_WORDS] = write_words,
-    [SCHEMA_CODES] = write_codes,       [SCHEMA_NAME] = write_str,
-    [SCHEMA_KIND] = write_str,          [SCHEMA_DIGEST] = write_digest,
-    [SCHEMA_SCOPES] = write_scopes,     [SCHEMA_LISTEN] = write_listen,
-    [SCHEMA_CIDRS] = write_cidrs,       [SCHEMA_SECRETS] = write_secrets,
-    [SCHEMA_HEADERS] = write_headers,   [SCHEMA_QUERY] = write_query,
-    [SCHEMA_AGENTS] = write_agents,     [SCHEMA_WORKFLOWS] = write_workflows,
+    [SCHEMA_OBJECT] = write_object,
+    [SCHEMA_PROVIDERS] = write_providers,
+    [SCHEMA_KEYS] = write_keys,
+    [SCHEMA_INT] = write_int,
+    [SCHEMA_BYTES] = write_int,
+    [SCHEMA_MS] = write_int,
+    [SCHEMA_DAYS] = write_days,
+    [SCHEMA_NUMBER] = write_number,
+    [SCHEMA_BOOL] = write_bool,
+    [SCHEMA_ENUM] = write_enum,
+    [SCHEMA_PATH] = write_path,
+    [SCHEMA_FILE] = write_str,
+    [SCHEMA_BASE_PATH] = write_str,
+    [SCHEMA_URL] = write_str,
+    [SCHEMA_TEXT] = write_str,
+    [SCHEMA_POINTER] = write_str,
+    [SCHEMA_TEMPLATE] = write_template,
+    [SCHEMA_WORDS] = write_words,
+    [SCHEMA_CODES] = write_codes,
+    [SCHEMA_NAME] = write_str,
+    [SCHEMA_KIND] = write_str,
+    [SCHEMA_DIGEST] = write_digest,
+    [SCHEMA_SCOPES] = write_scopes,
+    [SCHEMA_LISTEN] = write_listen,
+    [SCHEMA_CIDRS] = write_cidrs,
+    [SCHEMA_SECRETS] = write_secrets,
+    [SCHEMA_HEADERS] = write_headers,
+    [SCHEMA_QUERY] = write_query,
+    [SCHEMA_AGENTS] = write_agents,
+    [SCHEMA_WORKFLOWS] = write_workflows,
+    [SCHEMA_SIGNING_KEY] = write_signing_key,
 };
 
 static bool is_shown(const struct schema_row *row, const void *base)

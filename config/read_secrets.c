@@ -144,6 +144,18 @@ void read_secrets(struct reader *r, const struct schema_row *row, struct json v,
     }
 }
 
+/* --- keys that sign --------------------------------------------------------------------------- */
+
+void read_signing_key(struct reader *r, const struct schema_row *row, struct json v,
+                      const struct doc_path *at, void *base)
+{
+    struct signing_key *key = (void *)((char *)base + row->field.offset);
+    struct str s;
+    if (take_secret(r, row, v, at, &s) && !signing_key_read(s, key))
+        reader_fault(r, v, at, "must be \"whsec_\" and base64, or text, of at most %d bytes",
+                     SIGNING_KEY_MAX);
+}
+
 /* --- headers and query ------------------------------------------------------------------------ */
 
 typedef bool take_fn(struct reader *r, const struct schema_row *row, struct json v,

@@ -156,7 +156,7 @@ static reader_fn *const readers[] = {
     [SCHEMA_CIDRS] = read_cidrs,         [SCHEMA_SECRET] = read_secret,
     [SCHEMA_SECRETS] = read_secrets,     [SCHEMA_HEADERS] = read_headers,
     [SCHEMA_QUERY] = read_query,         [SCHEMA_AGENTS] = read_agents,
-    [SCHEMA_WORKFLOWS] = read_workflows,
+    [SCHEMA_WORKFLOWS] = read_workflows, [SCHEMA_SIGNING_KEY] = read_signing_key,
 };
 _Static_assert(sizeof readers / sizeof readers[0] == SCHEMA_TYPE_COUNT, "a reader for each type");
 

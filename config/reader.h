@@ -102,6 +102,8 @@ void read_secret(struct reader *r, const struct schema_row *row, struct json v,
                  const struct doc_path *at, void *base);
 void read_secrets(struct reader *r, const struct schema_row *row, struct json v,
                   const struct doc_path *at, void *base);
+void read_signing_key(struct reader *r, const struct schema_row *row, struct json v,
+                      const struct doc_path *at, void *base);
 void read_headers(struct reader *r, const struct schema_row *row, struct json v,
                   const struct doc_path *at, void *base);
 void read_query(struct reader *r, const struct schema_row *row, struct json v,

@@ -201,6 +201,32 @@ static const struct schema_row rows[] = {
         "How long running runs may go on after SIGTERM before they are parked for the next "
         "start."),
 
+    SECTION("webhooks", "Who is told of a run's events: the webhook of its create body."),
+    ROW("webhooks.secret", SIGNING_KEY, RELOADS | OPTIONAL, NULL, 1, 1024,
+        IN_CONFIG(engine.webhooks.key),
+        "Signs them (Standard Webhooks): `whsec_` and base64, or any other text for its own bytes. "
+        "Left out: none are sent, and runs that ask for one are refused."),
+    ROW("webhooks.old_secret", SIGNING_KEY, RELOADS | OPTIONAL, NULL, 1, 1024,
+        IN_CONFIG(engine.webhooks.old_key),
+        "Signs them too, beside secret, while receivers are being told of a new one."),
+    ROW("webhooks.allow_private", BOOL, RELOADS, "false", 0, 0,
+        IN_CONFIG(engine.webhooks.allow_private),
+        "true: they may be sent to loopback, private and other special addresses. Whoever may create "
+        "runs can then reach what the gateway can reach."),
+    ROW("webhooks.concurrency", INT, RELOADS, "64", 1, 1024, IN_CONFIG(engine.webhooks.concurrency),
+        "Webhooks under way at the same time."),
+    ROW("webhooks.concurrency_per_host", INT, RELOADS, "8", 1, STORE_DUE_PER_HOST,
+        IN_CONFIG(engine.webhooks.per_host),
+        "Of them, to one host and port, while it answers well. One that fails gets one at a time."),
+    ROW("webhooks.timeout_ms", MS, RELOADS, "15000", 10, HOUR_MS,
+        IN_CONFIG(engine.webhooks.timeout_ms), "How long one try may take."),
+    ROW("webhooks.retry_ms", MS, RELOADS, "5000", 1, HOUR_MS, IN_CONFIG(engine.webhooks.retry_ms),
+        "Longest pause before the second try; grows threefold with each one, up to two hours. A "
+        "Retry-After makes it longer, by an hour at most."),
+    ROW("webhooks.give_up_ms", MS, RELOADS, "86400000", 0, 30 * DAY_MS,
+        IN_CONFIG(engine.webhooks.give_up_ms),
+        "A receiver that has failed for this long is given up, for that run."),
+
     GROUP("providers", PROVIDERS, RELOADS, "{\"sim\":{\"kind\":\"sim\"}}", 256, "providers.NAME",
           "Upstream services by name. `sim` is always there, unless a provider of that name is "
           "configured."),

@@ -44,7 +44,8 @@
     /* arrays and their counts */                                                                  \
     X(LISTEN, "list of strings", " entries")                                                       \
     X(CIDRS, "list of strings", " entries")                                                        \
-    X(SECRET, "secret", " bytes") /* the first of provider.api_keys */                             \
+    X(SECRET, "secret", " bytes")      /* the first of provider.api_keys */                        \
+    X(SIGNING_KEY, "secret", " bytes") /* struct signing_key */                                    \
     X(SECRETS, "list of secrets", " bytes each")                                                   \
     X(HEADERS, "object of secrets", " bytes each")                                                 \
     X(QUERY, "object of secrets", " bytes each")                                                   \

@@ -107,13 +107,23 @@ bool event_next_line(struct str *lines, struct event_line *ret_line)
     return line.at != NULL;
 }
 
-struct str event_line_task(const struct event_line *line)
+/* The first string that stands behind `mark`: those of the head come before the data. */
+static struct str string_behind(const struct event_line *line, struct str mark)
 {
-    static const char mark[] = ",\"task\":\"";
-    const char *at = memmem(line->json.at, line->json.len, mark, sizeof mark - 1);
+    const char *at = memmem(line->json.at, line->json.len, mark.at, mark.len);
     if (at == NULL)
         return STR_NONE;
-    at += sizeof mark - 1;
+    at += mark.len;
     struct str rest = {at, (size_t)(line->json.at + line->json.len - at)};
     return str_cut(&rest, '"');
+}
+
+struct str event_line_at(const struct event_line *line)
+{
+    return string_behind(line, STR(",\"at\":\""));
+}
+
+struct str event_line_task(const struct event_line *line)
+{
+    return string_behind(line, STR(",\"task\":\""));
 }

@@ -81,6 +81,9 @@ struct event_line {
  * event's, or that lacks its newline, which is taken off as well. */
 bool event_next_line(struct str *lines, struct event_line *ret_line);
 
+/* When it happened: RFC 3339. NULL where it is damaged. */
+struct str event_line_at(const struct event_line *line);
+
 /* The path of its task; NULL: it is an event of the run. */
 struct str event_line_task(const struct event_line *line);
 

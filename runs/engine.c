@@ -32,6 +32,8 @@ enum err engine_create(const struct engine_options *o, struct engine **ret_engin
         rc = fuses_init(&e->fuses);
     if (rc == OK)
         rc = claimer_init(&e->claimer, e);
+    if (rc == OK)
+        rc = courier_init(&e->courier, e);
     if (rc != OK) {
         engine_destroy(e);
         return rc;
@@ -44,6 +46,7 @@ void engine_destroy(struct engine *e)
 {
     if (e == NULL)
         return;
+    courier_fini(&e->courier);
     claimer_fini(&e->claimer);
     library_fini(&e->library);
     for (uint32_t i = 0; i < e->shard_count; i++)
@@ -109,6 +112,7 @@ static void tell_all(struct engine *e, loop_msg_fn *on_arrive)
 static void begin(struct engine *e)
 {
     claimer_start(&e->claimer);
+    courier_start(&e->courier);
     atomic_store(&e->is_started, true);
 }
 
@@ -132,6 +136,12 @@ void engine_start(struct engine *e)
     tell_all(e, on_start);
 }
 
+void engine_take_over(struct engine *e)
+{
+    claimer_take_over(&e->claimer);
+    courier_take_over(&e->courier);
+}
+
 bool engine_is_started(const struct engine *e)
 {
     return atomic_load(&e->is_started);
@@ -152,8 +162,10 @@ static void park_sleepers(struct shard *s)
 static void on_drain(struct loop_msg *msg)
 {
     struct notice *n = CONTAINER_OF(msg, struct notice, msg);
-    if (n->to->index == 0)
+    if (n->to->index == 0) {
         claimer_stop(&n->to->engine->claimer);
+        courier_drain(&n->to->engine->courier);
+    }
     park_sleepers(n->to);
     mem_free(n);
 }
@@ -166,7 +178,7 @@ void engine_drain(struct engine *e)
 
 bool engine_is_idle(const struct engine *e)
 {
-    return engine_live(e) == 0;
+    return engine_live(e) == 0 && courier_is_quiet(&e->courier);
 }
 
 static void on_park(struct loop_msg *msg)
@@ -179,6 +191,8 @@ static void on_park(struct loop_msg *msg)
         run_park(CONTAINER_OF(node, struct run, by_id));
         node = next;
     }
+    if (s->index == 0)
+        courier_park(&s->engine->courier);
     outbox_flush(&s->outbox);
     s->is_parking = true;
     mem_free(n);
@@ -195,5 +209,5 @@ bool engine_is_parked(const struct engine *e)
         if (!atomic_load(&e->shards[i].is_parked))
             return false;
     }
-    return true;
+    return courier_is_quiet(&e->courier);
 }

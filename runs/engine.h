@@ -30,6 +30,7 @@ struct engine {
     struct engine_limits limits;
     struct directory directory;
     struct claimer claimer;
+    struct courier courier;
     struct fuses fuses;         /* the circuits that tasks name */
     struct fuse_hint fuse_hint; /* that one of them has changed */
     struct library library;     /* where agents and workflows change */
@@ -49,12 +50,15 @@ bool engine_is_started(const struct engine *e); /* any thread */
 /* From now on nothing new, and runs that wait for more than a moment go back to the store. Any
  * thread. */
 void engine_drain(struct engine *e);
-/* Is nothing live any more? Any thread. */
+/* Is nothing live any more, and nobody being told? Any thread. */
 bool engine_is_idle(const struct engine *e);
 /* Lets go of every run for the next start; engine_is_parked when all of it is stored. Any thread.
  */
 void engine_park(struct engine *e);
 bool engine_is_parked(const struct engine *e);
+
+/* The first shard has another catalog and other limits. On its loop. */
+void engine_take_over(struct engine *e);
 
 /* Live runs, and bytes that they hold, of all shards. Any thread. */
 uint32_t engine_live(const struct engine *e);

@@ -2,8 +2,9 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/url_guard.h"
 #include "runs/accept.h"
-#include "runs/shard.h"
+#include "runs/engine.h"
 
 enum {
     BATCH_MAX = 512,     /* runs in one batch, but for those that belong together */
@@ -116,6 +117,39 @@ static enum err add_segments(struct run *run, struct arena *arena, struct store_
     return OK;
 }
 
+/* Looks for events that somebody is to be told of. */
+static void scan_segment(struct store_telling *t, event_set wanted, struct str lines)
+{
+    struct event_line line;
+    enum event_type type;
+    while (event_next_line(&lines, &line)) {
+        if (!event_type_parse(line.type, &type) || (event_set_of(type) & wanted) == 0)
+            continue;
+        if (t->first == 0)
+            t->first = line.seq;
+        t->last = line.seq;
+    }
+}
+
+static enum err add_telling(const struct run *run, struct arena *arena, struct store_change *c)
+{
+    const struct run_spec *spec = &run->spec;
+    struct store_telling *t = &c->telling;
+    char host[URL_HOST_MAX];
+    if (spec->webhook.url.at == NULL)
+        return OK;
+    for (uint32_t i = 0; i < c->segment_count; i++)
+        scan_segment(t, spec->webhook.events, c->segments[i].lines);
+    if (t->last == 0 || !url_guard_host(spec->webhook.url, host)) {
+        t->last = 0; /* judged when the run was made: so this is no URL that was taken in */
+        return OK;
+    }
+    t->host = arena_str(arena, str_of(host));
+    t->receiver = spec->webhook_text;
+    t->at_ms = loop_wall_ms(run->shard->loop);
+    return t->host.at != NULL ? OK : ERR_NOMEM;
+}
+
 /* Writes one run's change. The bytes that it points to stay in place: the run does not go while it
  * is being saved. */
 static enum err add_change(struct save_batch *b, struct run *run, struct store_change *c)
@@ -132,6 +166,8 @@ static enum err add_change(struct save_batch *b, struct run *run, struct store_c
                                .epoch = run->shard->store->epoch,
                                .ref = run->store_ref};
     e = add_segments(run, &b->arena, c);
+    if (e == OK)
+        e = add_telling(run, &b->arena, c);
     if (e != OK)
         return e;
     b->base.bytes += sizeof *record + (c->accept ? record->spec.len : 0) + record->output.len +
@@ -253,6 +289,8 @@ static void on_saved(struct run *run, const struct store_change *c)
         run->store_ref = c->ref;
         atomic_store_explicit(&run->entry.is_stored, true, memory_order_release);
     }
+    if (c->telling.last > 0)
+        courier_hint(&run->shard->engine->courier);
     run_on_saved(run, c->run->seq);
 }
 

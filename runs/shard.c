@@ -94,7 +94,7 @@ void shard_take_over(struct shard *s, struct takeover *t)
     list_push_back(&s->retired, &t->link);
     s->may_retire = true;
     if (s->index == 0)
-        claimer_take_over(&s->engine->claimer);
+        engine_take_over(s->engine);
 }
 
 /* True: nobody here uses any of its providers. */
@@ -132,6 +132,8 @@ void shard_drop_pools(struct shard *s)
     LIST_EACH (it, &s->retired)
         drop_all_pools(s, CONTAINER_OF(it, struct takeover, link)->catalog);
     drop_all_pools(s, s->catalog);
+    if (s->index == 0)
+        courier_drop_pools(&s->engine->courier);
 }
 
 /* --- the end of a turn ------------------------------------------------------------------------ */

@@ -9,6 +9,7 @@
 
 #include "base/rng.h"
 #include "model/series.h"
+#include "runs/courier.h"
 #include "runs/definitions.h"
 #include "runs/listen.h"
 #include "runs/outbox.h"
@@ -27,7 +28,8 @@ struct engine_limits {
     uint64_t reader_bytes;       /* (r) held for one reader */
     uint32_t readers_per_run;    /* (r) */
     uint64_t flush_ms;
-    struct spec_limits spec; /* (r) */
+    struct spec_limits spec;         /* (r) */
+    struct courier_options webhooks; /* (r) */
 };
 
 /* What a reload hands to a shard: one block of memory, taken over. */
@@ -113,7 +115,7 @@ static inline struct vocabulary shard_vocabulary(const struct shard *s)
 void shard_hold(struct shard *s, struct upstream *u);
 void shard_let_go(struct shard *s, struct upstream *u);
 
-/* Closes all connections to providers: when the loop is about to stop. */
+/* Closes all connections to providers and receivers: when the loop is about to stop. */
 void shard_drop_pools(struct shard *s);
 
 /* Has something of this run's feed become ready for its readers? Looked at when the turn ends. */

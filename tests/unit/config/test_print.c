@@ -17,6 +17,7 @@ static const char everything[] =
     "\"0000000000000000000000000000000000000000000000000000000000000002\"}],\n"
     " \"allow_unauthenticated\": true, \"trusted_proxies\": [\"10.0.0.0/8\", \"fd00::1\"],\n"
     " \"log\": {\"format\": \"json\", \"level\": \"debug\"}, \"drain_ms\": 1,\n"
+    " \"webhooks\": {\"secret\": \"whsec_c2stY2FuYXJ5LTU=\", \"old_secret\": \"sk-canary-6\"},\n"
     " \"providers\": {\"up\": {\"kind\": \"openai\", \"base_url\": \"http://127.0.0.1:9/v1\",\n"
     "   \"api_keys\": [\"sk-canary-1\", {\"file\": \"secret\"}],\n"
     "   \"headers\": {\"X-Key\": \"sk-canary-2\"}, \"query\": {\"a\\\"b\": \"sk-canary-3\"},\n"
@@ -74,6 +75,9 @@ START_TEST(shows_what_was_written_and_what_was_not)
         {"/allow_unauthenticated", "true"},
         {"/trusted_proxies", "[\"10.0.0.0/8\",\"fd00::1/128\"]"},
         {"/log", "{\"format\":\"json\",\"level\":\"debug\"}"},
+        {"/webhooks/secret", "\"***\""},
+        {"/webhooks/old_secret", "\"***\""},
+        {"/webhooks/allow_private", "false"},
         {"/providers/up/api_keys", "[\"***\",\"***\"]"},
         {"/providers/up/api_key", ""},
         {"/providers/up/poll", ""},

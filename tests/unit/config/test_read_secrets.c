@@ -118,6 +118,49 @@ START_TEST(a_secret_of_another_form_is_refused_without_repeating_it)
 }
 END_TEST
 
+static const struct courier_options *webhooks(const struct config *c)
+{
+    return &c->engine.webhooks;
+}
+
+START_TEST(a_key_that_signs_is_text_or_base64)
+{
+    struct config *c = support_load("{\"webhooks\": {\"secret\": \"whsec_YWJj\"}}");
+    ck_assert_uint_eq(webhooks(c)->key.len, 3);
+    ck_assert_int_eq(memcmp(webhooks(c)->key.bytes, "abc", 3), 0);
+    ck_assert_uint_eq(webhooks(c)->old_key.len, 0);
+    config_destroy(c);
+    support_write("secret", "a\x01 b\n"); /* any bytes: it stands in no header */
+    c = support_load("{\"webhooks\": {\"old_secret\": {\"file\": \"secret\"}}}");
+    ck_assert_uint_eq(webhooks(c)->key.len, 0);
+    ck_assert_uint_eq(webhooks(c)->old_key.len, 4);
+    config_destroy(c);
+    static const char *const bad[] = {"whsec_", "whsec_YWJ", "whsec_****"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        char text[128];
+        snprintf(text, sizeof text, "{\"webhooks\": {\"secret\": ^\"%s\"}}", bad[i]);
+        support_refuses_at(text,
+                           "webhooks.secret must be \"whsec_\" and base64, or text, of at most "
+                           "256 bytes");
+    }
+}
+END_TEST
+
+/* What a run may ask for follows from it. */
+START_TEST(the_secret_and_allow_private_decide_what_a_webhook_may_be)
+{
+    struct config *c = support_load("{\"webhooks\": {\"allow_private\": true}}");
+    ck_assert(c->engine.spec.webhook_url_fault == NULL);
+    config_destroy(c);
+    c = support_load("{\"webhooks\": {\"secret\": \"a\"}}");
+    ck_assert(c->engine.spec.webhook_url_fault == url_guard_fault);
+    config_destroy(c);
+    c = support_load("{\"webhooks\": {\"secret\": \"a\", \"allow_private\": true}}");
+    ck_assert(c->engine.spec.webhook_url_fault == url_guard_fault_any_address);
+    config_destroy(c);
+}
+END_TEST
+
 START_TEST(a_key_that_cannot_be_sent_is_not_told)
 {
     struct config *c = NULL;
@@ -242,6 +285,8 @@ Suite *suite_config_read_secrets(void)
     tcase_add_test(t, one_newline_at_a_files_end_is_not_part_of_it);
     tcase_add_test(t, a_secret_that_is_missing_is_named_and_one_that_is_there_is_not_told);
     tcase_add_test(t, a_secret_of_another_form_is_refused_without_repeating_it);
+    tcase_add_test(t, a_key_that_signs_is_text_or_base64);
+    tcase_add_test(t, the_secret_and_allow_private_decide_what_a_webhook_may_be);
     tcase_add_test(t, a_key_that_cannot_be_sent_is_not_told);
     tcase_add_test(t, several_keys_take_the_place_of_one);
     tcase_add_test(t, there_are_at_most_32_keys_and_16_headers_and_query_members);
