@@ -95,7 +95,7 @@ static bool is_of_run(const struct map_node *node, const void *ref)
 
 static bool is_full(const struct courier *c)
 {
-    return c->errands.count >= courier_options(c)->concurrency;
+    return c->sent >= courier_options(c)->concurrency;
 }
 
 /* ERR_NOMEM; OK also where it is not its turn. */
@@ -115,6 +115,7 @@ static enum err send_one(struct courier *c, const struct store_delivery *d)
     e->host = h;
     h->under_way++;
     map_insert(&c->errands, &e->by_run, hash_of_run(d->ref));
+    c->sent++;
     atomic_fetch_add(&c->under_way, 1);
     return OK;
 }
@@ -126,6 +127,19 @@ static void rest(struct courier *c)
     c->rest_until_ms = loop_now_ms(c->loop) + AGAIN_MS;
 }
 
+static void forget(struct courier *c, struct errand *e)
+{
+    map_remove(&c->errands, &e->by_run);
+    errand_destroy(e);
+}
+
+static void forget_ended(struct courier *c)
+{
+    struct list *link;
+    while ((link = list_pop_front(&c->ended)) != NULL)
+        forget(c, CONTAINER_OF(link, struct errand, ended_link));
+}
+
 static const enum outcome outcomes[] = {
     [ERRAND_TOLD] = OUTCOME_SUCCEEDED,
     [ERRAND_FAILED] = OUTCOME_FAILED,
@@ -134,13 +148,17 @@ static const enum outcome outcomes[] = {
 
 void courier_on_end(struct courier *c, struct errand *e, enum errand_end end)
 {
-    map_remove(&c->errands, &e->by_run);
+    c->sent--;
     judge_host(c, e->host, end);
     if (end <= ERRAND_DROPPED)
         shard_count(&c->engine->shards[0], SERIES_WEBHOOKS, outcomes[end], 0, 1);
     if (end == ERRAND_UNSENT)
         rest(c);
     atomic_fetch_sub(&c->under_way, 1);
+    if (c->is_looking)
+        list_push_back(&c->ended, &e->ended_link);
+    else
+        forget(c, e);
     look(c);
 }
 
@@ -223,9 +241,8 @@ static void next_page(struct courier *c)
     end_look(c);
 }
 
-static void on_page(struct courier *c)
+static void go_on(struct courier *c)
 {
-    take_page(c);
     if (is_full(c)) {
         end_look(c);
     } else if (c->due.more || !c->is_wrapped) {
@@ -240,10 +257,13 @@ static void on_due(struct store_op *op)
 {
     struct courier *c = CONTAINER_OF(op, struct courier, due.op);
     bool is_read = op->result == STORE_OK;
+    if (is_read && c->is_running)
+        take_page(c);
+    forget_ended(c); /* what is asked for from here on knows of their end */
     if (!is_read)
         rest(c);
     if (is_read && c->is_running)
-        on_page(c);
+        go_on(c);
     else
         end_look(c);
 }
@@ -327,6 +347,7 @@ enum err courier_init(struct courier *c, struct engine *engine)
     c->engine = engine;
     c->loop = engine->shards[0].loop;
     c->hint.on_arrive = on_hint;
+    list_init(&c->ended);
     loop_timer_init(&c->timer, c->loop, on_timer);
     enum err e = map_init(&c->hosts);
     return e == OK ? map_init(&c->errands) : e;
@@ -337,6 +358,7 @@ void courier_fini(struct courier *c)
     if (c->loop == NULL)
         return;
     loop_timer_stop(&c->timer);
+    forget_ended(c);
     drop_idle_hosts(c);
     map_fini(&c->hosts);
     map_fini(&c->errands);
@@ -366,6 +388,7 @@ void courier_park(struct courier *c)
     while (node != NULL) {
         struct errand *e = CONTAINER_OF(node, struct errand, by_run);
         node = map_next(&c->errands, node);
-        errand_stop(e);
+        if (e->state != ERRAND_OVER)
+            errand_stop(e);
     }
 }

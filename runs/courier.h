@@ -51,8 +51,11 @@ enum { COURIER_HTTP, COURIER_HTTPS, COURIER_POOLS };
 struct courier {
     struct engine *engine;
     struct loop *loop;
-    struct map hosts;                           /* struct courier_host */
-    struct map errands;                         /* by run: struct errand.by_run */
+    struct map hosts;   /* struct courier_host */
+    struct map errands; /* by run: struct errand.by_run */
+    struct list ended; /* of them, those that have ended since a page was asked for, which may still
+                          show them as due */
+    uint32_t sent;     /* those that have not ended */
     struct transfer_pool *pools[COURIER_POOLS]; /* made at the first use */
     struct store_due due;                       /* the look that is under way */
     bool is_looking;

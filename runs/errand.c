@@ -32,6 +32,10 @@ static void finish(struct errand *e, enum errand_end end)
     e->state = ERRAND_OVER;
     loop_timer_stop(&e->again);
     courier_on_end(e->courier, e, end);
+}
+
+void errand_destroy(struct errand *e)
+{
     loop_free_later(e->courier->loop, &e->garbage, destroy);
 }
 
@@ -335,6 +339,7 @@ enum err errand_start(struct courier *c, const struct store_delivery *d, struct 
         return ERR_NOMEM;
     e->courier = c;
     e->seq = d->done;
+    list_init(&e->ended_link);
     arena_init(&e->arena, ARENA_MAX);
     buf_init(&e->read.lines, SIZE_MAX / 2);
     buf_init(&e->content, SIZE_MAX / 2);

@@ -13,8 +13,9 @@
 enum errand_state { ERRAND_READING, ERRAND_POSTING, ERRAND_SETTLING, ERRAND_RESTING, ERRAND_OVER };
 
 struct errand {
-    struct map_node by_run; /* the courier's, like the next */
+    struct map_node by_run; /* the courier's, like the next two */
     struct courier_host *host;
+    struct list ended_link;
 
     /* private */
     struct courier *courier;
@@ -40,4 +41,7 @@ enum err errand_start(struct courier *c, const struct store_delivery *d,
 
 /* Lets go of it as soon as it can, also within the call. */
 void errand_stop(struct errand *e);
+
+/* Of one that has ended: its memory goes when the turn ends. */
+void errand_destroy(struct errand *e);
 #endif

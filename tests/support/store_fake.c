@@ -80,8 +80,8 @@ struct store_fake {
     bool is_open;
     struct doubt *doubts;
     bool is_away, is_full, fails, fails_done;
-    bool holds, holds_reads, fails_reads;
-    struct queue writes, reads;
+    bool holds, holds_reads, stalls_reads, fails_reads;
+    struct queue writes, reads, stalled;
     uint64_t queue_bytes, queued_bytes;
     unsigned open_ops, commits;
     struct list watches;
@@ -1375,7 +1375,10 @@ static void read_all(struct store_fake *f, struct store_op *ops)
             op->result = STORE_UNAVAILABLE;
         else
             apply(f, op);
-        give_back(f, op);
+        if (f->stalls_reads)
+            push(&f->stalled, op);
+        else
+            give_back(f, op);
     }
 }
 
@@ -1475,6 +1478,7 @@ struct store_fake *store_fake_create(const struct clock_fake *clock)
     list_init(&f->watches);
     queue_init(&f->writes);
     queue_init(&f->reads);
+    queue_init(&f->stalled);
     return f;
 }
 
@@ -1586,11 +1590,22 @@ void store_fake_hold_reads(struct store_fake *f)
     pthread_mutex_unlock(&f->lock);
 }
 
+void store_fake_stall_reads(struct store_fake *f)
+{
+    pthread_mutex_lock(&f->lock);
+    f->stalls_reads = true;
+    pthread_mutex_unlock(&f->lock);
+}
+
 void store_fake_let_reads_go(struct store_fake *f)
 {
     pthread_mutex_lock(&f->lock);
-    f->holds_reads = false;
+    f->holds_reads = f->stalls_reads = false;
     read_all(f, take_all(&f->reads));
+    for (struct store_op *op = take_all(&f->stalled), *next; op != NULL; op = next) {
+        next = op->next;
+        give_back(f, op);
+    }
     pthread_mutex_unlock(&f->lock);
 }
 

@@ -41,6 +41,7 @@ void store_fake_hold(struct store_fake *f);
 void store_fake_let_go(struct store_fake *f);
 void store_fake_let_one_go(struct store_fake *f);
 void store_fake_hold_reads(struct store_fake *f);
+void store_fake_stall_reads(struct store_fake *f); /* they are carried out, and given back later */
 void store_fake_let_reads_go(struct store_fake *f);
 void store_fake_fail_reads(struct store_fake *f, bool fails); /* from now on they are unavailable */
 

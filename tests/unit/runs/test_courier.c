@@ -395,6 +395,26 @@ static enum errand_state state_of_errand(void)
     return node != NULL ? CONTAINER_OF(node, struct errand, by_run)->state : ERRAND_OVER;
 }
 
+/* A page of what is due was read, then the try that it shows as due ended, then the page came: the
+ * event was told twice. */
+START_TEST(a_page_that_is_older_than_a_trys_end_starts_no_other)
+{
+    start();
+    run(0, HANGS);
+    PUMP_UNTIL(told(HANGS) == 1);
+    store_fake_stall_reads(rig.fake);
+    run(1, FINE);
+    rig_advance(&rig, 100); /* its commit was heard of, and a page asked for */
+    loopback_release(server);
+    PUMP_UNTIL(state_of_errand() == ERRAND_OVER);
+    store_fake_let_reads_go(rig.fake);
+    await_told(FINE, 1);
+    pass(60000);
+    ck_assert_uint_eq(told(HANGS), 1);
+    finish(2);
+}
+END_TEST
+
 START_TEST(nobody_is_told_twice_because_the_store_was_away)
 {
     start();
@@ -519,6 +539,7 @@ Suite *suite_runs_courier(void)
     tcase_add_test(t, an_address_that_is_not_allowed_is_not_connected_to);
     tcase_add_test(t, a_receiver_that_hangs_harms_no_other);
     tcase_add_test(t, hosts_take_turns_where_there_is_one_place);
+    tcase_add_test(t, a_page_that_is_older_than_a_trys_end_starts_no_other);
     tcase_add_test(t, nobody_is_told_twice_because_the_store_was_away);
     tcase_add_test(t, a_store_that_cannot_be_read_is_asked_again);
     tcase_add_loop_test(t, what_was_not_told_is_told_by_the_next_gateway, 0, 2);
