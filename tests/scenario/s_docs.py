@@ -10,9 +10,11 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 
 from lib.check import Failure, check, check_eq
 from lib.env import time_limit
+from lib.server import free_port
 from lib.slow import scaled
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -196,6 +198,17 @@ def test_every_tree_is_true(env):
 def test_every_change_of_an_agent_is_true(env):
     needs_curl(env)
     run_commands(env, commands_of(blocks_of("docs/catalog.md"), ""), env.server(), ["sim"])
+
+
+@time_limit(120)
+def test_the_webhooks_receiver_is_true(env):
+    needs_curl(env)
+    port, blocks = str(free_port()), blocks_of("docs/webhooks.md")
+    for block in blocks:
+        # however it ends: nobody is left behind
+        block.text = block.text.replace("9100", port).replace("python3 receiver.py", f"timeout 60 {sys.executable} receiver.py")
+    write_files(env, blocks, lambda text: text)
+    run_commands(env, commands_of(blocks, ""), start_on_file(env, "webhooks.json"), ["sim"])
 
 
 @time_limit(120)
