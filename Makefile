@@ -124,8 +124,8 @@ check-valgrind: ## one scenario under valgrind: no leak, no invalid access
 # --- fuzzing ----------------------------------------------------------------------------------------------------------
 
 FUZZ_SECONDS ?= 60
-FUZZED := $(filter-out base/loop.c base/json_tree.c,$(wildcard base/*.c model/*.c net/sse_*.c))
-build/fuzz/%: tests/fuzz/%.c $(FUZZED) $(wildcard base/*.h model/*.h net/sse_*.h)
+FUZZED := $(filter-out base/loop.c base/json_tree.c,$(wildcard base/*.c model/*.c net/sse_*.c) net/url_guard.c)
+build/fuzz/%: tests/fuzz/%.c $(FUZZED) $(wildcard base/*.h model/*.h net/sse_*.h) net/url_guard.h
 	@mkdir -p $(@D)
 	@echo "  FUZZ  $@"
 	$(Q)clang -std=c17 -D_GNU_SOURCE -I. -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
