@@ -13,9 +13,12 @@ static void write_call(struct random_tree *r, struct buf *b)
 {
     unsigned first_ms = pick(r, 3) * pick(r, 400);
     bool is_retried = pick(r, 3) == 0;
-    buf_addf(b, "\"type\":\"call\",\"model\":\"sim/story\",");
+    if (pick(r, 2) == 0)
+        buf_addf(b, "\"type\":\"call\",\"model\":\"sim/story\",");
+    else
+        buf_addf(b, "\"type\":\"call\",\"model\":\"sim/echo\",\"input\":\"I am {{task.path}}\",");
     if (is_retried)
-        buf_addf(b, "\"retry\":{\"attempts\":2,\"base_ms\":%u},", pick(r, 300));
+        buf_addf(b, "\"retry\":{\"attempts\":%u,\"base_ms\":%u,\"jitter\":\"none\"},", 2 + pick(r, 2), pick(r, 300));
     buf_addf(b, "\"params\":{\"sim\":{\"tokens\":%u,\"first_ms\":%u,\"gap_ms\":%u", 1 + pick(r, 3),
              first_ms, pick(r, 50));
     if (pick(r, 4) == 0)
@@ -26,9 +29,11 @@ static void write_call(struct random_tree *r, struct buf *b)
 
 static void write_leaf(struct random_tree *r, struct buf *b)
 {
-    switch (pick(r, 4)) {
-    case 0: buf_addf(b, "\"type\":\"value\",\"value\":[%u,\"{{task.path}}\"]", pick(r, 100)); break;
-    case 1: buf_addf(b, "\"type\":\"sleep\",\"duration_ms\":%u", pick(r, 2000)); break;
+    switch (pick(r, 8)) {
+    case 0: buf_addf(b, "\"type\":\"value\",\"value\":\"{{input.nothing}}\""); break;
+    case 1:
+    case 2: buf_addf(b, "\"type\":\"value\",\"value\":[%u,\"{{task.path}}\"]", pick(r, 100)); break;
+    case 3: buf_addf(b, "\"type\":\"sleep\",\"duration_ms\":%u", pick(r, 2000)); break;
     default: write_call(r, b); break;
     }
 }
@@ -82,14 +87,19 @@ static void write_map(struct random_tree *r, struct buf *b, unsigned depth)
     for (unsigned i = 0; i < count; i++)
         buf_addf(b, "%s%u", i > 0 ? "," : "", i);
     buf_addf(b, "],");
-    write_errors(r, b);
+    if (pick(r, 3) == 0)
+        buf_addf(b, "\"limit\":%u,", 1 + pick(r, 3));
+    if (pick(r, 4) == 0)
+        buf_addf(b, "\"errors\":\"settle\",");
+    else
+        write_errors(r, b);
     buf_addf(b, "\"task\":");
     write_task(r, b, depth - 1, "");
 }
 
 static void write_group(struct random_tree *r, struct buf *b, unsigned depth, bool is_timed)
 {
-    unsigned kind = pick(r, r->races ? 9 : 7), limit;
+    unsigned kind = pick(r, r->races ? 10 : 8), limit;
     switch (kind) {
     case 0:
     case 1:
@@ -112,8 +122,12 @@ static void write_group(struct random_tree *r, struct buf *b, unsigned depth, bo
         buf_addf(b, "\"type\":\"shield\",%s\"task\":", is_timed ? "" : "\"timeout_ms\":600000,");
         write_task(r, b, depth - 1, "");
         break;
+    case 7: /* a name of its own, and far from opening */
+        buf_addf(b, "\"type\":\"circuit\",\"circuit\":\"c%u\",\"fail_max\":1000,\"task\":", pick(r, 1000000));
+        write_task(r, b, depth - 1, "");
+        break;
     default:
-        buf_addf(b, "\"type\":\"%s\",", kind == 7 ? "race" : "first_success");
+        buf_addf(b, "\"type\":\"%s\",", kind == 8 ? "race" : "first_success");
         write_children(r, b, depth, "tasks", 1);
         break;
     }
@@ -144,7 +158,7 @@ static void write_task(struct random_tree *r, struct buf *b, unsigned depth, con
     buf_addf(b, "{%s", members);
     bool is_timed = write_members(r, b);
     if (!is_leaf && pick(r, 6) == 0)
-        buf_addf(b, "\"retry\":{\"attempts\":2,\"base_ms\":%u},", pick(r, 3000));
+        buf_addf(b, "\"retry\":{\"attempts\":2,\"base_ms\":%u,\"jitter\":\"none\"},", pick(r, 3000));
     if (is_leaf)
         write_leaf(r, b);
     else

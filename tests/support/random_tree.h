@@ -1,7 +1,7 @@
 #ifndef SLUICE_TESTS_SUPPORT_RANDOM_TREE_H
 #define SLUICE_TESTS_SUPPORT_RANDOM_TREE_H
 /* Task trees made up from a seed, as JSON: every type, within each other, with calls of `sim` that
- * take a while or fail, and members that all tasks have.
+ * take a while or fail, values that are missing, and members that all tasks have. Without an input.
  *
  * A tree without `races` has one outcome however long anything takes: nothing in it is decided by
  * who comes first. */

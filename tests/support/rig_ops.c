@@ -30,6 +30,22 @@ enum err rig_cancel(struct rig *r, uint32_t shard, const struct id *id)
     return a.stop.result;
 }
 
+enum err rig_cancel_task(struct rig *r, uint32_t shard, const struct id *id, const char *path)
+{
+    struct asked a = {
+        .stop = {.shard = rig_shard(r, shard),
+                 .tenant = STR("t"),
+                 .id = *id,
+                 .path = str_of(path),
+                 .reason = {.code = REASON_CLIENT_REQUEST, .since_ms = clock_wall_ms(&r->clock)},
+                 .on_done = on_stopped,
+                 .ctx = &a}};
+    run_stop_start(&a.stop);
+    rig_settle(r);
+    ck_assert_uint_eq(a.answers, 1);
+    return a.stop.result;
+}
+
 static void on_got(struct run_get *g)
 {
     ck_assert_ptr_null(g->ctx);

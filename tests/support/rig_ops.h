@@ -8,6 +8,9 @@
 /* A cancel. It must have been answered when everything has settled. */
 enum err rig_cancel(struct rig *r, uint32_t shard, const struct id *id);
 
+/* Of one task, which is not the root. */
+enum err rig_cancel_task(struct rig *r, uint32_t shard, const struct id *id, const char *path);
+
 /* A cancel that is answered later. */
 struct asked {
     struct run_stop stop;

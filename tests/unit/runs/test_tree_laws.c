@@ -1,16 +1,19 @@
-/* What holds for every tree, on many that are made up: a task ends once; nothing of it is told
- * before it begins or after it has ended; usage adds up; and a
- * gateway that dies at any moment changes no outcome. */
+/* What holds for every tree (tests/support/tree_laws.h), on many that are made up, whatever is
+ * stopped meanwhile; usage adds up; and a gateway that dies at any moment changes no outcome.
+ *
+ * A broken law names its seed: SLUICE_SEED=n looks at that tree alone, SLUICE_SEEDS=n at so many.
+ */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "tests/support/random_tree.h"
 #include "tests/support/rig_ops.h"
+#include "tests/support/tree_laws.h"
 
 Suite *suite_runs_tree_laws(void);
 
-enum { NODES = 40, DEPTH = 5, LONG_ENOUGH_MS = 600000 };
+enum { NODES = 40, DEPTH = 5, LONG_ENOUGH_MS = 600000, SEEDS = 300, SHARES = 10 };
 
 static struct rig rig;
 static struct created created;
@@ -21,6 +24,7 @@ static void start_run(uint64_t seed, bool races, const char *more, enum way way,
 {
     struct rig_options o = rig_options_default();
     o.providers[0].limiter.breaker.failures = 0;
+    o.providers[0].limiter.retry_budget = 100;
     o.on_sqlite = on_sqlite;
     rig_start(&rig, &o);
     buf_init(&body, 1 << 22);
@@ -37,152 +41,175 @@ static void finish(void)
     rig_stop(&rig);
 }
 
-/* --- what the events of a run say ------------------------------------------------------------- */
-
-enum { MAX_SEEN = 4096 };
-
-struct seen {
-    char path[64];
-    bool is_running, has_ended;
-    unsigned attempts;
-};
-
-static struct seen *seen;
-static unsigned seen_count, attempts, calls;
-
-static struct seen *of(struct str path)
+/* Those that one test looks at. */
+static uint64_t first_seed(int share)
 {
-    for (unsigned i = 0; i < seen_count; i++) {
-        if (str_eq(str_of(seen[i].path), path))
-            return &seen[i];
-    }
-    ck_assert_uint_lt(seen_count, MAX_SEEN);
-    struct seen *s = &seen[seen_count++];
-    *s = (struct seen){.path = ""};
-    str_copy(s->path, sizeof s->path, path);
-    return s;
+    const char *chosen = getenv("SLUICE_SEED");
+    uint64_t seed = chosen != NULL ? strtoull(chosen, NULL, 10) : (uint64_t)share;
+    return seed % SHARES == (uint64_t)share ? seed : UINT64_MAX;
 }
 
-static struct seen *parent_of(const struct seen *s)
+static uint64_t next_seed(uint64_t seed)
 {
-    const char *slash = strrchr(s->path, '/');
-    if (s->path[0] == '\0')
-        return NULL;
-    return of((struct str){s->path, slash != NULL ? (size_t)(slash - s->path) : 0});
+    const char *asked = getenv("SLUICE_SEEDS");
+    uint64_t all = asked != NULL ? strtoull(asked, NULL, 10) : SEEDS;
+    bool is_over = getenv("SLUICE_SEED") != NULL || seed + SHARES >= all;
+    return is_over ? UINT64_MAX : seed + SHARES;
 }
 
-/* A composite begins anew: so do all below. */
-static void forget_below(const struct seen *s)
+#define EACH_SEED(seed)                                                                            \
+    for (uint64_t seed = first_seed(_i); seed != UINT64_MAX; seed = next_seed(seed))
+
+/* --- the laws --------------------------------------------------------------------------------- */
+
+static struct tree_case laws;
+static struct rng moments;
+
+static void begin(uint64_t seed, const char *more, enum way way)
 {
-    size_t len = strlen(s->path);
-    for (unsigned i = 0; i < seen_count; i++) {
-        bool is_below = strncmp(seen[i].path, s->path, len) == 0 &&
-                        (len == 0 ? seen[i].path[0] != '\0' : seen[i].path[len] == '/');
-        if (!is_below)
-            continue;
-        ck_assert_msg(!seen[i].is_running || seen[i].has_ended, "%s goes on", seen[i].path);
-        seen[i].is_running = seen[i].has_ended = false;
-    }
+    rng_seed(&moments, seed + 1000);
+    start_run(seed, true, more, way, false);
+    laws = (struct tree_case){.seed = seed};
 }
 
-static void begins(struct seen *s)
+static bool has_ended(void)
 {
-    struct seen *parent = parent_of(s);
-    ck_assert_msg(!s->is_running && !s->has_ended, "%s begins twice", s->path);
-    ck_assert_msg(parent == NULL || (parent->is_running && !parent->has_ended),
-                  "%s begins outside its parent", s->path);
-    s->is_running = true;
+    const struct run_record *row = rig_row(&rig, &id);
+    return row != NULL && run_state_is_terminal(row->state);
 }
 
-static void ends(struct seen *s)
+static void pass(uint64_t most_ms)
 {
-    size_t len = strlen(s->path);
-    ck_assert_msg(!s->has_ended, "%s ends twice", s->path);
-    s->has_ended = true;
-    for (unsigned i = 0; i < seen_count; i++) {
-        bool is_below = strncmp(seen[i].path, s->path, len) == 0 && strlen(seen[i].path) > len &&
-                        (len == 0 || seen[i].path[len] == '/');
-        ck_assert_msg(!is_below || !seen[i].is_running || seen[i].has_ended, "%s outlives %s",
-                      seen[i].path, s->path);
-    }
+    rig_advance(&rig, 1 + rng_below(&moments, most_ms));
 }
 
-static void look_at_task(struct seen *s, struct str type)
+/* The tree, out of the body that is {..."task":TREE}. */
+static struct str tree_of(struct str json)
 {
-    if (str_eq(type, STR("task.running")))
-        begins(s);
-    else if (str_eq(type, STR("task.retrying")))
-        forget_below(s);
-    else if (!str_eq(type, STR("task.blocked")))
-        ends(s);
+    static const char mark[] = "\"task\":";
+    const char *at = strstr(json.at, mark) + sizeof mark - 1;
+    return (struct str){at, json.len - (size_t)(at - json.at) - 2};
 }
 
-static void look_at_attempt(struct seen *s, struct str type)
+static void check(void)
 {
-    ck_assert_msg(s->is_running && !s->has_ended, "%s has an attempt", s->path);
-    if (!str_eq(type, STR("attempt.started")))
+    struct tree_sums sums;
+    ck_assert_msg(has_ended(), "seed %llu has not ended", (unsigned long long)laws.seed);
+    const struct usage *usage = &rig_row(&rig, &id)->usage;
+    laws.tree = tree_of(buf_str(&body));
+    laws.events = rig_events(&rig, &id);
+    tree_laws_check(&laws, &sums);
+    if (laws.is_crashed)
         return;
-    attempts++;
-    calls += s->attempts++ == 0;
+    ck_assert_uint_eq(usage->attempts, sums.attempts);
+    ck_assert_uint_eq(usage->calls, sums.calls);
+    ck_assert_uint_eq(usage->output_tokens, sums.words);
 }
 
-static void look_at(struct event_line *line, struct json_doc *doc)
+static void end(void)
 {
-    ck_assert_int_eq(json_parse(doc, line->json, NULL), OK);
-    struct str raw = json_raw(json_get_lit(json_root(doc), "task"));
-    if (raw.len < 2 || raw.at[0] != '"')
+    rig_advance(&rig, LONG_ENOUGH_MS * 2);
+    ck_assert_msg(laws.is_crashed || created.ended == 1, "seed %llu has not ended",
+                  (unsigned long long)laws.seed);
+    check();
+    rig_forget(&created);
+    finish();
+}
+
+static void cancel_run(void)
+{
+    if (has_ended())
         return;
-    struct seen *s = of((struct str){raw.at + 1, raw.len - 2});
-    if (line->type.len > 5 && memcmp(line->type.at, "task.", 5) == 0)
-        look_at_task(s, line->type);
-    else
-        look_at_attempt(s, line->type);
-}
-
-static void check_laws(struct str lines)
-{
-    struct event_line line;
-    struct json_doc doc;
-    json_doc_init(&doc);
-    seen = calloc(MAX_SEEN, sizeof *seen);
-    ck_assert_ptr_nonnull(seen);
-    seen_count = attempts = calls = 0;
-    while (event_next_line(&lines, &line))
-        look_at(&line, &doc);
-    for (unsigned i = 0; i < seen_count; i++)
-        ck_assert_msg(seen[i].has_ended || !seen[i].is_running, "%s has not ended", seen[i].path);
-    free(seen);
-    json_doc_fini(&doc);
+    laws.is_stopped = rig_cancel(&rig, 0, &id) == OK; /* it may have ended, and not be stored */
 }
 
 START_TEST(the_laws_hold)
 {
-    for (uint64_t seed = (uint64_t)_i * 25; seed < (uint64_t)_i * 25 + 25; seed++) {
-        start_run(seed, true, "", WAITS, false);
-        rig_advance(&rig, LONG_ENOUGH_MS);
-        ck_assert_msg(created.ended == 1, "seed %llu has not ended", (unsigned long long)seed);
-        check_laws(rig_events(&rig, &id));
-        ck_assert_uint_eq(rig_row(&rig, &id)->usage.attempts, attempts);
-        ck_assert_uint_eq(rig_row(&rig, &id)->usage.calls, calls);
-        rig_forget(&created);
-        finish();
+    EACH_SEED(seed)
+    {
+        begin(seed, "", WAITS);
+        end();
     }
 }
 END_TEST
 
 START_TEST(they_hold_under_a_cancel_at_any_moment)
 {
-    for (uint64_t seed = (uint64_t)_i * 25; seed < (uint64_t)_i * 25 + 25; seed++) {
-        start_run(seed, true, "", WAITS, false);
-        rig_advance(&rig, 1 + seed * 37 % 2000);
-        if (created.ended == 0)
-            ck_assert_int_eq(rig_cancel(&rig, 0, &id), OK);
-        rig_advance(&rig, LONG_ENOUGH_MS * 2);
-        ck_assert_msg(created.ended == 1, "seed %llu has not ended", (unsigned long long)seed);
-        check_laws(rig_events(&rig, &id));
-        ck_assert_uint_eq(rig_row(&rig, &id)->usage.attempts, attempts);
-        rig_forget(&created);
-        finish();
+    EACH_SEED(seed)
+    {
+        begin(seed, "", WAITS);
+        pass(2500);
+        cancel_run();
+        end();
+    }
+}
+END_TEST
+
+START_TEST(they_hold_where_a_run_is_out_of_time)
+{
+    EACH_SEED(seed)
+    {
+        char more[64];
+        snprintf(more, sizeof more, "\"timeout_ms\":%u,", (unsigned)(1 + seed * 37 % 2500));
+        begin(seed, more, WAITS);
+        laws.is_stopped = true; /* or will have ended by then */
+        end();
+    }
+}
+END_TEST
+
+static bool is_end(struct str type)
+{
+    return str_eq(type, STR("task.succeeded")) || str_eq(type, STR("task.failed")) ||
+           str_eq(type, STR("task.cancelled")) || str_eq(type, STR("task.timed_out"));
+}
+
+static bool has_end(struct str lines, struct str path)
+{
+    struct event_line line;
+    while (event_next_line(&lines, &line)) {
+        if (is_end(line.type) && str_eq(event_line_task(&line), path))
+            return true;
+    }
+    return false;
+}
+
+/* One of those that are under way; false: none is. */
+static bool pick_running(char path[64], uint64_t *ret_seq)
+{
+    struct str lines = rig_events(&rig, &id);
+    struct event_line line;
+    unsigned n = 0;
+    while (event_next_line(&lines, &line)) {
+        struct str at = event_line_task(&line);
+        *ret_seq = line.seq;
+        if (str_eq(line.type, STR("task.running")) && at.len > 0 && !has_end(lines, at) &&
+            rng_below(&moments, ++n) == 0)
+            str_copy(path, 64, at);
+    }
+    return n > 0;
+}
+
+static void cut_one(void)
+{
+    char *path = laws.cuts[laws.cut_count].path;
+    uint64_t *seq = &laws.cuts[laws.cut_count].seq;
+    if (!has_ended() && pick_running(path, seq) && rig_cancel_task(&rig, 0, &id, path) == OK)
+        laws.cut_count++;
+}
+
+START_TEST(they_hold_where_tasks_are_cancelled)
+{
+    EACH_SEED(seed)
+    {
+        begin(seed, "", WAITS);
+        for (unsigned n = 0; n < TREE_CUTS_MAX / 2; n++) {
+            pass(600);
+            cut_one();
+        }
+        if (seed % 4 == 0)
+            cancel_run();
+        end();
     }
 }
 END_TEST
@@ -232,11 +259,12 @@ static void forget_end(struct ending *e)
     free(e->error);
 }
 
-static void die_at_random(struct rng *rng)
+static void die_at_random(void)
 {
+    laws.is_crashed = true;
     for (int n = 0; n < 6; n++) {
-        rig_advance(&rig, rng_below(rng, 700));
-        if (rng_below(rng, 4) == 0)
+        rig_advance(&rig, rng_below(&moments, 700));
+        if (rng_below(&moments, 4) == 0)
             rig_restart(&rig);
         else
             rig_crash(&rig);
@@ -256,8 +284,8 @@ static void compare(uint64_t seed, const struct ending *first, const struct endi
 
 static void crash_one(uint64_t seed)
 {
-    struct rng rng;
-    rng_seed(&rng, seed + 1000);
+    rng_seed(&moments, seed + 1000);
+    laws = (struct tree_case){.seed = seed};
     start_run(seed, false, "", PLAIN, false);
     rig_forget(&created);
     rig_advance(&rig, LONG_ENOUGH_MS);
@@ -265,9 +293,9 @@ static void crash_one(uint64_t seed)
     finish();
     start_run(seed, false, "", PLAIN, false);
     rig_forget(&created);
-    die_at_random(&rng);
+    die_at_random();
     rig_advance(&rig, LONG_ENOUGH_MS);
-    check_laws(rig_events(&rig, &id));
+    check();
     struct ending second = read_end();
     compare(seed, &first, &second);
     forget_end(&first);
@@ -277,8 +305,22 @@ static void crash_one(uint64_t seed)
 
 START_TEST(a_gateway_that_dies_changes_no_outcome)
 {
-    for (uint64_t seed = (uint64_t)_i * 10; seed < (uint64_t)_i * 10 + 10; seed++)
-        crash_one(seed);
+    EACH_SEED(seed)
+    crash_one(seed);
+}
+END_TEST
+
+START_TEST(they_hold_where_a_gateway_dies)
+{
+    EACH_SEED(seed)
+    {
+        begin(seed, "", PLAIN); /* so that it is stored by now */
+        rig_forget(&created);
+        die_at_random();
+        if (seed % 3 == 0)
+            cancel_run();
+        end();
+    }
 }
 END_TEST
 
@@ -287,9 +329,12 @@ Suite *suite_runs_tree_laws(void)
     Suite *s = suite_create("runs/tree_laws");
     TCase *t = tcase_create("laws");
     tcase_set_timeout(t, 120);
-    tcase_add_loop_test(t, the_laws_hold, 0, 8);
-    tcase_add_loop_test(t, they_hold_under_a_cancel_at_any_moment, 0, 8);
-    tcase_add_loop_test(t, a_gateway_that_dies_changes_no_outcome, 0, 20);
+    tcase_add_loop_test(t, the_laws_hold, 0, SHARES);
+    tcase_add_loop_test(t, they_hold_under_a_cancel_at_any_moment, 0, SHARES);
+    tcase_add_loop_test(t, they_hold_where_a_run_is_out_of_time, 0, SHARES);
+    tcase_add_loop_test(t, they_hold_where_tasks_are_cancelled, 0, SHARES);
+    tcase_add_loop_test(t, they_hold_where_a_gateway_dies, 0, SHARES);
+    tcase_add_loop_test(t, a_gateway_that_dies_changes_no_outcome, 0, SHARES);
     suite_add_tcase(s, t);
     return s;
 }
