@@ -204,15 +204,25 @@ void tree_quiet(struct run *run)
     list_remove(&run->tree.busy);
 }
 
+/* Only once it has begun: whether it will is not known before. */
+static struct task *finally_at(const struct task *t, uint32_t index)
+{
+    struct task *finally = t->finally;
+    bool is_there = finally != NULL && finally->phase != PHASE_PENDING;
+    return is_there && finally->index == index ? finally : NULL;
+}
+
 struct task *tree_find(struct run *run, struct str path)
 {
     struct task *t = &run->root;
     uint32_t index;
     while (t != NULL && task_path_next(&path, &index)) {
-        if (index < t->group.count)
+        if (t->phase == PHASE_PENDING)
+            t = NULL; /* also where it is to begin anew, and knows those below */
+        else if (index < t->group.count)
             t = task_make(t, index);
         else
-            t = t->finally != NULL && t->finally->index == index ? t->finally : NULL;
+            t = finally_at(t, index);
     }
     return path.len == 0 ? t : NULL;
 }

@@ -406,6 +406,28 @@ START_TEST(a_task_is_not_cancelled_without_memory_for_its_reason)
 }
 END_TEST
 
+/* Its `finally` was known from the first try, could be cancelled before it began, and then began:
+ * the process died of it. */
+START_TEST(what_has_not_begun_anew_cannot_be_cancelled_below)
+{
+    start();
+    run_tree(WITH("\"retry\":{\"attempts\":2,\"base_ms\":100,\"jitter\":\"none\"}", "sequence",
+                  "\"steps\":[" WITH("\"finally\":{\"type\":\"sleep\",\"duration_ms\":10,"
+                                     "\"timeout_ms\":100}",
+                                     "sleep", "\"duration_ms\":500") "," SEQ(BAD) "]"));
+    rig_advance(&rig, 700);
+    ck_assert_int_eq(rig_cancel_task(&rig, 0, &id, "0/0"), ERR_CONFLICT);
+    ck_assert_int_eq(rig_cancel_task(&rig, 0, &id, "1/0"), ERR_CONFLICT);
+    rig_advance(&rig, 1000);
+    ck_assert_int_eq(row()->state, RUN_FAILED);
+    ck_assert_str_eq(told(), "running , running 0, running 0/0, succeeded 0/0, succeeded 0, "
+                             "running 1, running 1/0, failed 1/0, failed 1, retrying , "
+                             "running 0, running 0/0, succeeded 0/0, succeeded 0, "
+                             "running 1, running 1/0, failed 1/0, failed 1, failed ");
+    finish();
+}
+END_TEST
+
 START_TEST(a_shield_holds_a_cancel_until_it_has_ended)
 {
     start();
@@ -609,6 +631,7 @@ Suite *suite_runs_tree(void)
     TCase *stop = tcase_create("stopping");
     tcase_add_test(stop, a_cancel_reaches_every_call_at_once);
     tcase_add_test(stop, a_task_is_not_cancelled_without_memory_for_its_reason);
+    tcase_add_test(stop, what_has_not_begun_anew_cannot_be_cancelled_below);
     tcase_add_test(stop, a_shield_holds_a_cancel_until_it_has_ended);
     tcase_add_test(stop, a_shield_under_a_cancel_ends_in_its_own_time);
     tcase_add_test(stop, finally_runs_under_a_cancel);
