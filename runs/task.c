@@ -244,6 +244,7 @@ static void begin_body(struct task *t)
 
 void task_begin(struct task *t)
 {
+    t->is_asleep = false;
     t->started_at_ms = loop_wall_ms(t->run->shard->loop);
     t->of = t->parent != NULL ? t->parent->bodies : 0;
     set_state(t, TASK_RUNNING);

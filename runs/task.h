@@ -63,6 +63,7 @@ struct task {
 
     struct list due;     /* on the run's agenda */
     struct list changed; /* among those that are to be stored, or are being stored */
+    bool is_asleep;      /* it came back from the store, and has not gone on yet */
     bool is_copy; /* pending, with the result that it will have: of the run that is tried again */
     bool changed_again;  /* since it is being stored */
     struct list sibling; /* on its parent's list of live children */

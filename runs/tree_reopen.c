@@ -35,6 +35,7 @@ static enum err restore(struct run *run, const struct store_task *rows, uint32_t
         enum err e = t != NULL ? task_row_read(t, &rows[i], &was_running) : ERR_INVALID_JSON;
         if (e != OK)
             return e;
+        t->is_asleep = true;
         if (t->type == TASK_CALL)
             t->call.was_lost = was_running;
     }
@@ -146,8 +147,12 @@ static void resume_finally(struct task *t)
         resume(t->finally);
 }
 
+/* What a stop has made begin meanwhile, a `finally`, is under way already. */
 static void resume(struct task *t)
 {
+    if (!t->is_asleep)
+        return;
+    t->is_asleep = false;
     switch (t->phase) {
     case PHASE_PENDING:
     case PHASE_PAUSE: /* its timer goes */

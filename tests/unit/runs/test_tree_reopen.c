@@ -132,6 +132,25 @@ START_TEST(no_seq_is_given_twice_where_a_waiting_run_goes_on)
 }
 END_TEST
 
+/* A cancel that wakes a parked run made it begin, and so did its going on. */
+START_TEST(a_finally_is_called_once_where_a_parked_run_is_cancelled)
+{
+    start(TASK(PAR(
+              "{\"type\":\"sleep\",\"duration_ms\":60000,\"finally\":{\"type\":\"call\","
+              "\"model\":\"sim/echo\",\"input\":\"undo\",\"timeout_ms\":5000,\"params\":{\"sim\":"
+              "{\"first_ms\":100}}}}")),
+          false);
+    rig_advance(&rig, 1000);
+    ck_assert_ptr_null(rig_live(&rig, &id));
+    ck_assert_int_eq(rig_cancel(&rig, 0, &id), OK);
+    rig_advance(&rig, 1000);
+    ck_assert_int_eq(row()->state, RUN_CANCELLED);
+    ck_assert_uint_eq(told("\"attempt.started\""), 1);
+    ck_assert_uint_eq(told("\"task.succeeded\""), 1);
+    rig_stop(&rig);
+}
+END_TEST
+
 START_TEST(a_call_that_must_not_be_made_twice_has_crashed)
 {
     start("{\"on_crash\":\"fail\",\"task\":" SEQ(AFTER(100, "a") "," AFTER(9000, "b")) "}", false);
@@ -273,6 +292,7 @@ Suite *suite_runs_tree_reopen(void)
     tcase_add_test(t, a_sleep_keeps_its_end_over_a_crash);
     tcase_add_loop_test(t, what_has_ended_is_not_called_again, 0, 2);
     tcase_add_loop_test(t, no_seq_is_given_twice_where_a_waiting_run_goes_on, 0, 2);
+    tcase_add_test(t, a_finally_is_called_once_where_a_parked_run_is_cancelled);
     tcase_add_test(t, a_call_that_must_not_be_made_twice_has_crashed);
     tcase_add_test(t, what_was_used_is_not_forgotten);
     tcase_add_test(t, a_scope_times_out_at_its_moment);
