@@ -318,12 +318,25 @@ static struct retry_policy policy_of(const struct retry_spec *spec)
         .max_hint_ms = RETRY_MAX_HINT_MS};
 }
 
+/* Nothing of it begins any more: it was stopped after its outcome stood, or one above it was, with
+ * no shield in between, or does not need it. */
+static bool is_last_try(const struct task *t)
+{
+    if (t->is_cut)
+        return true;
+    for (; !is_shielded(t) && t->parent != NULL; t = t->parent) {
+        if (t->parent->group.is_decided)
+            return true;
+    }
+    return !is_shielded(t) && t->run->stop != STOP_NONE;
+}
+
 /* Is the body to begin anew? A call tries again by itself. */
 static bool wants_retry(struct task *t, enum task_state outcome, uint64_t *ret_at_ms)
 {
     struct shard *shard = t->run->shard;
     if (outcome != TASK_FAILED || t->type == TASK_CALL || !t->spec->has_retry ||
-        t->stop == ERR_INTERNAL)
+        t->stop == ERR_INTERNAL || is_last_try(t))
         return false;
     struct retry_policy policy = policy_of(&t->spec->retry);
     struct retry_failure failure = {.code = t->code, .attempt = t->bodies};

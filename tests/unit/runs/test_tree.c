@@ -444,6 +444,31 @@ START_TEST(a_shield_holds_a_cancel_until_it_has_ended)
 }
 END_TEST
 
+/* It had failed, and only waited for a shield; then it began anew, although its run was cancelled.
+ */
+START_TEST(what_is_decided_is_not_tried_again_under_a_cancel)
+{
+    static const char tree[] =
+        PAR(WITH("\"retry\":{\"attempts\":5,\"base_ms\":1000,\"jitter\":\"none\"}", "parallel",
+                 "\"tasks\":[" SHIELD(10000, AFTER(3000, "saved")) "," BAD "]"));
+    start();
+    run_tree(tree);
+    rig_advance(&rig, 100);
+    if (_i == 0)
+        ck_assert_int_eq(rig_cancel(&rig, 0, &id), OK);
+    else
+        ck_assert_int_eq(rig_cancel_task(&rig, 0, &id, "0"), OK);
+    rig_advance(&rig, 3000);
+    ck_assert_int_eq(row()->state, _i == 0 ? RUN_CANCELLED : RUN_FAILED);
+    ck_assert_str_eq(told(),
+                     _i == 0 ? "running , running 0, running 0/0, running 0/0/0, running 0/1, "
+                               "failed 0/1, succeeded 0/0/0, succeeded 0/0, failed 0, cancelled "
+                             : "running , running 0, running 0/0, running 0/0/0, running 0/1, "
+                               "failed 0/1, succeeded 0/0/0, succeeded 0/0, failed 0, failed ");
+    finish();
+}
+END_TEST
+
 START_TEST(a_shield_under_a_cancel_ends_in_its_own_time)
 {
     start();
@@ -633,6 +658,7 @@ Suite *suite_runs_tree(void)
     tcase_add_test(stop, a_task_is_not_cancelled_without_memory_for_its_reason);
     tcase_add_test(stop, what_has_not_begun_anew_cannot_be_cancelled_below);
     tcase_add_test(stop, a_shield_holds_a_cancel_until_it_has_ended);
+    tcase_add_loop_test(stop, what_is_decided_is_not_tried_again_under_a_cancel, 0, 2);
     tcase_add_test(stop, a_shield_under_a_cancel_ends_in_its_own_time);
     tcase_add_test(stop, finally_runs_under_a_cancel);
     tcase_add_test(stop, a_run_that_times_out_says_so);
