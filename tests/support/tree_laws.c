@@ -441,6 +441,20 @@ static void check_error(const struct told *t, const char *code, struct str task)
     check_group(t);
 }
 
+/* By itself, or from above, with no shield in between; one above may still wait for others. */
+static bool is_stopped_rightly(const struct told *t)
+{
+    for (const struct told *x = t; x != NULL; x = x->up) {
+        if (is_cut(x) || (x != t && has(x, "timeout_ms")))
+            return true;
+        if (shields(x))
+            return false;
+        if (x->up == NULL ? of_case->is_stopped : decider(x->up) != NULL)
+            return true;
+    }
+    return false;
+}
+
 /* Stopped: what had failed below before is listed all the same. */
 static void check_stopped(const struct told *t, int64_t at_ms)
 {
@@ -452,12 +466,7 @@ static void check_stopped(const struct told *t, int64_t at_ms)
         LAW(at_ms - t->begun_ms >= number(t, "timeout_ms", 0), t, "it had time left");
         check_error(t, "task_timeout", str_of(t->path));
     } else {
-        const struct told *up = t->up;
-        bool is_legal = is_cut(t) || is_run || (up != NULL && decider(up) != NULL);
-        for (; up != NULL && !is_legal; up = up->up) /* those above may have to wait for others */
-            is_legal = is_cut(up) || has(up, "timeout_ms") || decider(up) != NULL ||
-                       (up->up == NULL && of_case->is_stopped);
-        LAW(is_legal, t, "nobody has cancelled it");
+        LAW(is_stopped_rightly(t), t, "nobody has cancelled it");
         check_error(t, "cancelled", str_of(t->path));
     }
 }
