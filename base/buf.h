@@ -43,10 +43,14 @@ enum err buf_ok(const struct buf *b) MUST_CHECK;
 /* Room for `n` more bytes at data + len; NULL (and failed) if there cannot be. buf_added says how
  * many were written. */
 char *buf_make_room(struct buf *b, size_t n); /* the same where there is not enough yet */
-static inline char *buf_reserve(struct buf *b, size_t n)
+static inline bool buf_has_room(const struct buf *b, size_t n)
 {
     size_t room = b->cap - b->len;
-    return room > 0 && n <= room ? b->data + b->len : buf_make_room(b, n);
+    return room > 0 && n <= room;
+}
+static inline char *buf_reserve(struct buf *b, size_t n)
+{
+    return buf_has_room(b, n) ? b->data + b->len : buf_make_room(b, n);
 }
 static inline void buf_added(struct buf *b, size_t n)
 {
@@ -55,10 +59,10 @@ static inline void buf_added(struct buf *b, size_t n)
 
 static inline void buf_add(struct buf *b, const void *bytes, size_t n)
 {
-    if (n > 0 && buf_reserve(b, n) != NULL) {
-        memcpy(b->data + b->len, bytes, n);
-        b->len += n;
-    }
+    if (n == 0 || (!buf_has_room(b, n) && buf_make_room(b, n) == NULL))
+        return;
+    memcpy(b->data + b->len, bytes, n);
+    b->len += n;
 }
 void buf_add_char(struct buf *b, char c);
 void buf_add_u64(struct buf *b, uint64_t value);
@@ -67,7 +71,8 @@ void buf_addf(struct buf *b, const char *format, ...) PRINTF_LIKE(2, 3);
 
 static inline void buf_add_str(struct buf *b, struct str s)
 {
-    buf_add(b, s.at, s.len);
+    if (s.at != NULL)
+        buf_add(b, s.at, s.len);
 }
 #define buf_add_lit(b, literal) buf_add((b), "" literal, sizeof(literal) - 1)
 
