@@ -59,7 +59,8 @@ static enum err write_task(struct tasks *t, struct tree_view *v, struct buf *b)
         return tree_view_write(v, t->path, t->is_tree, b);
     if (t->path.len > 0)
         return ERR_NOT_FOUND;
-    run_record_write_root(b, v->run, t->is_tree, v->base_path);
+    struct str name = v->spec.task != NULL ? v->spec.task->name : STR_NONE;
+    run_record_write_root(b, v->run, name, t->is_tree, v->base_path);
     return OK;
 }
 
@@ -180,9 +181,12 @@ static void on_read(struct tasks_get *g)
     } else if (result != OK) {
         fail(t, result, result == ERR_NOT_FOUND ? "there is no run with that id" : NULL);
     } else {
-        enum err e = tree_view_init(&view, &read.run, read.tasks, read.count, t->r->api->base_path);
+        enum err e = tree_view_init(&view, &read.run, read.tasks, read.count,
+                                    t->r->shard->definitions, t->r->api->base_path);
         if (e == OK)
             decide(t, &view);
+        else if (e == ERR_UNKNOWN_WORKFLOW)
+            fail(t, ERR_CONFLICT, "the version of the run's workflow is not known any more");
         else
             fail(t, e == ERR_NOMEM ? ERR_OVERLOADED : ERR_INTERNAL, NULL);
         tree_view_fini(&view);

@@ -391,7 +391,11 @@ void handle_agent_run(struct api_request *r)
 
 void handle_workflow_runs_create(struct api_request *r)
 {
-    api_fail(r, ERR_NOT_FOUND, "there is no workflow of that name");
+    struct run_target target = {.workflow = r->params.name};
+    if (definitions_workflow(r->shard->definitions, r->params.name) == NULL)
+        api_fail(r, ERR_NOT_FOUND, "there is no workflow of that name");
+    else
+        create(r, &target, 0);
 }
 
 /* --- POST /v1/runs/ID/retry ------------------------------------------------------------------- */
@@ -405,7 +409,10 @@ static bool may_retry(enum run_state state)
 static enum err take_over(struct create *c, struct store_tasks *old)
 {
     struct accept *a = &c->accept;
-    enum err e = run_spec_reopen(&old->run, &a->spec);
+    struct workflow *version = definitions_of_run(c->r->shard->definitions, &old->run);
+    enum err e = run_spec_reopen(&old->run, version, &a->spec);
+    if (e == OK && run_spec_is_lost(&a->spec))
+        e = ERR_UNKNOWN_WORKFLOW;
     if (e != OK)
         return e;
     a->spec.arena.max_bytes = SIZE_MAX / 2; /* results are as large as they are */
@@ -420,9 +427,10 @@ static void retry(struct create *c, struct store_tasks *old)
         fail(c, ERR_CONFLICT, "only a run that failed, was cancelled or timed out is tried again");
         return;
     }
-    if (take_over(c, old) != OK) {
+    enum err e = take_over(c, old);
+    if (e != OK) {
         run_spec_fini(&c->accept.spec);
-        fail(c, ERR_OVERLOADED, NULL);
+        fail(c, e == ERR_UNKNOWN_WORKFLOW ? e : ERR_OVERLOADED, NULL);
         return;
     }
     if (within_rate(c)) {

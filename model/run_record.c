@@ -121,23 +121,11 @@ void run_record_write(struct buf *b, const struct run_record *r, uint64_t last_s
     buf_add_char(b, '}');
 }
 
-/* Only a root that was given as `task` can have one. */
-static void add_root_name(struct buf *b, struct str spec)
-{
-    struct json_doc doc;
-    json_doc_init(&doc);
-    struct json name = JSON_NONE;
-    if (spec.len > 0 && json_parse(&doc, spec, NULL) == OK)
-        name = json_get_lit(json_get_lit(json_root(&doc), "task"), "name");
-    json_add_or_null(b, json_raw(name));
-    json_doc_fini(&doc);
-}
-
-void run_record_write_root(struct buf *b, const struct run_record *r, bool brief,
+void run_record_write_root(struct buf *b, const struct run_record *r, struct str name, bool brief,
                            struct str base_path)
 {
     buf_add_lit(b, "{\"path\":\"\",\"name\":");
-    add_root_name(b, r->spec);
+    json_add_string_or_null(b, name);
     buf_addf(b, ",\"type\":\"call\",\"state\":\"%s\",\"reason\":", task_state_name(r->task_state));
     json_add_or_null(b, r->reason);
     stamp_write_span(b, r->started_at_ms, r->finished_at_ms);

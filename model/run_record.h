@@ -79,8 +79,8 @@ void run_record_write(struct buf *b, const struct run_record *r, uint64_t last_s
 void run_record_write_value(struct buf *b, struct str json, const struct id *run,
                             const char *suffix, struct str base_path);
 
-/* The root task with its attempts (API §2, tasks). */
-void run_record_write_root(struct buf *b, const struct run_record *r, bool brief,
+/* The root task with its attempts (API §2, tasks). `name`: as the tree has it, NULL: none. */
+void run_record_write_root(struct buf *b, const struct run_record *r, struct str name, bool brief,
                            struct str base_path);
 
 /* Points input and metadata of a record into its spec. False if the spec is damaged, or there is no

@@ -293,7 +293,61 @@ enum err run_spec_create(struct str body, struct json_doc *scratch, const struct
     return e;
 }
 
-enum err run_spec_reopen(const struct run_record *record, struct run_spec *ret_spec)
+/* --- workflows -------------------------------------------------------------------------------- */
+
+void run_spec_pin(struct run_spec *spec, struct workflow *version)
+{
+    spec->pinned = workflow_ref(version);
+    spec->task = version->task;
+    spec->workflow_version = version->version;
+    spec->definition = version->text;
+}
+
+/* The tree of a version that nobody else has any more. */
+static enum err read_definition(struct run_spec *spec, struct str definition,
+                                const struct spec_limits *limits, const struct name_lookup *names)
+{
+    struct problem problem;
+    struct json_doc doc;
+    struct doc_path at = {.up = NULL};
+    struct check c = {.problem = &problem, .arena = &spec->arena};
+    problem_init(&problem);
+    json_doc_init(&doc);
+    spec->arena.max_bytes += definition.len + ARENA_OVERHEAD;
+    spec->definition = arena_str(&spec->arena, definition);
+    enum err e = spec->definition.at != NULL ? json_parse(&doc, spec->definition, NULL) : ERR_NOMEM;
+    if (e == OK)
+        spec->task = task_spec_check(&c, json_root(&doc), &at, limits, names);
+    json_doc_fini(&doc);
+    if (e == OK && spec->task == NULL)
+        e = c.no_memory ? ERR_NOMEM : problem.code;
+    return e;
+}
+
+/* One that was defined anew under the same number, as a configuration file can do, is another. */
+static bool is_version_of(const struct workflow *w, const struct run_record *record)
+{
+    return w != NULL && str_eq(w->name, record->workflow) &&
+           w->version == record->workflow_version &&
+           (record->definition.at == NULL || str_eq(w->text, record->definition));
+}
+
+static enum err reopen_workflow(const struct run_record *record, struct workflow *version,
+                                const struct spec_limits *limits, const struct name_lookup *names,
+                                struct run_spec *spec)
+{
+    spec->workflow_version = record->workflow_version;
+    if (is_version_of(version, record))
+        run_spec_pin(spec, version);
+    else if (record->definition.at != NULL)
+        return read_definition(spec, record->definition, limits, names);
+    return OK;
+}
+
+/* --- reading again ---------------------------------------------------------------------------- */
+
+enum err run_spec_reopen(const struct run_record *record, struct workflow *version,
+                         struct run_spec *ret_spec)
 {
     struct spec_limits limits = spec_limits_none;
     limits.default_run_timeout_ms = record->timeout_ms;
@@ -311,15 +365,20 @@ enum err run_spec_reopen(const struct run_record *record, struct run_spec *ret_s
         e = run_spec_create(record->spec, &doc, &target, &limits, &name_lookup_any, &problem,
                             ret_spec);
     json_doc_fini(&doc);
-    if (e == OK) {
-        ret_spec->timeout_ms = record->timeout_ms;
-        ret_spec->flags = record->flags;
-    }
+    if (e != OK)
+        return e;
+    ret_spec->timeout_ms = record->timeout_ms;
+    ret_spec->flags = record->flags;
+    if (ret_spec->workflow.at != NULL)
+        e = reopen_workflow(record, version, &limits, &name_lookup_any, ret_spec);
+    if (e != OK)
+        run_spec_fini(ret_spec);
     return e;
 }
 
 void run_spec_fini(struct run_spec *spec)
 {
+    workflow_unref(spec->pinned);
     arena_fini(&spec->arena);
     *spec = (struct run_spec){0};
 }

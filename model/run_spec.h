@@ -4,16 +4,22 @@
  *
  * Made from the body's text by run_spec_create, which takes the text over: it is kept, without its
  * white space, as long as the run lives, is what the store keeps, and is read again after a crash
- * (run_spec_reopen). Owned by one run. */
+ * (run_spec_reopen). Owned by one run.
+ *
+ * A run of a workflow is a run of one version of it: run_spec_pin gives it that version's tree,
+ * which it shares with the catalog and with other runs. */
 #include "model/run_record.h"
-#include "model/task_spec.h"
+#include "model/workflow.h"
 
 struct run_spec {
     struct arena arena; /* owns `text` and all below */
     struct str text;
     struct str agent; /* exactly one of agent, workflow and task */
     struct str workflow;
-    struct task_spec *task;
+    int64_t workflow_version; /* of a run of a workflow; 0 until it is pinned */
+    struct workflow *pinned;  /* referenced: owns `task`; NULL: `task` is the arena's */
+    struct str definition;    /* of a run of a workflow: its task as JSON */
+    const struct task_spec *task;
     struct str input;    /* JSON */
     struct str params;   /* JSON object; NULL: none. Only with agent */
     struct str name;     /* NULL: none */
@@ -38,9 +44,20 @@ enum err run_spec_create(struct str body, struct json_doc *scratch, const struct
                          const struct spec_limits *limits, const struct name_lookup *names,
                          struct problem *problem, struct run_spec *ret_spec) MUST_CHECK;
 
+/* Makes it a run of this version of its workflow. */
+void run_spec_pin(struct run_spec *spec, struct workflow *version);
+
 /* Reads a stored spec again: what was valid once is not judged anew, names may have gone meanwhile.
- */
-enum err run_spec_reopen(const struct run_record *record, struct run_spec *ret_spec) MUST_CHECK;
+ * A run of a workflow gets the version that it had: `version`, where that is it (NULL: not there
+ * any more), else the one that is stored with it. */
+enum err run_spec_reopen(const struct run_record *record, struct workflow *version,
+                         struct run_spec *ret_spec) MUST_CHECK;
+
+/* Is it of a workflow of which its version is nowhere to be found? */
+static inline bool run_spec_is_lost(const struct run_spec *spec)
+{
+    return spec->workflow.at != NULL && spec->task == NULL;
+}
 
 void run_spec_fini(struct run_spec *spec);
 #endif

@@ -202,6 +202,19 @@ static enum err keep_texts(struct accept *a)
     return OK;
 }
 
+/* A run of a workflow is one of the version that is current now; one that is tried again has its
+ * own already. */
+static enum err pin(struct accept *a, const struct shard *shard)
+{
+    if (!run_spec_is_lost(&a->spec))
+        return OK;
+    struct workflow *w = definitions_workflow(shard->definitions, a->spec.workflow);
+    if (w == NULL)
+        return ERR_UNKNOWN_WORKFLOW;
+    run_spec_pin(&a->spec, w);
+    return OK;
+}
+
 static void init(struct accept *a, struct shard *shard)
 {
     a->home = shard;
@@ -217,7 +230,9 @@ static void init(struct accept *a, struct shard *shard)
 enum err accept_start(struct accept *a, struct shard *shard)
 {
     init(a, shard);
-    enum err e = admit(a, shard);
+    enum err e = pin(a, shard);
+    if (e == OK)
+        e = admit(a, shard);
     if (e == OK)
         e = keep_texts(a);
     bool local = a->waits || a->streams || a->is_queued || (a->spec.flags & RUN_LAZY) != 0;
@@ -270,7 +285,9 @@ void accept_start_together(struct accept_group *g, struct shard *shard)
         a->group = g;
         a->at = g->at;
         a->spec.flags &= ~(unsigned)RUN_LAZY;
-        a->refused = keep_texts(a);
+        a->refused = pin(a, shard);
+        if (a->refused == OK)
+            a->refused = keep_texts(a);
     }
     g->msg.on_arrive = on_group;
     loop_post(g->at->loop, &g->msg);

@@ -58,7 +58,7 @@ struct accept {
 /* Is anything taken in at all? OK; ERR_DRAINING, ERR_STORAGE_UNAVAILABLE, ERR_OVERLOADED. */
 enum err accept_is_open(const struct shard *shard) MUST_CHECK;
 
-/* OK; what accept_is_open says; ERR_QUEUE_FULL, ERR_NOMEM. */
+/* OK; what accept_is_open says; ERR_QUEUE_FULL, ERR_UNKNOWN_WORKFLOW, ERR_NOMEM. */
 enum err accept_start(struct accept *a, struct shard *shard) MUST_CHECK;
 
 /* Several that are committed together: they live on one loop, and their rows are one batch for the

@@ -202,6 +202,11 @@ enum err definitions_put(const struct definitions *d, const struct definition *o
     return definitions_lay(&over, d, NULL, ret);
 }
 
+struct workflow *definitions_of_run(const struct definitions *d, const struct run_record *run)
+{
+    return run->workflow.at != NULL ? definitions_workflow(d, run->workflow) : NULL;
+}
+
 /* --- for checks ------------------------------------------------------------------------------- */
 
 static bool has_agent(void *ctx, struct str name)

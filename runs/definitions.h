@@ -4,6 +4,7 @@
  *
  * What changes one of them makes a new snapshot, which every loop takes over between two of its
  * events; what has begun keeps what it holds. Reference counted; any thread. */
+#include "model/run_record.h"
 #include "runs/catalog.h"
 #include "runs/definition.h"
 
@@ -42,6 +43,9 @@ enum err definitions_lay(const struct definitions *over, const struct definition
 /* The same as `d` but for one, which takes the place of its namesake. */
 enum err definitions_put(const struct definitions *d, const struct definition *one,
                          struct definitions **ret) MUST_CHECK;
+
+/* The workflow of the name that a stored run has, for run_spec_reopen; NULL: there is none. */
+struct workflow *definitions_of_run(const struct definitions *d, const struct run_record *run);
 
 /* All that a document may name. */
 struct vocabulary {

@@ -127,12 +127,25 @@ static enum err reopen_tree(struct run *run, const struct store_claimed *claimed
     return OK;
 }
 
+/* Of a workflow of which its version is lost, nothing can go on. */
+static void fail_lost(struct run *run, const struct store_claimed *claimed)
+{
+    if (run->state == RUN_RUNNING || run->state == RUN_CANCELLING)
+        tell_gap(run, claimed->run.seq);
+    task_fail(
+        &run->root, TASK_FAILED,
+        &(struct failure){
+            .code = ERR_UNKNOWN_WORKFLOW,
+            .message = STR("the version of the workflow that it is of does not exist any more"),
+            .task = run->root.path});
+}
+
 enum err run_reopen(struct shard *shard, const struct store_claimed *claimed)
 {
     const struct run_record *r = &claimed->run;
     struct run_spec spec;
     struct run *run;
-    enum err e = run_spec_reopen(r, &spec);
+    enum err e = run_spec_reopen(r, definitions_of_run(shard->definitions, r), &spec);
     if (e == OK)
         e = run_restore(shard, r, &spec, claimed->ref, &run);
     if (e != OK) {
@@ -144,6 +157,10 @@ enum err run_reopen(struct shard *shard, const struct store_claimed *claimed)
     }
     bool was_running;
     restore_state(run, r);
+    if (run_spec_is_lost(&run->spec)) {
+        fail_lost(run, claimed);
+        return OK;
+    }
     if ((run->spec.flags & RUN_IS_TREE) != 0)
         return reopen_tree(run, claimed);
     call_reopen(&run->root, r->attempts, &was_running);

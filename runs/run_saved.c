@@ -37,6 +37,8 @@ enum err run_record(struct run *run, struct arena *arena, struct run_record *ret
         .flags = spec->flags,
         .agent = spec->agent,
         .workflow = spec->workflow,
+        .workflow_version = spec->workflow_version,
+        .definition = spec->definition,
         .name = spec->name,
         .spec = spec->text,
         .input = spec->input,

@@ -9,13 +9,14 @@
 enum { PATH_MAX_BYTES = 4096 };
 
 enum err tree_view_init(struct tree_view *v, const struct run_record *run, struct store_task *rows,
-                        uint32_t count, struct str base_path)
+                        uint32_t count, const struct definitions *definitions, struct str base_path)
 {
     *v = (struct tree_view){.run = run, .rows = rows, .count = count, .base_path = base_path};
     json_doc_init(&v->scratch);
     if (count > 0)
         qsort(rows, count, sizeof *rows, task_row_order);
-    return run_spec_reopen(run, &v->spec);
+    enum err e = run_spec_reopen(run, definitions_of_run(definitions, run), &v->spec);
+    return e == OK && run_spec_is_lost(&v->spec) ? ERR_UNKNOWN_WORKFLOW : e;
 }
 
 void tree_view_fini(struct tree_view *v)

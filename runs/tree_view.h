@@ -6,6 +6,7 @@
  * Life: tree_view_init, reading, tree_view_fini. Stateless beyond that; the loop's thread, in time
  * linear in what is written. */
 #include "model/run_spec.h"
+#include "runs/definitions.h"
 #include "store/store.h"
 
 struct tree_view {
@@ -17,9 +18,11 @@ struct tree_view {
     struct json_doc scratch;
 };
 
-/* What is pointed to stays in place. OK; ERR_NOMEM; ERR_INVALID_JSON for a damaged store. */
+/* What is pointed to stays in place. OK; ERR_NOMEM; ERR_INVALID_JSON for a damaged store;
+ * ERR_UNKNOWN_WORKFLOW where the version of the run's workflow is lost. */
 enum err tree_view_init(struct tree_view *v, const struct run_record *run, struct store_task *rows,
-                        uint32_t count, struct str base_path) MUST_CHECK;
+                        uint32_t count, const struct definitions *definitions,
+                        struct str base_path) MUST_CHECK;
 void tree_view_fini(struct tree_view *v);
 
 /* The state of the task at that path: of its row, or pending. OK; ERR_NOT_FOUND: there is none. */

@@ -379,6 +379,12 @@ static void keep_version(struct store_fake *f, const struct run_record *run)
     }
 }
 
+void store_fake_forget_definitions(struct store_fake *f)
+{
+    for (struct definition *d = f->definitions; d != NULL; d = d->next)
+        disown(&d->is.text);
+}
+
 /* The task of the run's workflow into the arena, as the reads that promise it give it. */
 static bool read_definition(struct store_fake *f, struct arena *arena, struct run_record *run)
 {

@@ -45,6 +45,9 @@ void store_fake_stall_reads(struct store_fake *f); /* they are carried out, and 
 void store_fake_let_reads_go(struct store_fake *f);
 void store_fake_fail_reads(struct store_fake *f, bool fails); /* from now on they are unavailable */
 
+/* As if it had never kept what versions of workflows were. */
+void store_fake_forget_definitions(struct store_fake *f);
+
 /* What a test may count: commits that were made, rows that are there, writes and reads that wait.
  */
 unsigned store_fake_commits(const struct store_fake *f);

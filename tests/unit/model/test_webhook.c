@@ -155,7 +155,7 @@ START_TEST(a_run_keeps_it_and_a_stored_run_is_not_judged_again)
         str_eq(spec.webhook_text, STR("{\"url\":\"http://a/\",\"events\":[\"task.running\"]}")));
     struct run_record record = {
         .spec = STR("{\"agent\":\"echo\",\"webhook\":{\"url\":\"http://bad/\"}}"), .timeout_ms = 1};
-    ck_assert_int_eq(run_spec_reopen(&record, &again), OK);
+    ck_assert_int_eq(run_spec_reopen(&record, NULL, &again), OK);
     ck_assert(str_eq(again.webhook.url, STR("http://bad/")));
     run_spec_fini(&spec);
     run_spec_fini(&again);
