@@ -37,6 +37,9 @@ static const struct {
     STATEMENT(set_command,
               "UPDATE run SET command=?2, wake_at=CASE owner WHEN 0 THEN 0 ELSE wake_at END"
               " WHERE key=?1"),
+    STATEMENT(find_parked,
+              "SELECT key, lane FROM run WHERE tenant=?1 AND id=?2 AND owner=0 AND state < 10"),
+    STATEMENT(make_due, "UPDATE run SET wake_at=0 WHERE key=?1"),
     STATEMENT(delete_run, "DELETE FROM run WHERE key=?1"),
     STATEMENT(set_note,
               "INSERT INTO note VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET text=?2"),
@@ -141,6 +144,16 @@ static bool add_labels(struct sqlite_store *s, const struct run_record *r, int64
     return fine;
 }
 
+bool apply_insert(struct sqlite_store *s, int64_t key, const struct run_record *r, uint64_t owner)
+{
+    rows_bind_insert(s->st.insert_run, key, r, owner);
+    if (!db_run(s->st.insert_run))
+        return false;
+    if (r->workflow.at != NULL && r->definition.at != NULL && !apply_keep_version(s, r))
+        return false;
+    return r->metadata.len <= 2 || add_labels(s, r, key);
+}
+
 static bool apply_accept(struct sqlite_store *s, struct store_change *c)
 {
     bool found = false;
@@ -149,13 +162,7 @@ static bool apply_accept(struct sqlite_store *s, struct store_change *c)
     if (found)
         return true;
     c->ref = (uint64_t)s->next_key++;
-    rows_bind_insert(s->st.insert_run, (int64_t)c->ref, c->run, c->release ? 0 : c->epoch);
-    if (!db_run(s->st.insert_run))
-        return false;
-    if (c->run->workflow.at != NULL && c->run->definition.at != NULL &&
-        !apply_keep_version(s, c->run))
-        return false;
-    return c->run->metadata.len <= 2 || add_labels(s, c->run, (int64_t)c->ref);
+    return apply_insert(s, (int64_t)c->ref, c->run, c->release ? 0 : c->epoch);
 }
 
 static bool apply_save(struct sqlite_store *s, struct store_change *c)
@@ -197,7 +204,7 @@ static bool find_last(struct sqlite_store *s, uint64_t ref, uint64_t first, uint
 
 /* One that is sent again after an unknown commit may be there, and may have been read on the bus:
  * it stays as it is, and what it lacks becomes a segment of its own. */
-static bool apply_segment(struct sqlite_store *s, uint64_t ref, const struct store_segment *seg)
+bool apply_segment(struct sqlite_store *s, uint64_t ref, const struct store_segment *seg)
 {
     struct store_segment rest = *seg;
     bool exists = true;
@@ -237,9 +244,24 @@ static bool apply_telling(struct sqlite_store *s, uint64_t ref, const struct sto
     return db_run(st);
 }
 
+bool apply_find_state(struct sqlite_store *s, struct str tenant, const struct id *id,
+                      int64_t *ret_key, bool *ret_ended)
+{
+    sqlite3_stmt *st = s->st.find_state;
+    db_bind_text(st, 1, tenant);
+    db_bind_blob(st, 2, id->bytes, sizeof id->bytes);
+    int rc = sqlite3_step(st);
+    *ret_key = rc == SQLITE_ROW ? sqlite3_column_int64(st, 0) : 0;
+    *ret_ended =
+        rc == SQLITE_ROW && run_state_is_terminal((enum run_state)sqlite3_column_int(st, 1));
+    db_reset(st);
+    return rc == SQLITE_ROW || rc == SQLITE_DONE;
+}
+
 static bool apply_change(struct sqlite_store *s, struct store_change *c)
 {
     c->result = STORE_OK;
+    c->is_due = c->has_woken = false;
     if (!(c->accept ? apply_accept(s, c) : apply_save(s, c)))
         return false;
     for (uint32_t i = 0; c->result == STORE_OK && i < c->segment_count; i++) {
@@ -250,7 +272,9 @@ static bool apply_change(struct sqlite_store *s, struct store_change *c)
         if (!apply_task(s, c->ref, &c->tasks[i]))
             return false;
     }
-    return c->result != STORE_OK || c->telling.last == 0 || apply_telling(s, c->ref, &c->telling);
+    if (c->result == STORE_OK && c->telling.last != 0 && !apply_telling(s, c->ref, &c->telling))
+        return false;
+    return c->result != STORE_OK || apply_family(s, c);
 }
 
 static bool apply_batch(struct sqlite_store *s, struct store_batch *b)
@@ -422,26 +446,11 @@ static bool apply_claim(struct sqlite_store *s, struct store_claim *c)
 
 /* --- commands and deletion -------------------------------------------------------------------- */
 
-/* The run's key and whether it has ended; key 0: there is none. */
-static bool find_state(struct sqlite_store *s, struct str tenant, const struct id *id,
-                       int64_t *ret_key, bool *ret_ended)
-{
-    sqlite3_stmt *st = s->st.find_state;
-    db_bind_text(st, 1, tenant);
-    db_bind_blob(st, 2, id->bytes, sizeof id->bytes);
-    int rc = sqlite3_step(st);
-    *ret_key = rc == SQLITE_ROW ? sqlite3_column_int64(st, 0) : 0;
-    *ret_ended =
-        rc == SQLITE_ROW && run_state_is_terminal((enum run_state)sqlite3_column_int(st, 1));
-    db_reset(st);
-    return rc == SQLITE_ROW || rc == SQLITE_DONE;
-}
-
 static bool apply_command(struct sqlite_store *s, struct store_command *c)
 {
     int64_t key;
     bool ended;
-    if (!find_state(s, c->tenant, &c->id, &key, &ended))
+    if (!apply_find_state(s, c->tenant, &c->id, &key, &ended))
         return false;
     c->op.result = key == 0 ? STORE_ABSENT : ended ? STORE_CONFLICT : STORE_OK;
     if (c->op.result != STORE_OK)
@@ -473,7 +482,7 @@ static bool apply_delete(struct sqlite_store *s, struct store_delete *d)
 {
     int64_t key;
     bool ended;
-    if (!find_state(s, d->tenant, &d->id, &key, &ended))
+    if (!apply_find_state(s, d->tenant, &d->id, &key, &ended))
         return false;
     d->op.result = key == 0 ? STORE_ABSENT : ended ? STORE_OK : STORE_CONFLICT;
     return d->op.result != STORE_OK || apply_delete_run(s, key);

@@ -26,7 +26,7 @@ void op_queue_stop(struct op_queue *q);
 struct write_statements {
     sqlite3_stmt *begin, *commit, *rollback, *read_epoch, *flip;
     sqlite3_stmt *insert_run, *update_run, *insert_segment, *find_segment, *insert_label, *put_task;
-    sqlite3_stmt *find_idem, *find_state, *set_command, *delete_run;
+    sqlite3_stmt *find_idem, *find_state, *find_parked, *make_due, *set_command, *delete_run;
     sqlite3_stmt *set_note, *drop_note, *insert_bulletin;
     sqlite3_stmt *put_delivery, *settle_delivery, *end_delivery, *drop_delivery;
     sqlite3_stmt *next_dead, *claim, *claim_one, *own, *give, *next_wake;
@@ -95,6 +95,14 @@ struct sqlite_store {
 bool apply_prepare(struct sqlite_store *s);
 bool apply_op(struct sqlite_store *s, struct store_op *op);
 bool apply_delete_run(struct sqlite_store *s, int64_t key);
+/* The run's key and whether it has ended; key 0: there is none. */
+bool apply_find_state(struct sqlite_store *s, struct str tenant, const struct id *id,
+                      int64_t *ret_key, bool *ret_ended);
+/* The row of a new run, with what is looked for by it. */
+bool apply_insert(struct sqlite_store *s, int64_t key, const struct run_record *r, uint64_t owner);
+bool apply_segment(struct sqlite_store *s, uint64_t ref, const struct store_segment *seg);
+/* sqlite_family.c: children, waits_for, wakes. */
+bool apply_family(struct sqlite_store *s, struct store_change *c);
 bool apply_doubt(struct sqlite_store *s, const struct doubt *d);
 
 /* sqlite_define.c: the same for agents and workflows. */

@@ -106,8 +106,15 @@ struct store_telling {
     int64_t at_ms;        /* when it is due, wall */
 };
 
+/* A run that a task of another one makes: its child. */
+struct store_child {
+    const struct run_record *run;
+    struct store_segment segment; /* its events so far */
+};
+
 /* Everything that happened to one run since its last change: one write of its row, its events, and
  * those of its tasks that are not what they were. */
+enum { STORE_LANE_MAX = 80 };
 struct store_change {
     bool accept;  /* the run is new */
     bool release; /* nobody owns it any more: it has ended, or is parked until wake_at_ms */
@@ -122,6 +129,19 @@ struct store_change {
     uint32_t task_count;
     struct store_telling telling;
 
+    /* Its children, each made in this transaction unless it is there already, and owned by nobody.
+     * Not on accept. */
+    const struct store_child *children;
+    uint32_t child_count;
+    /* Of a run that is parked: the children that it waits for. Where one has ended, or is gone, the
+     * run is due at once: whatever order the two commits have, the end is not overlooked. */
+    const struct id *waits_for;
+    uint32_t wait_count;
+    const struct id *wakes; /* its parent, made due if it is parked; NULL: nobody */
+
+    bool is_due;                     /* because of waits_for */
+    bool has_woken;                  /* `wakes` was parked: */
+    char woken_lane[STORE_LANE_MAX]; /* in that lane */
     enum store_result result;
     struct id existing; /* STORE_EXISTS: the run that has the key */
     bool same_body;     /* STORE_EXISTS: and it was made from the same body */

@@ -1724,6 +1724,157 @@ START_TEST(tasks_of_unknown_outcome_are_sent_again)
 }
 END_TEST
 
+/* --- children and parents --------------------------------------------------------------------- */
+
+/* Saves `parent` with one child, as a task makes it. */
+static enum store_result save_with_child(const struct run_record *parent, uint64_t ref,
+                                         uint64_t epoch, const struct run_record *run)
+{
+    struct buf lines;
+    buf_init(&lines, CALLS_EVENT_BYTES);
+    calls_lines(&lines, 1, 1);
+    struct store_child child = {.run = run, .segment = {1, 1, buf_str(&lines)}};
+    struct store_change c = {
+        .run = parent, .ref = ref, .epoch = epoch, .children = &child, .child_count = 1};
+    struct store_batch b = {.op.kind = STORE_BATCH, .changes = &c, .count = 1, .bytes = 1};
+    calls_do(store, loop, &b.op);
+    buf_fini(&lines);
+    return c.result;
+}
+
+static struct run_record a_child(uint64_t n)
+{
+    struct run_record run = calls_run(n);
+    run.lane = STR("+");
+    run.parent = STR("{\"run_id\":\"run_1\",\"task\":\"0\"}");
+    return run;
+}
+
+START_TEST(a_child_is_made_with_its_parents_change)
+{
+    struct run_record parent = calls_run(1), child = a_child(2);
+    uint64_t ref = accept(&parent), ids[4];
+    parent.seq = 2;
+    ck_assert_int_eq(save_with_child(&parent, ref, store->epoch, &child), STORE_OK);
+    must_be(&child, RUN_QUEUED, false);
+    must_read(&child, 0, SIZE_MAX, 1, 1);
+    ck_assert_uint_eq(claim("+", 4, ids), 1);
+    ck_assert_uint_eq(ids[0], 2);
+}
+END_TEST
+
+START_TEST(a_child_of_a_fenced_change_is_not_made)
+{
+    struct run_record parent = calls_run(1), child = a_child(2);
+    uint64_t ref = accept(&parent);
+    parent.seq = 2;
+    ck_assert_int_eq(save_with_child(&parent, ref, store->epoch + 1, &child), STORE_FENCED);
+    must_be_absent(&child);
+}
+END_TEST
+
+/* The change is sent again: the child is made once, and left as it has become. */
+START_TEST(a_child_of_unknown_outcome_is_made_once)
+{
+    struct run_record parent = calls_run(1), child = a_child(2);
+    uint64_t ref = accept(&parent), ids[4];
+    parent.seq = 2;
+    subject->fail_commit(_i == 1);
+    ck_assert_int_eq(save_with_child(&parent, ref, store->epoch, &child), STORE_UNKNOWN);
+    heal();
+    ck_assert_int_eq(save_with_child(&parent, ref, store->epoch, &child), STORE_OK);
+    ck_assert_uint_eq(claim("+", 4, ids), 1);
+    ck_assert_int_eq(save_with_child(&parent, ref, store->epoch, &child), STORE_OK);
+    must_be(&child, RUN_QUEUED, true);
+    must_read(&child, 0, SIZE_MAX, 1, 1);
+}
+END_TEST
+
+/* Parks `parent` until a moment that never comes, unless a child has ended; was it due? */
+static bool park_for(const struct run_record *parent, uint64_t ref, const struct id *child)
+{
+    struct store_change c = {.run = parent,
+                             .ref = ref,
+                             .epoch = store->epoch,
+                             .release = true,
+                             .waits_for = child,
+                             .wait_count = 1};
+    struct store_batch b = {.op.kind = STORE_BATCH, .changes = &c, .count = 1, .bytes = 1};
+    calls_do(store, loop, &b.op);
+    ck_assert_int_eq(c.result, STORE_OK);
+    return c.is_due;
+}
+
+static struct run_record a_waiting_one(uint64_t n)
+{
+    struct run_record run = calls_run(n);
+    run.state = RUN_WAITING;
+    run.seq = 2;
+    run.wake_at_ms = now_ms() + 1000000;
+    return run;
+}
+
+/* Ends `child`; was `parent` woken by it, and in which lane? */
+static bool end_for(struct run_record *child, uint64_t ref, const struct id *parent,
+                    char ret_lane[STORE_LANE_MAX])
+{
+    child->state = RUN_SUCCEEDED;
+    child->seq++;
+    struct store_change c = {
+        .run = child, .ref = ref, .epoch = store->epoch, .release = true, .wakes = parent};
+    struct store_batch b = {.op.kind = STORE_BATCH, .changes = &c, .count = 1, .bytes = 1};
+    calls_do(store, loop, &b.op);
+    ck_assert_int_eq(c.result, STORE_OK);
+    memcpy(ret_lane, c.woken_lane, STORE_LANE_MAX);
+    return c.has_woken;
+}
+
+START_TEST(the_end_of_a_child_makes_its_parked_parent_due)
+{
+    struct run_record parent = a_waiting_one(1), child = a_child(2);
+    uint64_t ref = accept(&parent), of_child = accept(&child), ids[4];
+    char lane[STORE_LANE_MAX];
+    ck_assert(!park_for(&parent, ref, &child.id));
+    ck_assert_uint_eq(claim("sim", 4, ids), 0);
+    ck_assert(end_for(&child, of_child, &parent.id, lane));
+    ck_assert_str_eq(lane, "sim");
+    ck_assert_uint_eq(claim("sim", 4, ids), 1);
+    ck_assert_uint_eq(ids[0], 1);
+}
+END_TEST
+
+START_TEST(a_run_that_is_parked_for_an_ended_child_is_due)
+{
+    struct run_record parent = a_waiting_one(1), child = a_child(2);
+    uint64_t ref = accept(&parent), of_child = accept(&child), ids[4];
+    char lane[STORE_LANE_MAX];
+    ck_assert(!end_for(&child, of_child, &parent.id, lane)); /* it has an owner: that one is told */
+    ck_assert(park_for(&parent, ref, &child.id));
+    ck_assert_uint_eq(claim("sim", 4, ids), 1);
+}
+END_TEST
+
+START_TEST(a_run_that_is_parked_for_a_child_that_is_gone_is_due)
+{
+    struct run_record parent = a_waiting_one(1);
+    uint64_t ref = accept(&parent), ids[4];
+    struct id gone = calls_id(7);
+    ck_assert(park_for(&parent, ref, &gone));
+    ck_assert_uint_eq(claim("sim", 4, ids), 1);
+}
+END_TEST
+
+START_TEST(nobody_is_woken_where_there_is_no_parent)
+{
+    struct run_record child = a_child(2), other = a_waiting_one(1);
+    uint64_t of_child = accept(&child), ref = accept(&other);
+    struct id gone = calls_id(7);
+    char lane[STORE_LANE_MAX];
+    ck_assert(!park_for(&other, ref, &child.id));
+    ck_assert(!end_for(&child, of_child, &gone, lane));
+}
+END_TEST
+
 void contract_add(Suite *suite, const char *name, void (*set_up)(void), void (*tear_down)(void))
 {
     TCase *t = tcase_create(name);
@@ -1805,6 +1956,13 @@ void contract_add(Suite *suite, const char *name, void (*set_up)(void), void (*t
     tcase_add_test(t, tasks_come_with_the_run_that_is_claimed);
     tcase_add_test(t, tasks_of_a_fenced_save_are_not_written);
     tcase_add_test(t, tasks_of_a_run_that_is_not_there_are_absent);
+    tcase_add_test(t, a_child_is_made_with_its_parents_change);
+    tcase_add_test(t, a_child_of_a_fenced_change_is_not_made);
+    tcase_add_loop_test(t, a_child_of_unknown_outcome_is_made_once, 0, 2);
+    tcase_add_test(t, the_end_of_a_child_makes_its_parked_parent_due);
+    tcase_add_test(t, a_run_that_is_parked_for_an_ended_child_is_due);
+    tcase_add_test(t, a_run_that_is_parked_for_a_child_that_is_gone_is_due);
+    tcase_add_test(t, nobody_is_woken_where_there_is_no_parent);
     tcase_add_loop_test(t, tasks_of_unknown_outcome_are_sent_again, 0, 2);
     suite_add_tcase(suite, t);
 }

@@ -411,6 +411,28 @@ static struct row *find_twin(struct store_fake *f, const struct run_record *run)
     return NULL;
 }
 
+static struct row *add_row(struct store_fake *f, const struct run_record *run, uint64_t owner)
+{
+    struct row *r = must_alloc(sizeof *r), **at = &f->rows;
+    if (run->workflow.at != NULL && run->definition.at != NULL)
+        keep_version(f, run);
+    r->key = f->next_key++;
+    r->run = *run;
+    r->run.definition = STR_NONE;
+    r->run.input = r->run.metadata = STR_NONE; /* parts of the spec: found again when it is read */
+    r->owner = owner;
+    struct str *texts[TEXTS];
+    texts_of(&r->run, texts);
+    assert(r->run.lane.at != NULL && r->run.spec.at != NULL &&
+           r->run.tenant.at != NULL); /* NOT NULL */
+    for (int i = 0; i < TEXTS; i++)
+        own(texts[i]);
+    while (*at != NULL)
+        at = &(*at)->next;
+    *at = r;
+    return r;
+}
+
 static struct row *accept(struct store_fake *f, struct store_change *c)
 {
     struct row *twin = c->run->idem_key.len > 0 ? find_twin(f, c->run) : NULL;
@@ -421,23 +443,8 @@ static struct row *accept(struct store_fake *f, struct store_change *c)
         c->result = STORE_EXISTS;
         return NULL;
     }
-    struct row *r = must_alloc(sizeof *r), **at = &f->rows;
-    if (c->run->workflow.at != NULL && c->run->definition.at != NULL)
-        keep_version(f, c->run);
-    r->key = c->ref = f->next_key++;
-    r->run = *c->run;
-    r->run.input = r->run.metadata = STR_NONE; /* parts of the spec: found again when it is read */
-    r->run.definition = STR_NONE;
-    r->owner = c->release ? 0 : c->epoch;
-    struct str *texts[TEXTS];
-    texts_of(&r->run, texts);
-    assert(r->run.lane.at != NULL && r->run.spec.at != NULL &&
-           r->run.tenant.at != NULL); /* NOT NULL */
-    for (int i = 0; i < TEXTS; i++)
-        own(texts[i]);
-    while (*at != NULL)
-        at = &(*at)->next;
-    *at = r;
+    struct row *r = add_row(f, c->run, c->release ? 0 : c->epoch);
+    c->ref = r->key;
     return r;
 }
 
@@ -550,11 +557,34 @@ static void put_delivery(struct row *r, const struct store_telling *t)
     r->has_delivery = true;
 }
 
+/* What a change says of other runs. */
+static void do_family(struct store_fake *f, struct row *r, struct store_change *c)
+{
+    for (uint32_t i = 0; i < c->child_count; i++) {
+        const struct store_child *child = &c->children[i];
+        if (row_by_id(f, &child->run->tenant, &child->run->id) == NULL)
+            put_segment(f, add_row(f, child->run, 0), &child->segment);
+    }
+    for (uint32_t i = 0; i < c->wait_count; i++) {
+        struct row *child = row_by_id(f, &c->run->tenant, &c->waits_for[i]);
+        c->is_due |= child == NULL || run_state_is_terminal(child->run.state);
+    }
+    if (c->is_due)
+        r->run.wake_at_ms = 0;
+    struct row *parent = c->wakes != NULL ? row_by_id(f, &c->run->tenant, c->wakes) : NULL;
+    if (parent == NULL || parent->owner != 0 || run_state_is_terminal(parent->run.state))
+        return;
+    parent->run.wake_at_ms = 0;
+    c->has_woken = true;
+    str_copy(c->woken_lane, sizeof c->woken_lane, parent->run.lane);
+}
+
 static void do_batch(struct store_fake *f, struct store_batch *b)
 {
     for (uint32_t i = 0; i < b->count; i++) {
         struct store_change *c = &b->changes[i];
         c->result = STORE_OK;
+        c->is_due = c->has_woken = false;
         struct row *r = c->accept ? accept(f, c) : save(f, c);
         for (uint32_t s = 0; r != NULL && s < c->segment_count; s++)
             put_segment(f, r, &c->segments[s]);
@@ -562,6 +592,8 @@ static void do_batch(struct store_fake *f, struct store_batch *b)
             put_task(r, &c->tasks[t]);
         if (r != NULL && c->telling.last > 0)
             put_delivery(r, &c->telling);
+        if (r != NULL)
+            do_family(f, r, c);
     }
 }
 
