@@ -416,6 +416,7 @@ static enum err take_over(struct create *c, struct store_tasks *old)
     if (e != OK)
         return e;
     a->spec.arena.max_bytes = SIZE_MAX / 2; /* results are as large as they are */
+    a->spec.flags &= ~((unsigned)RUN_NESTING_MAX << RUN_NESTING_SHIFT); /* it has no parent */
     a->has_retry_of = true;
     a->retry_of = old->run.id;
     return tree_copies_choose(a->spec.task, old->tasks, old->count, &a->spec.arena, &a->copies);

@@ -20,4 +20,11 @@ struct failure {
 };
 
 void failure_write(struct buf *b, const struct failure *f);
+
+/* Appends an error, as failure_write wrote it, for whoever stands for all that it speaks of: every
+ * path in it becomes `task`. `scratch` is the tape. OK, and its code; ERR_NOMEM; ERR_LIMIT where
+ * `b` is full; ERR_INVALID_JSON where it is none (a damaged store). */
+struct json_doc;
+enum err failure_move(struct buf *b, struct str error, struct str task, struct json_doc *scratch,
+                      enum err *ret_code) MUST_CHECK;
 #endif

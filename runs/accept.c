@@ -2,36 +2,14 @@
 
 #include "base/mem.h"
 #include "runs/engine.h"
+#include "runs/lane.h"
 
 /* --- may it come in? -------------------------------------------------------------------------- */
 
-/* The provider that the run's root calls: the lane in which it waits, if it has to. NULL: the root
- * is no call, or is one of whom references decide. */
-static struct upstream *root_upstream(const struct accept *a, struct shard *shard)
-{
-    const struct task_spec *task = a->spec.task;
-    const struct str *models = NULL;
-    struct upstream *u;
-    struct str model;
-    if (task != NULL && task->type != TASK_CALL)
-        return NULL;
-    if (task != NULL && task->call == CALL_PROVIDER)
-        return catalog_upstream(shard->catalog, task->provider);
-    struct str agent_name = task != NULL ? task->agent : a->spec.agent;
-    if (agent_name.at != NULL) {
-        struct agent *agent = definitions_agent(shard->definitions, agent_name);
-        models = agent != NULL ? agent->models : NULL;
-    } else if (task != NULL) {
-        models = task->models;
-    }
-    if (models == NULL || catalog_resolve(shard->catalog, models[0], &u, &model) != OK)
-        return NULL;
-    return u;
-}
-
+/* Child runs that wait in the store come first: they are what others wait for. */
 static bool has_room(const struct shard *s)
 {
-    return engine_live(s->engine) < s->limits->live_runs &&
+    return engine_busy(s->engine) + engine_children_queued(s->engine) < s->limits->live_runs &&
            engine_memory(s->engine) < s->limits->memory_bytes;
 }
 
@@ -62,7 +40,7 @@ static enum err admit(struct accept *a, struct shard *shard)
     enum err closed = accept_is_open(shard);
     if (closed != OK)
         return closed;
-    struct upstream *u = root_upstream(a, shard);
+    struct upstream *u = lane_upstream(shard, a->spec.task, a->spec.agent);
     a->gate = u != NULL ? u->gate : NULL;
     a->lane = u != NULL ? upstream_name(u) : STR("");
     if (a->gate != NULL && gate_is_full(a->gate))

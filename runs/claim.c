@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "runs/engine.h"
+#include "runs/lane.h"
 
 enum {
     CLAIM_MAX = 64, /* runs taken at once */
@@ -18,10 +19,15 @@ static void on_due(struct loop_timer *timer)
     look(CONTAINER_OF(timer, struct lane, timer));
 }
 
+/* Roots and children of the same provider have two lanes, and the gate tells one. */
 static void on_room_arrived(struct loop_msg *msg)
 {
     struct lane *lane = CONTAINER_OF(msg, struct lane, room);
     atomic_store(&lane->room_posted, false);
+    LIST_EACH (it, &lane->claimer->lanes) {
+        struct lane *other = CONTAINER_OF(it, struct lane, link);
+        other->wants |= other->gate == lane->gate;
+    }
     look(lane);
 }
 
@@ -37,7 +43,7 @@ static void on_room(void *ctx)
 static bool find_gate(struct lane *lane)
 {
     struct engine *e = lane->claimer->engine;
-    struct upstream *u = catalog_upstream(e->shards[0].catalog, str_of(lane->name));
+    struct upstream *u = catalog_upstream(e->shards[0].catalog, lane_provider(str_of(lane->name)));
     struct gate *gate = u != NULL ? u->gate : NULL, *old = lane->gate;
     if (gate == old)
         return false;
@@ -62,6 +68,7 @@ static struct lane *add_lane(struct claimer *c, struct str name)
         mem_free(lane);
         return NULL;
     }
+    lane->is_of_children = lane_is_of_children(name);
     lane->room.on_arrive = on_room_arrived;
     loop_timer_init(&lane->timer, e->shards[0].loop, on_due);
     list_push_back(&c->lanes, &lane->link);
@@ -119,14 +126,19 @@ static void claim_unref(struct claim *c)
     }
 }
 
-/* How many runs may be taken in now, of all lanes: none where memory is full. */
-static uint32_t room(const struct claimer *c)
+/* How many runs may be taken in now, of all such lanes: none where memory is full. Roots leave room
+ * for the children that wait. Where all that is live waits for children, one of them comes in
+ * whatever is full: nothing else could ever end. */
+static uint32_t room(const struct claimer *c, bool of_children)
 {
     const struct engine_limits *limits = c->engine->shards[0].limits;
-    uint32_t live = engine_live(c->engine) + coming(c);
-    if (live >= limits->live_runs || engine_memory(c->engine) >= limits->memory_bytes)
-        return 0;
-    return limits->live_runs - live;
+    uint32_t taken = engine_busy(c->engine) + coming(c);
+    uint32_t least = of_children && taken == 0;
+    if (!of_children)
+        taken += engine_children_queued(c->engine);
+    if (taken >= limits->live_runs || engine_memory(c->engine) >= limits->memory_bytes)
+        return least;
+    return limits->live_runs - taken;
 }
 
 /* How many its provider can soon use. */
@@ -142,6 +154,7 @@ static uint32_t appetite(const struct lane *lane)
 
 static void look_later(struct claimer *c)
 {
+    atomic_store(&c->is_starved, true);
     if (!loop_timer_is_armed(&c->retry))
         loop_timer_start(&c->retry, loop_now_ms(c->engine->shards[0].loop) + RETRY_MS);
 }
@@ -169,16 +182,16 @@ static bool claim(struct lane *lane, uint32_t n)
     return true;
 }
 
-static bool is_hungry(const struct lane *lane)
+static bool is_hungry(const struct lane *lane, bool of_children)
 {
-    return lane->wants && !lane->is_claiming;
+    return lane->wants && !lane->is_claiming && lane->is_of_children == of_children;
 }
 
 /* Claims for a lane; `hungry` is how many share the room with it. */
 static void serve_one(struct lane *lane, uint32_t hungry)
 {
     struct claimer *c = lane->claimer;
-    uint32_t share = room(c), may = appetite(lane);
+    uint32_t share = room(c, lane->is_of_children), may = appetite(lane);
     if (hungry > 1)
         share = share > hungry ? share / hungry : share > 0;
     if (!claim(lane, share < may ? share : may)) {
@@ -190,21 +203,27 @@ static void serve_one(struct lane *lane, uint32_t hungry)
 }
 
 /* The lanes that want runs share what room there is; who was served goes to the end of the line. */
-static void serve(struct claimer *c)
+static void serve_those(struct claimer *c, bool of_children)
 {
     uint32_t hungry = 0;
     struct list *last = c->lanes.prev;
-    if (c->is_stopped)
-        return;
     LIST_EACH (it, &c->lanes)
-        hungry += is_hungry(CONTAINER_OF(it, struct lane, link));
+        hungry += is_hungry(CONTAINER_OF(it, struct lane, link), of_children);
     LIST_EACH_SAFE (it, &c->lanes) {
         struct lane *lane = CONTAINER_OF(it, struct lane, link);
-        if (is_hungry(lane))
+        if (is_hungry(lane, of_children))
             serve_one(lane, hungry--);
         if (it == last)
             break;
     }
+}
+
+static void serve(struct claimer *c)
+{
+    if (c->is_stopped)
+        return;
+    serve_those(c, true);
+    serve_those(c, false);
 }
 
 static void look(struct lane *lane)
@@ -245,8 +264,10 @@ static void deliver(struct claim *claim)
 
 void claim_count(struct shard *shard, struct str lane, int64_t runs)
 {
-    struct upstream *u = catalog_upstream(shard->catalog, lane);
+    struct upstream *u = catalog_upstream(shard->catalog, lane_provider(lane));
     atomic_fetch_add_explicit(&shard->engine->queued, runs, memory_order_relaxed);
+    if (lane_is_of_children(lane))
+        atomic_fetch_add_explicit(&shard->engine->children_queued, runs, memory_order_relaxed);
     if (u != NULL)
         gate_add_backlog(u->gate, runs);
 }
@@ -294,7 +315,26 @@ static void on_claimed(struct store_op *op)
 
 static void on_retry(struct loop_timer *timer)
 {
+    atomic_store(&CONTAINER_OF(timer, struct claimer, retry)->is_starved, false);
     serve(CONTAINER_OF(timer, struct claimer, retry));
+}
+
+/* --- room ------------------------------------------------------------------------------------- */
+
+static void on_room_made(struct loop_msg *msg)
+{
+    struct claimer *c = CONTAINER_OF(msg, struct claimer, room);
+    loop_timer_stop(&c->retry);
+    atomic_store(&c->room_posted, false); /* before the look: room that comes after it is told */
+    atomic_store(&c->is_starved, false);
+    serve(c);
+}
+
+void claim_room(struct engine *e)
+{
+    struct claimer *c = &e->claimer;
+    if (atomic_load(&c->is_starved) && !atomic_exchange(&c->room_posted, true))
+        loop_post(e->shards[0].loop, &c->room);
 }
 
 /* --- notes from the shards -------------------------------------------------------------------- */
@@ -363,6 +403,7 @@ enum err claimer_init(struct claimer *c, struct engine *engine)
 {
     *c = (struct claimer){.engine = engine};
     list_init(&c->lanes);
+    c->room.on_arrive = on_room_made;
     loop_timer_init(&c->retry, engine->shards[0].loop, on_retry);
     return OK;
 }

@@ -23,7 +23,8 @@ struct lane {
     struct loop_timer timer; /* when the next run is due */
     struct loop_msg room;    /* posted by the gate */
     atomic_bool room_posted;
-    atomic_uint coming; /* runs that were asked for and are not live yet */
+    atomic_uint coming;  /* runs that were asked for and are not live yet */
+    bool is_of_children; /* served before the others */
     bool is_claiming;
     bool wants; /* there may be something to claim: served when there is room, see serve() */
 };
@@ -32,6 +33,8 @@ struct claimer {
     struct engine *engine;
     struct list lanes;
     struct loop_timer retry; /* memory is full, or the store is away: look again */
+    struct loop_msg room;    /* a run has left memory, and a lane had found none free */
+    atomic_bool is_starved, room_posted;
     struct store_lanes lanes_op;
     bool is_stopped;
 };
@@ -48,6 +51,9 @@ void claimer_take_over(struct claimer *c);
 
 /* A run of that lane waits in the store, due at that wall time. Any thread. */
 void claim_note(struct engine *e, struct str lane, int64_t wake_at_ms);
+
+/* A run has left memory, or needs no room any more. Any thread. */
+void claim_room(struct engine *e);
 
 /* So many more (fewer) runs of that lane wait in the store for their turn, not begun: the bounds on
  * the queue count them. On the shard's loop. */

@@ -66,6 +66,28 @@ uint32_t engine_live(const struct engine *e)
     return n;
 }
 
+uint32_t engine_busy(const struct engine *e)
+{
+    uint32_t live = 0, idle = 0;
+    for (uint32_t i = 0; i < e->shard_count; i++) {
+        live += atomic_load_explicit(&e->shards[i].live, memory_order_relaxed);
+        idle += atomic_load_explicit(&e->shards[i].idle, memory_order_relaxed);
+    }
+    return live > idle ? live - idle : 0;
+}
+
+uint32_t engine_children_queued(const struct engine *e)
+{
+    int64_t n = atomic_load_explicit(&e->children_queued, memory_order_relaxed);
+    return n > 0 ? (uint32_t)n : 0;
+}
+
+bool engine_is_crowded(const struct engine *e)
+{
+    const struct engine_limits *limits = e->shards[0].limits;
+    return engine_live(e) >= limits->live_runs || engine_memory(e) >= limits->memory_bytes;
+}
+
 uint64_t engine_memory(const struct engine *e)
 {
     uint64_t n = 0;

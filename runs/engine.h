@@ -31,10 +31,11 @@ struct engine {
     struct directory directory;
     struct claimer claimer;
     struct courier courier;
-    struct fuses fuses;         /* the circuits that tasks name */
-    struct fuse_hint fuse_hint; /* that one of them has changed */
-    struct library library;     /* where agents and workflows change */
-    atomic_int_fast64_t queued; /* runs that wait in the store for room, all lanes */
+    struct fuses fuses;                  /* the circuits that tasks name */
+    struct fuse_hint fuse_hint;          /* that one of them has changed */
+    struct library library;              /* where agents and workflows change */
+    atomic_int_fast64_t queued;          /* runs that wait in the store for room, all lanes */
+    atomic_int_fast64_t children_queued; /* of these, child runs */
     atomic_bool is_draining;
     atomic_bool is_started;
 };
@@ -63,6 +64,16 @@ void engine_take_over(struct engine *e);
 /* Live runs, and bytes that they hold, of all shards. Any thread. */
 uint32_t engine_live(const struct engine *e);
 uint64_t engine_memory(const struct engine *e);
+
+/* Live runs that do not merely wait for child runs: what live_runs bounds, since else those that
+ * cannot be parked, because somebody reads them, could take all the room that their children need.
+ * Any thread, as are the following. */
+uint32_t engine_busy(const struct engine *e);
+uint32_t engine_children_queued(const struct engine *e);
+
+/* Is there no room for more runs? Then those that wait for children had better wait in the store.
+ */
+bool engine_is_crowded(const struct engine *e);
 
 /* The shard that has least to do; `here`, unless another has clearly less. */
 struct shard *engine_place(struct engine *e, struct shard *here);

@@ -273,7 +273,9 @@ static void command(struct run_stop *s)
         .kind = STORE_COMMAND, .loop = s->shard->loop, .on_done = on_stop_commanded};
     s->command.tenant = s->tenant;
     s->command.id = s->id;
-    s->command.note = str_of(s->reason.note);
+    s->command.note = s->reason.code == REASON_PARENT_CANCELLED
+                          ? str_of(reason_code_name(s->reason.code))
+                          : str_of(s->reason.note);
     store_start(s->shard->store, &s->command.op);
 }
 

@@ -174,7 +174,11 @@ static enum err add_change(struct save_batch *b, struct run *run, struct store_c
                      record->attempts.len;
     for (uint32_t i = 0; i < c->segment_count; i++)
         b->base.bytes += c->segments[i].lines.len;
-    e = tree_rows(run, &b->arena, &c->tasks, &c->task_count);
+    e = children_add(run, &b->arena, c);
+    for (uint32_t i = 0; i < c->child_count; i++)
+        b->base.bytes += sizeof *c->children + c->children[i].run->spec.len;
+    if (e == OK)
+        e = tree_rows(run, &b->arena, &c->tasks, &c->task_count);
     for (uint32_t i = 0; e == OK && i < c->task_count; i++)
         b->base.bytes += c->tasks[i].text.len + c->tasks[i].output.len;
     return e;
@@ -255,6 +259,7 @@ static void send_batch(struct outbox *o)
         run->feed.is_lazy = false;
         feed_save_begin(&run->feed);
         tree_save_begin(run);
+        children_save_begin(run);
         if (run->release && !run_state_is_terminal(run->state))
             run_hide(run); /* from here on it is found in the store only */
     }
@@ -284,6 +289,11 @@ static void on_saved(struct run *run, const struct store_change *c)
 {
     feed_save_done(&run->feed);
     tree_save_end(run, true);
+    children_save_end(run, true);
+    if (c->is_due)
+        run->wake_at_ms = 0;
+    if (c->has_woken && !run->shard->is_parking)
+        claim_note(run->shard->engine, str_of(c->woken_lane), 0);
     if (c->accept) {
         run->is_stored = true;
         run->store_ref = c->ref;
@@ -311,6 +321,7 @@ static void on_result(struct run *run, const struct store_change *c)
     case STORE_UNAVAILABLE:
         feed_save_failed(&run->feed);
         tree_save_end(run, false);
+        children_save_end(run, false);
         if (c->accept)
             run_on_refused(run, ERR_STORAGE_UNAVAILABLE, NULL, false);
         else

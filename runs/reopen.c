@@ -78,7 +78,10 @@ static void cancel_if_asked(struct run *run, const struct store_claimed *claimed
                             .since_ms = loop_wall_ms(run->shard->loop)};
     if (!claimed->cancel_asked)
         return;
-    str_copy(reason.note, sizeof reason.note, claimed->cancel_note);
+    if (str_eq(claimed->cancel_note, str_of(reason_code_name(REASON_PARENT_CANCELLED))))
+        reason.code = REASON_PARENT_CANCELLED; /* its parent's word */
+    else
+        str_copy(reason.note, sizeof reason.note, claimed->cancel_note);
     run_cancel(run, &reason);
 }
 

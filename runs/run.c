@@ -49,10 +49,22 @@ static struct run *new_run(struct shard *shard, struct str tenant, struct run_sp
     list_init(&run->attempts);
     list_init(&run->paused);
     tree_init(&run->tree);
+    children_init(&run->children);
     list_init(&run->settling);
     list_init(&run->stopping);
     task_init_root(&run->root, run, run->spec.task);
     return run;
+}
+
+static void destroy(struct loop_deferred *garbage)
+{
+    struct run *run = CONTAINER_OF(garbage, struct run, garbage);
+    task_fini(&run->root);
+    tree_fini(&run->tree);
+    child_forget_word(run);
+    feed_fini(&run->feed);
+    run_spec_fini(&run->spec);
+    mem_free(run);
 }
 
 static void enter_tables(struct run *run)
@@ -72,9 +84,10 @@ static void enter_tables(struct run *run)
     atomic_fetch_add_explicit(&shard->memory, run->charged, memory_order_relaxed);
 }
 
-static bool is_tree(const struct task_spec *root)
+bool run_is_tree(const struct task_spec *root)
 {
-    return root != NULL && (root->type != TASK_CALL || root->finally != NULL);
+    return root != NULL && (root->type != TASK_CALL || root->finally != NULL ||
+                            root->call == CALL_WORKFLOW /* whose child has to be known */);
 }
 
 enum err run_create(struct shard *shard, struct str tenant, struct run_spec *spec,
@@ -88,7 +101,7 @@ enum err run_create(struct shard *shard, struct str tenant, struct run_spec *spe
     run->created_at_ms = loop_wall_ms(shard->loop);
     run->id = id_next(&shard->ids, run->created_at_ms);
     run->state = RUN_QUEUED;
-    if (is_tree(run->spec.task))
+    if (run_is_tree(run->spec.task))
         run->spec.flags |= RUN_IS_TREE;
     feed_init(&run->feed, 0);
     run->feed.is_lazy = (run->spec.flags & RUN_LAZY) != 0;
@@ -116,9 +129,26 @@ enum err run_restore(struct shard *shard, const struct run_record *r, struct run
     run->retry_of = r->retry_of;
     run->has_retry_of = r->has_retry_of;
     run->lane = arena_str(&run->spec.arena, r->lane);
+    enum err e = r->parent.at != NULL ? child_adopt(run, r) : OK;
+    if (e != OK) {
+        destroy(&run->garbage);
+        return e;
+    }
     enter_tables(run);
     *ret_run = run;
     return OK;
+}
+
+/* Waits it for its children only? */
+static void set_idle(struct run *run, bool is_idle)
+{
+    struct shard *shard = run->shard;
+    if (run->children.is_idle == is_idle)
+        return;
+    run->children.is_idle = is_idle;
+    atomic_fetch_add_explicit(&shard->idle, is_idle ? 1u : (unsigned)-1, memory_order_relaxed);
+    if (is_idle)
+        claim_room(shard->engine);
 }
 
 void run_hide(struct run *run)
@@ -130,10 +160,12 @@ void run_hide(struct run *run)
     loop_timer_stop(&run->deadline);
     loop_timer_stop(&run->patience);
     tree_quiet(run);
+    set_idle(run, false);
     directory_remove(&shard->engine->directory, &run->entry);
     map_remove(&shard->runs, &run->by_id);
     atomic_fetch_sub_explicit(&shard->live, 1, memory_order_relaxed);
     atomic_fetch_sub_explicit(&shard->memory, run->charged, memory_order_relaxed);
+    claim_room(shard->engine);
 }
 
 void run_trace(struct run *run, char ret_text[64])
@@ -152,16 +184,6 @@ void run_trace(struct run *run, char ret_text[64])
     memcpy(at, "-01", 4);
 }
 
-static void destroy(struct loop_deferred *garbage)
-{
-    struct run *run = CONTAINER_OF(garbage, struct run, garbage);
-    task_fini(&run->root);
-    tree_fini(&run->tree);
-    feed_fini(&run->feed);
-    run_spec_fini(&run->spec);
-    mem_free(run);
-}
-
 void run_evict(struct run *run)
 {
     assert(!run->is_gone && run->in_flight == 0 && list_is_empty(&run->attempts));
@@ -172,6 +194,7 @@ void run_evict(struct run *run)
     mirror_publish(run);      /* the last of it, before the bytes go */
     mirror_run_gone(run);
     run_hide(run);
+    children_forget(run);
     run->is_gone = true;
     list_remove(&run->publish_link);
     list_remove(&run->outbox_link);
@@ -306,27 +329,48 @@ const struct reason *run_waits_for(const struct run *run)
     return &first->reason;
 }
 
+/* Where room is short, a run that waits for its children does not keep it from them. */
+static bool proves_long(const struct run *run, const struct reason *reason)
+{
+    int64_t now_ms = loop_wall_ms(run->shard->loop);
+    return reason->until_ms > now_ms + WAITING_AFTER_MS ||
+           now_ms >= reason->since_ms + WAITING_AFTER_MS ||
+           (children_are_waited_for(run, reason) && engine_is_crowded(run->shard->engine));
+}
+
+/* When it is looked at again, whether it had better be parked: nothing else would happen then. */
+static void look_again(struct run *run)
+{
+    if (!loop_timer_is_armed(&run->patience))
+        loop_timer_start(&run->patience, loop_now_ms(run->shard->loop) + PARK_AFTER_MS);
+}
+
 void run_review(struct run *run)
 {
     struct shard *shard = run->shard;
-    if (run->stop != STOP_NONE || run_state_is_terminal(run->state))
+    if (run->stop != STOP_NONE || run_state_is_terminal(run->state)) {
+        set_idle(run, false);
         return;
+    }
     const struct reason *reason = run_waits_for(run);
+    set_idle(run, children_are_waited_for(run, reason) && !run->is_hidden);
     if (reason == NULL) {
         loop_timer_stop(&run->patience);
         if (run->state == RUN_WAITING && run->in_flight > 0)
             run_enter(run, RUN_RUNNING, NULL);
         return;
     }
-    int64_t now_ms = loop_wall_ms(shard->loop);
     if (run->state == RUN_WAITING)
         run->reason = *reason; /* another one is the earliest now */
+    if (run->state == RUN_WAITING && children_are_waited_for(run, reason))
+        look_again(run);
     if (run->state != RUN_RUNNING)
         return;
-    if (reason->until_ms > now_ms + WAITING_AFTER_MS ||
-        now_ms >= reason->since_ms + WAITING_AFTER_MS) {
+    if (proves_long(run, reason)) {
         loop_timer_stop(&run->patience);
         run_enter(run, RUN_WAITING, reason);
+        if (children_are_waited_for(run, reason))
+            look_again(run);
     } else if (!loop_timer_is_armed(&run->patience)) {
         loop_timer_start(&run->patience, loop_now_ms(shard->loop) + WAITING_AFTER_MS);
     }
@@ -336,8 +380,15 @@ static void on_patience(struct loop_timer *timer)
 {
     struct run *run = CONTAINER_OF(timer, struct run, patience);
     const struct reason *reason = run_waits_for(run);
-    if (reason != NULL && run->state == RUN_RUNNING)
+    if (reason == NULL || run->stop != STOP_NONE)
+        return;
+    if (run->state == RUN_RUNNING) {
         run_enter(run, RUN_WAITING, reason);
+        if (children_are_waited_for(run, reason))
+            look_again(run);
+    } else if (run_may_park(run)) {
+        outbox_want(run, SAVE_SOON);
+    }
 }
 
 /* --- the end ---------------------------------------------------------------------------------- */

@@ -77,8 +77,12 @@ struct run {
     uint8_t idem_digest[32];
     struct id retry_of; /* the run that this one tries again; has_retry_of: there is one */
     bool has_retry_of;
-    struct list settling; /* questions that wait until it is stored, and cancels that wait until
-                             they are: ops.h */
+    struct children children;
+    struct str parent;       /* JSON; NULL: nobody made it but a client */
+    struct id parent_id;     /* of the run in it */
+    struct child_word *word; /* to that one; NULL: none, or it is on its way */
+    struct list settling;    /* questions that wait until it is stored, and cancels that wait until
+                                they are: ops.h */
     struct list stopping;
     struct list
         after_save; /* attempts that may go once a commit has come: struct attempt.after_save */
@@ -93,6 +97,10 @@ struct run {
 };
 
 enum { WAITING_AFTER_MS = 100, PARK_AFTER_MS = 1000 };
+
+/* Has a run of that tree tasks beside its root, or others that are stored one by one? NULL: it
+ * calls an agent. */
+bool run_is_tree(const struct task_spec *root);
 
 /* A new run in state queued. Takes the spec over, also where it fails. */
 enum err run_create(struct shard *shard, struct str tenant, struct run_spec *spec,

@@ -10,13 +10,38 @@ static void lose_attempts(struct run *run)
         attempt_lose(CONTAINER_OF(run->attempts.next, struct attempt, of_run));
 }
 
+/* When something of it happens by itself, wall: the end of a wait, or of the time that a task, or
+ * all of it, has. */
+static int64_t next_moment_ms(const struct run *run, const struct reason *reason)
+{
+    struct loop *loop = run->shard->loop;
+    uint64_t now_ms = loop_now_ms(loop), deadline_ms = tree_first_deadline_ms(run);
+    if (run->deadline_ms < deadline_ms)
+        deadline_ms = run->deadline_ms;
+    int64_t at_ms = loop_wall_ms(loop);
+    at_ms += deadline_ms > now_ms ? (int64_t)(deadline_ms - now_ms) : 0;
+    return reason->until_ms > 0 && reason->until_ms < at_ms ? reason->until_ms : at_ms;
+}
+
+/* Of a wait for a child nobody knows how long it is: once it is longer than a short one is. */
+static bool is_worth_parking(const struct run *run, const struct reason *reason, bool drains)
+{
+    int64_t now_ms = loop_wall_ms(run->shard->loop);
+    if (reason->until_ms == 0 && !children_are_waited_for(run, reason))
+        return false;
+    if (next_moment_ms(run, reason) <= now_ms + PARK_AFTER_MS)
+        return false;
+    return reason->until_ms > 0 || drains || now_ms >= reason->since_ms + PARK_AFTER_MS ||
+           engine_is_crowded(run->shard->engine);
+}
+
 /* While the gateway drains, who looks and what place it has in a provider's line counts no more. */
 bool run_may_park(const struct run *run)
 {
     bool drains = atomic_load_explicit(&run->shard->engine->is_draining, memory_order_relaxed);
     const struct reason *reason = run_waits_for(run);
     bool sleeps = run->state == RUN_WAITING && reason != NULL && run->stop == STOP_NONE &&
-                  reason->until_ms > loop_wall_ms(run->shard->loop) + PARK_AFTER_MS;
+                  children_may_park(run) && is_worth_parking(run, reason, drains);
     if (drains)
         return sleeps;
     return sleeps && list_is_empty(&run->attempts) && run->accept == NULL &&
@@ -28,7 +53,8 @@ void run_before_save(struct run *run)
     if (run->release || !run_may_park(run))
         return;
     bool has_line = (run->spec.flags & RUN_IS_TREE) != 0 && !list_is_empty(&run->attempts);
-    run->wake_at_ms = has_line ? loop_wall_ms(run->shard->loop) : run_waits_for(run)->until_ms;
+    run->wake_at_ms =
+        has_line ? loop_wall_ms(run->shard->loop) : next_moment_ms(run, run_waits_for(run));
     lose_attempts(run); /* what stands in a provider's line */
     run->release = true;
 }

@@ -14,7 +14,7 @@ enum err run_record(struct run *run, struct arena *arena, struct run_record *ret
     struct buf b;
     buf_init(&b, SIZE_MAX / 2);
     buf_add_char(&b, '[');
-    if (run->root.type == TASK_CALL)
+    if (task_is_call(&run->root))
         call_write_attempts(&b, &run->root);
     buf_add_char(&b, ']');
     size_t attempts_len = b.len;
@@ -55,6 +55,7 @@ enum err run_record(struct run *run, struct arena *arena, struct run_record *ret
         .wake_at_ms = run->wake_at_ms,
         .idem_scope = run->idem_scope,
         .idem_key = run->idem_key,
+        .parent = run->parent,
         .retry_of = run->retry_of,
         .has_retry_of = run->has_retry_of,
     };
@@ -97,10 +98,12 @@ void run_on_saved(struct run *run, uint64_t seq)
         run_begin(run);
     }
     go_on_after_save(run, seq);
+    children_go_on(run);
     ops_on_saved(run);
     if (!run->release || run->wanted != SAVE_NOTHING)
         return;
     if (run_state_is_terminal(run->state)) {
+        child_tell_end(run);
         if (run->accept != NULL)
             accept_on_ended(run->accept, run);
     } else if (!run->shard->is_parking) {
@@ -174,6 +177,7 @@ void run_wreck(struct run *run)
     tree_quiet(run);
     cancel_attempts(run);
     tree_forget_changes(run);
+    children_forget(run);
     uint64_t committed_seq = run->feed.committed.seq;
     feed_fini(&run->feed);
     feed_init(&run->feed, committed_seq);

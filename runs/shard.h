@@ -69,6 +69,7 @@ struct shard {
     struct listeners listeners;
 
     atomic_uint live;            /* runs here */
+    atomic_uint idle;            /* of these, those that only wait for their children */
     atomic_uint_fast64_t memory; /* bytes that they hold */
     bool is_parking;
     atomic_bool is_parked; /* nothing is left to be stored */

@@ -32,7 +32,9 @@ static void init(struct task *t, struct run *run, const struct task_spec *spec)
     list_init(&t->sibling);
     list_init(&t->changed);
     group_init(&t->group);
-    if (t->type == TASK_CALL)
+    if (task_is_child(t))
+        child_init(t);
+    else if (t->type == TASK_CALL)
         call_init(t);
     else if (t->type == TASK_MAP)
         item_list_init(&t->items);
@@ -140,7 +142,9 @@ static void reset(struct task *t)
     t->reason = (struct reason){.code = REASON_NONE};
     t->started_at_ms = t->finished_at_ms = 0;
     tree_changed(t);
-    if (t->type == TASK_CALL)
+    if (task_is_child(t))
+        child_reset(t);
+    else if (t->type == TASK_CALL)
         call_reset(t);
     for (uint32_t i = 0; i < t->group.count; i++) {
         if (t->group.at[i] != NULL)
@@ -331,11 +335,11 @@ static bool is_last_try(const struct task *t)
     return !is_shielded(t) && t->run->stop != STOP_NONE;
 }
 
-/* Is the body to begin anew? A call tries again by itself. */
+/* Is the body to begin anew? A call of a provider tries again by itself. */
 static bool wants_retry(struct task *t, enum task_state outcome, uint64_t *ret_at_ms)
 {
     struct shard *shard = t->run->shard;
-    if (outcome != TASK_FAILED || t->type == TASK_CALL || !t->spec->has_retry ||
+    if (outcome != TASK_FAILED || task_is_call(t) || !t->spec->has_retry ||
         t->stop == ERR_INTERNAL || is_last_try(t))
         return false;
     struct retry_policy policy = policy_of(&t->spec->retry);
@@ -461,13 +465,11 @@ struct str task_cancel_note(const struct task *t)
     return t->note != NULL ? str_of(t->note) : STR("");
 }
 
-static void stop_now(struct task *t, enum err code)
+void task_end_stopped(struct task *t)
 {
-    bool is_cancel = code == ERR_CANCELLED, is_call = t->type == TASK_CALL;
-    if (t->phase == PHASE_BODY && task_kind_of(t)->stop != NULL)
-        task_kind_of(t)->stop(t);
+    bool is_cancel = t->stop == ERR_CANCELLED, is_call = task_is_call(t);
     task_fail(t, is_cancel ? TASK_CANCELLED : TASK_TIMED_OUT,
-              &(struct failure){.code = code,
+              &(struct failure){.code = t->stop,
                                 .message = is_cancel ? task_cancel_note(t) : STR(""),
                                 .task = t->path,
                                 .provider = is_call ? call_last_provider(t) : STR_NONE,
@@ -493,7 +495,12 @@ static void stop_body(struct task *t, enum err code)
         return;
     }
     t->stop = code;
-    stop_now(t, code);
+    tree_changed(t);
+    bool has_body = t->phase == PHASE_BODY;
+    if (has_body && task_kind_of(t)->stop != NULL)
+        task_kind_of(t)->stop(t);
+    if (!has_body || !task_kind_of(t)->lingers)
+        task_end_stopped(t);
 }
 
 void task_stop(struct task *t, enum err code)

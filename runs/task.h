@@ -19,6 +19,7 @@
 #include "model/task_spec.h"
 #include "resilience/breaker.h"
 #include "runs/call.h"
+#include "runs/child.h"
 #include "runs/group.h"
 
 struct run;
@@ -70,8 +71,9 @@ struct task {
     struct task *finally;
     struct group group; /* of a type that has children */
     union {
-        struct call_state call;
-        struct item_list items; /* map */
+        struct call_state call;  /* of a provider */
+        struct child_call child; /* of a workflow */
+        struct item_list items;  /* map */
         struct dag_state dag;
         struct fuse_hold {
             struct fuse *fuse; /* NULL: none held */
@@ -135,6 +137,9 @@ enum err task_cancel(struct task *t, struct str note) MUST_CHECK;
  * none, or it was not cancelled itself. */
 struct str task_cancel_note(const struct task *t);
 
+/* The end of a body that was stopped, for a type that lingers (runs/task_kind.h). */
+void task_end_stopped(struct task *t);
+
 /* A task of its group has ended; its `finally` has. From the agenda. */
 void task_finally_ended(struct task *t);
 
@@ -149,6 +154,17 @@ static inline bool task_is_early(const struct task *t)
 
 /* Adds what was used to it and all above. */
 void task_use(struct task *t, const struct usage *more);
+
+/* A call of a workflow, and one of a provider: the two sorts of TASK_CALL. */
+static inline bool task_is_child(const struct task *t)
+{
+    return t->type == TASK_CALL && t->spec != NULL && t->spec->call == CALL_WORKFLOW;
+}
+
+static inline bool task_is_call(const struct task *t)
+{
+    return t->type == TASK_CALL && !task_is_child(t);
+}
 
 static inline bool task_is_group(const struct task *t)
 {

@@ -11,7 +11,7 @@ static const struct task_kind *const kinds[TASK_TYPE_COUNT] = {
 
 const struct task_kind *task_kind_of(const struct task *t)
 {
-    return kinds[t->type];
+    return task_is_child(t) ? &task_kind_child : kinds[t->type];
 }
 
 const struct task_spec *task_child_spec(const struct task *t, uint32_t index)

@@ -10,8 +10,10 @@
 struct task_kind {
     /* The body begins, for the first time or anew. May end it at once. */
     void (*begin)(struct task *t);
-    /* Lets go of what it holds itself; its end follows. */
+    /* Lets go of what it holds itself; its end follows. Of a leaf that lingers it does not: that
+     * one calls task_end_stopped when it may end. */
     void (*stop)(struct task *t);
+    bool lingers;
     /* Frees what the type has of its own. */
     void (*fini)(struct task *t);
 
@@ -32,9 +34,9 @@ const struct task_kind *task_kind_of(const struct task *t);
 /* The child at its place in the tree. */
 const struct task_spec *task_child_spec(const struct task *t, uint32_t index);
 
-extern const struct task_kind task_kind_call, task_kind_sequence, task_kind_parallel,
-    task_kind_settle, task_kind_race, task_kind_first_success, task_kind_map, task_kind_dag,
-    task_kind_circuit, task_kind_shield, task_kind_sleep, task_kind_value;
+extern const struct task_kind task_kind_call, task_kind_child, task_kind_sequence,
+    task_kind_parallel, task_kind_settle, task_kind_race, task_kind_first_success, task_kind_map,
+    task_kind_dag, task_kind_circuit, task_kind_shield, task_kind_sleep, task_kind_value;
 
 /* As many as the task's limit allows, in their order: parallel, settle, map, race, ... */
 bool task_next_in_order(struct task *t, uint32_t *ret_index);

@@ -29,9 +29,13 @@ static void add_shown(struct buf *b, const struct task *t)
     buf_add_lit(b, ",\"usage\":");
     usage_write(b, &t->usage);
     buf_add_lit(b, ",\"attempts\":[");
-    if (t->type == TASK_CALL)
+    if (task_is_call(t))
         call_write_attempts(b, t);
     buf_add_char(b, ']');
+    if (!task_is_child(t))
+        return;
+    buf_add_lit(b, ",\"child_run\":");
+    child_write_id(b, t);
 }
 
 /* {"of","bodies","order","phase","outcome","stop","cut","copy","count","started","finished","note"?}
@@ -166,7 +170,7 @@ static bool is_stale(const struct task *t)
 static void read_attempts(struct task *t, struct str attempts, bool *ret_was_running)
 {
     *ret_was_running = false;
-    if (t->type == TASK_CALL)
+    if (task_is_call(t))
         call_reopen(t, attempts, ret_was_running);
 }
 
@@ -179,6 +183,8 @@ enum err task_row_read(struct task *t, const struct store_task *row, bool *ret_w
     struct json root = json_root(doc), own = json_get_lit(root, "own");
     struct json attempts = json_get_lit(root, "attempts");
     read_own(t, own);
+    if (task_is_child(t))
+        child_reopen(t, json_get_lit(root, "child_run"));
     read_usage(t, json_get_lit(root, "usage"));
     uint32_t count = (uint32_t)number(own, "count");
     if (task_is_group(t) && !group_reserve(t, count))

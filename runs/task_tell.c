@@ -14,6 +14,10 @@ static struct buf *say(struct task *t, enum event_type type)
     buf_add_lit(b, ",\"type\":\"");
     buf_add_str(b, str_of(task_type_name(t->type)));
     buf_add_char(b, '"');
+    if (task_is_child(t) && t->child.has_id) {
+        buf_add_lit(b, ",\"child_run\":");
+        child_write_id(b, t);
+    }
     return b;
 }
 

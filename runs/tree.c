@@ -183,13 +183,31 @@ struct task *tree_first_wait(const struct tree *tree)
     return first != NULL ? CONTAINER_OF(first, struct task, wait) : NULL;
 }
 
+static uint64_t first_deadline_ms(const struct task *t)
+{
+    uint64_t first = loop_timer_is_armed(&t->deadline) ? t->deadline.node.key : UINT64_MAX;
+    LIST_EACH (it, &t->group.live) {
+        uint64_t below = first_deadline_ms(CONTAINER_OF(it, struct task, sibling));
+        first = below < first ? below : first;
+    }
+    if (t->finally == NULL)
+        return first;
+    uint64_t after = first_deadline_ms(t->finally);
+    return after < first ? after : first;
+}
+
+uint64_t tree_first_deadline_ms(const struct run *run)
+{
+    return first_deadline_ms(&run->root);
+}
+
 /* --- all of it -------------------------------------------------------------------------------- */
 
 static void quiet(struct task *t)
 {
     loop_timer_stop(&t->deadline);
     loop_timer_stop(&t->wake);
-    if (t->type == TASK_CALL)
+    if (task_is_call(t))
         loop_timer_stop(&t->call.retry);
     list_remove(&t->due);
     LIST_EACH (it, &t->group.live)

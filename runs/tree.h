@@ -64,6 +64,9 @@ void tree_save_end(struct run *run, bool is_stored);
 /* The task that waits for the earliest moment; NULL: none waits. */
 struct task *tree_first_wait(const struct tree *tree);
 
+/* The earliest moment at which a task's own time is over, monotonic; UINT64_MAX: never. */
+uint64_t tree_first_deadline_ms(const struct run *run);
+
 /* What is stored of it stands. Not while it is being saved. */
 void tree_forget_changes(struct run *run);
 

@@ -36,7 +36,7 @@ static enum err restore(struct run *run, const struct store_task *rows, uint32_t
         if (e != OK)
             return e;
         t->is_asleep = true;
-        if (t->type == TASK_CALL)
+        if (task_is_call(t))
             t->call.was_lost = was_running;
     }
     return OK;
@@ -87,7 +87,9 @@ static void link_task(struct task *t, void (*on_lost)(struct task *t))
         task_rearm(t);
     if (t->phase == PHASE_BODY && task_is_group(t))
         link_group(t, on_lost);
-    else if (t->phase == PHASE_BODY && t->type == TASK_CALL && t->call.was_lost)
+    else if (t->phase == PHASE_BODY && task_is_child(t))
+        child_link(t);
+    else if (t->phase == PHASE_BODY && task_is_call(t) && t->call.was_lost)
         on_lost(t);
     if (t->phase == PHASE_FINALLY && t->finally != NULL)
         link_task(t->finally, on_lost);
@@ -161,7 +163,7 @@ static void resume(struct task *t)
     case PHASE_BODY:
         if (task_is_group(t))
             resume_group(t);
-        else if (t->type == TASK_CALL)
+        else if (task_is_call(t))
             call_resume(t, t->call.was_lost);
         else
             task_kind_of(t)->begin(t);

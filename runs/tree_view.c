@@ -91,6 +91,8 @@ static void write_pending(const struct task_spec *spec, struct str path, struct 
              task_type_name(spec->type));
     usage_write(b, &(struct usage){.calls = 0});
     buf_add_lit(b, ",\"attempts\":[]");
+    if (spec->type == TASK_CALL && spec->call == CALL_WORKFLOW)
+        buf_add_lit(b, ",\"child_run\":null");
 }
 
 static void write_task(struct tree_view *v, const struct task_spec *spec, struct str path,

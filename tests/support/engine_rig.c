@@ -119,6 +119,15 @@ static struct workflow *make_workflow(struct rig *r, struct json_member m,
     return workflow;
 }
 
+/* Where it is found from now on. */
+static void add_workflow(struct definitions *d, struct workflow *w)
+{
+    uint32_t at = d->workflow_count++;
+    for (; at > 0 && str_cmp(d->workflows[at - 1]->name, w->name) > 0; at--)
+        d->workflows[at] = d->workflows[at - 1];
+    d->workflows[at] = w;
+}
+
 /* A workflow may call agents, and those workflows that stand before it. */
 static struct definitions *make_definitions(struct rig *r, struct catalog *catalog)
 {
@@ -141,7 +150,7 @@ static struct definitions *make_definitions(struct rig *r, struct catalog *catal
     d.workflows = mem_zalloc((json_count(root) + 1) * sizeof(struct workflow *));
     for (struct json_member m = json_first_member(root); json_exists(m.value);
          m = json_next_member(root, m))
-        d.workflows[d.workflow_count++] = make_workflow(r, m, &names, &arena);
+        add_workflow(&d, make_workflow(r, m, &names, &arena));
     json_doc_fini(&doc);
     arena_fini(&arena);
     struct definitions *definitions;

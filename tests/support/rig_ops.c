@@ -46,6 +46,36 @@ enum err rig_cancel_task(struct rig *r, uint32_t shard, const struct id *id, con
     return a.stop.result;
 }
 
+static bool is_read;
+
+static void on_read(struct store_op *op)
+{
+    (void)op;
+    is_read = true;
+}
+
+static enum store_result read_store(struct rig *r, struct store_op *op, enum store_op_kind kind)
+{
+    *op = (struct store_op){.kind = kind, .loop = r->loops[0], .on_done = on_read};
+    is_read = false;
+    store_start(r->store, op);
+    rig_settle(r);
+    ck_assert(is_read);
+    return op->result;
+}
+
+enum store_result rig_tasks(struct rig *r, struct store_tasks *t)
+{
+    arena_init(&t->arena, SIZE_MAX / 2);
+    return read_store(r, &t->op, STORE_TASKS);
+}
+
+enum store_result rig_list(struct rig *r, struct store_list *l)
+{
+    arena_init(&l->arena, SIZE_MAX / 2);
+    return read_store(r, &l->op, STORE_LIST);
+}
+
 static void on_got(struct run_get *g)
 {
     ck_assert_ptr_null(g->ctx);

@@ -22,6 +22,10 @@ void rig_ask_cancel(struct rig *r, uint32_t shard, const struct id *id, struct a
 enum err rig_get(struct rig *r, uint32_t shard, const struct id *id, enum run_state *ret_state,
                  uint64_t *ret_last_seq);
 
+/* What the store has, read on the first loop; the arena is freed by the caller. */
+enum store_result rig_tasks(struct rig *r, struct store_tasks *t);
+enum store_result rig_list(struct rig *r, struct store_list *l);
+
 enum err rig_delete(struct rig *r, uint32_t shard, const struct id *id);
 
 /* What a text holds, and how often. */
