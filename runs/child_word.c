@@ -37,12 +37,13 @@ enum err child_adopt(struct run *run, const struct run_record *record)
     enum err e = json_parse(doc, run->parent, NULL);
     if (e != OK)
         return e;
-    struct json root = json_root(doc);
-    if (!json_string(json_get_lit(root, "run_id"), &run->spec.arena, &id) ||
-        !json_string(json_get_lit(root, "task"), &run->spec.arena, &path) ||
-        !id_parse(id, RUN_ID_PREFIX, &run->parent_id))
+    struct json name = json_get_lit(json_root(doc), "run_id"),
+                task = json_get_lit(json_root(doc), "task");
+    if (!json_is(name, JSON_STRING) || !json_is(task, JSON_STRING))
         return ERR_INVALID_JSON;
-    return make_word(run, path);
+    if (!json_string(name, &run->spec.arena, &id) || !json_string(task, &run->spec.arena, &path))
+        return ERR_NOMEM;
+    return id_parse(id, RUN_ID_PREFIX, &run->parent_id) ? make_word(run, path) : ERR_INVALID_JSON;
 }
 
 void child_forget_word(struct run *run)

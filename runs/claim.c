@@ -88,18 +88,20 @@ static struct lane *lane_of(struct claimer *c, struct str name)
 
 /* --- claiming --------------------------------------------------------------------------------- */
 
+struct delivery {
+    struct loop_msg msg;
+    struct loop_timer again;
+    struct claim *claim;
+    struct shard *to;
+    struct store_claimed *run;
+};
+
 /* One claim on its way to the store and back, and then to the shards that take its runs in. */
 struct claim {
     struct store_claim base;
     struct lane *lane;
-    atomic_uint refs; /* of the shards that still read its runs */
-};
-
-struct delivery {
-    struct loop_msg msg;
-    struct claim *claim;
-    struct shard *to;
-    struct store_claimed *run;
+    atomic_uint refs;             /* of the shards that still read its runs */
+    struct delivery deliveries[]; /* as many as it asks for */
 };
 
 /* Room is taken from the moment at which a run is asked for until it is live, where others see it.
@@ -164,7 +166,8 @@ static void on_claimed(struct store_op *op);
 static bool claim(struct lane *lane, uint32_t n)
 {
     struct claimer *c = lane->claimer;
-    struct claim *claim = n > 0 ? mem_zalloc(sizeof *claim) : NULL;
+    struct claim *claim =
+        n > 0 ? mem_zalloc(sizeof *claim + n * sizeof claim->deliveries[0]) : NULL;
     if (claim == NULL)
         return false;
     claim->lane = lane;
@@ -232,32 +235,44 @@ static void look(struct lane *lane)
     serve(lane->claimer);
 }
 
-static void on_delivered(struct loop_msg *msg)
+static void take_in(struct delivery *d);
+
+static void on_again(struct loop_timer *timer)
 {
-    struct delivery *d = CONTAINER_OF(msg, struct delivery, msg);
-    /* One that cannot be read stays ours and is told in the log: nothing else can be done for it.
-     */
-    IGNORE_RESULT(run_reopen(d->to, d->run) != OK);
+    take_in(CONTAINER_OF(timer, struct delivery, again));
+}
+
+/* One for which there was no memory is tried again: it is ours, so that nobody else would. One that
+ * cannot be read stays ours and is told in the log: nothing else can be done for it. */
+static void take_in(struct delivery *d)
+{
+    struct shard *to = d->to;
+    enum err e = run_reopen(to, d->run);
+    bool drains = atomic_load_explicit(&to->engine->is_draining, memory_order_relaxed);
+    if (e == ERR_NOMEM && !drains && shard_find(to, &d->run->run.id) == NULL) {
+        loop_timer_start(&d->again, loop_now_ms(to->loop) + RETRY_MS);
+        return;
+    }
     give_back(d->claim->lane, 1);
     claim_unref(d->claim);
-    mem_free(d);
+}
+
+static void on_delivered(struct loop_msg *msg)
+{
+    take_in(CONTAINER_OF(msg, struct delivery, msg));
 }
 
 static void deliver(struct claim *claim)
 {
     struct engine *e = claim->lane->claimer->engine;
+    atomic_fetch_add(&claim->refs, claim->base.count);
     for (uint32_t i = 0; i < claim->base.count; i++) {
-        struct delivery *d = mem_alloc(sizeof *d);
-        if (d == NULL) {
-            IGNORE_RESULT(run_reopen(&e->shards[0], &claim->base.runs[i]) != OK); /* as above */
-            give_back(claim->lane, 1);
-            continue;
-        }
+        struct delivery *d = &claim->deliveries[i];
         *d = (struct delivery){.msg.on_arrive = on_delivered,
                                .claim = claim,
                                .to = engine_place(e, &e->shards[i % e->shard_count]),
                                .run = &claim->base.runs[i]};
-        atomic_fetch_add(&claim->refs, 1);
+        loop_timer_init(&d->again, d->to->loop, on_again);
         loop_post(d->to->loop, &d->msg);
     }
 }
@@ -313,10 +328,44 @@ static void on_claimed(struct store_op *op)
     serve(c);
 }
 
+/* The two lanes of a provider. False: no memory. */
+static bool find_lanes(struct claimer *c, struct upstream *u)
+{
+    struct arena arena;
+    arena_init(&arena, 4096);
+    struct str of_children = lane_of_child(u, &arena);
+    bool fine = of_children.at != NULL && lane_of(c, of_children) != NULL &&
+                lane_of(c, lane_provider(of_children)) != NULL;
+    arena_fini(&arena);
+    return fine;
+}
+
+/* A note was lost for want of memory: what it spoke of is in one of these. */
+static void look_everywhere(struct claimer *c)
+{
+    const struct catalog *catalog = c->engine->shards[0].catalog;
+    bool fine = find_lanes(c, NULL);
+    for (uint32_t i = 0; fine && i < catalog->upstream_count; i++)
+        fine = find_lanes(c, catalog->upstreams[i]);
+    if (!fine) {
+        atomic_store(&c->has_lost_note, true);
+        look_later(c);
+    }
+    LIST_EACH (it, &c->lanes)
+        CONTAINER_OF(it, struct lane, link)->wants = true;
+}
+
+static void look_again(struct claimer *c)
+{
+    atomic_store(&c->is_starved, false);
+    if (atomic_exchange(&c->has_lost_note, false))
+        look_everywhere(c);
+    serve(c);
+}
+
 static void on_retry(struct loop_timer *timer)
 {
-    atomic_store(&CONTAINER_OF(timer, struct claimer, retry)->is_starved, false);
-    serve(CONTAINER_OF(timer, struct claimer, retry));
+    look_again(CONTAINER_OF(timer, struct claimer, retry));
 }
 
 /* --- room ------------------------------------------------------------------------------------- */
@@ -326,14 +375,14 @@ static void on_room_made(struct loop_msg *msg)
     struct claimer *c = CONTAINER_OF(msg, struct claimer, room);
     loop_timer_stop(&c->retry);
     atomic_store(&c->room_posted, false); /* before the look: room that comes after it is told */
-    atomic_store(&c->is_starved, false);
-    serve(c);
+    look_again(c);
 }
 
 void claim_room(struct engine *e)
 {
     struct claimer *c = &e->claimer;
-    if (atomic_load(&c->is_starved) && !atomic_exchange(&c->room_posted, true))
+    bool wants = atomic_load(&c->is_starved) || atomic_load(&c->has_lost_note);
+    if (wants && !atomic_exchange(&c->room_posted, true))
         loop_post(e->shards[0].loop, &c->room);
 }
 
@@ -354,6 +403,7 @@ static void on_note(struct loop_msg *msg)
     struct lane *lane = lane_of(c, (struct str){n->name, n->len});
     struct loop *loop = c->engine->shards[0].loop;
     if (lane == NULL) {
+        atomic_store(&c->has_lost_note, true);
         look_later(c);
     } else if (n->wake_at_ms <= loop_wall_ms(loop)) {
         look(lane);
@@ -368,8 +418,11 @@ static void on_note(struct loop_msg *msg)
 void claim_note(struct engine *e, struct str lane, int64_t wake_at_ms)
 {
     struct note *n = mem_alloc(sizeof *n + lane.len + 1);
-    if (n == NULL)
-        return; /* found by the next look at the lane, or the next start */
+    if (n == NULL) {
+        atomic_store(&e->claimer.has_lost_note, true);
+        claim_room(e);
+        return;
+    }
     *n = (struct note){.msg.on_arrive = on_note,
                        .claimer = &e->claimer,
                        .wake_at_ms = wake_at_ms,

@@ -35,6 +35,7 @@ struct claimer {
     struct loop_timer retry; /* memory is full, or the store is away: look again */
     struct loop_msg room;    /* a run has left memory, and a lane had found none free */
     atomic_bool is_starved, room_posted;
+    atomic_bool has_lost_note; /* there was no memory for one */
     struct store_lanes lanes_op;
     bool is_stopped;
 };

@@ -227,19 +227,42 @@ static void on_stop_asked(struct loop_msg *msg)
     loop_post(s->shard->loop, &s->msg);
 }
 
+static void take_in(struct run_stop *s);
+
+static void on_take_in_again(struct loop_timer *timer)
+{
+    take_in(CONTAINER_OF(timer, struct run_stop, again));
+}
+
+/* One for which there was no memory is tried again: it is ours, so that nobody else would. */
+static void take_in(struct run_stop *s)
+{
+    enum err e = run_reopen(s->shard, &s->claim.runs[0]);
+    struct run *run = shard_find(s->shard, &s->id);
+    if (e == ERR_NOMEM && run == NULL) {
+        loop_timer_init(&s->again, s->shard->loop, on_take_in_again);
+        loop_timer_start(&s->again, loop_now_ms(s->shard->loop) + TRY_MS);
+        return;
+    }
+    arena_fini(&s->claim.arena);
+    if (e == OK && run != NULL)
+        stop_here(s, run, false); /* if it has, then by this cancel */
+    else
+        stop_again(s);
+}
+
 /* It was taken out of the store, with the order to cancel it in its row. */
 static void on_stop_claimed(struct store_op *op)
 {
     struct run_stop *s = CONTAINER_OF(op, struct run_stop, claim.op);
-    if (op->result == STORE_OK && s->claim.runs[0].run.state == RUN_QUEUED)
-        claim_count(s->shard, s->claim.runs[0].run.lane, -1);
-    bool mine = op->result == STORE_OK && run_reopen(s->shard, &s->claim.runs[0]) == OK;
-    arena_fini(&s->claim.arena);
-    struct run *run = mine ? shard_find(s->shard, &s->id) : NULL;
-    if (run != NULL)
-        stop_here(s, run, false); /* if it has, then by this cancel */
-    else
+    if (op->result != STORE_OK) {
+        arena_fini(&s->claim.arena);
         stop_again(s);
+        return;
+    }
+    if (s->claim.runs[0].run.state == RUN_QUEUED)
+        claim_count(s->shard, s->claim.runs[0].run.lane, -1);
+    take_in(s);
 }
 
 /* A parked run is woken for it. */

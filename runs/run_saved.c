@@ -89,6 +89,8 @@ static void go_on_after_save(struct run *run, uint64_t seq)
 
 void run_on_saved(struct run *run, uint64_t seq)
 {
+    if (run->is_wrecked)
+        shard_publish_later(run); /* that waited for this save */
     charge(run);
     mirror_publish(run);
     if (run->accept != NULL)

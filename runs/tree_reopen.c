@@ -11,28 +11,39 @@
 
 /* --- rows become tasks ------------------------------------------------------------------------ */
 
-/* The task at that path, made below a parent that is there. NULL: it has no place, or no memory. */
-static struct task *place(struct run *run, struct str path)
+/* For its children, of which a map's row says how many there are. */
+static bool has_room(struct task *t)
+{
+    return t->type == TASK_MAP || !task_is_group(t) || group_reserve(t, t->spec->child_count);
+}
+
+/* The task at that path, made below a parent that is there. ERR_INVALID_JSON: it has no place. */
+static enum err place(struct run *run, struct str path, struct task **ret)
 {
     struct task *t = &run->root;
     uint32_t index;
-    while (t != NULL && task_path_next(&path, &index)) {
-        if (t->type != TASK_MAP && task_is_group(t) && !group_reserve(t, t->spec->child_count))
-            return NULL;
-        if (index < t->group.count)
-            t = task_make(t, index);
-        else
-            t = task_make_finally(t);
+    while (task_path_next(&path, &index)) {
+        if (!has_room(t))
+            return ERR_NOMEM;
+        bool is_child = index < t->group.count;
+        if (!is_child && (t->spec == NULL || t->spec->finally == NULL))
+            return ERR_INVALID_JSON;
+        t = is_child ? task_make(t, index) : task_make_finally(t);
+        if (t == NULL)
+            return ERR_NOMEM;
     }
-    return path.len == 0 ? t : NULL;
+    *ret = t;
+    return path.len == 0 ? OK : ERR_INVALID_JSON;
 }
 
 static enum err restore(struct run *run, const struct store_task *rows, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        struct task *t = place(run, rows[i].path);
+        struct task *t;
         bool was_running;
-        enum err e = t != NULL ? task_row_read(t, &rows[i], &was_running) : ERR_INVALID_JSON;
+        enum err e = place(run, rows[i].path, &t);
+        if (e == OK)
+            e = task_row_read(t, &rows[i], &was_running);
         if (e != OK)
             return e;
         t->is_asleep = true;

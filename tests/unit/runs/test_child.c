@@ -523,6 +523,165 @@ START_TEST(children_are_admitted_ahead_of_roots)
 }
 END_TEST
 
+/* --- crashes ---------------------------------------------------------------------------------- */
+
+static const char crash_flows[] = FLOWS(
+    DEF("leaf", SEQ(AFTER(300, "{{input}}") "," SLEEP(3000))) "," DEF("flaky", SEQ(FAILS)) "," DEF(
+        "inner", PAR(RUN_OF("leaf", "\"a\"") "," RUN_OF("leaf", "\"b\""))));
+
+#define CRASH_BODY                                                                                 \
+    TASK(SEQ(RUN_OF("inner", "1") "," RUN_OF_(                                                     \
+        "flaky",                                                                                   \
+        "\"on_error\":\"continue\",\"retry\":{\"attempts\":2,\"base_ms\":2000,"                    \
+        "\"jitter\":\"none\"}") ",{\"type\":\"race\",\"tasks\":[" RUN_OF("leaf",                   \
+                                                                         "\"c\"") "," V("9") "]}"))
+#define CRASH_VALUE "[[[\"a\",null],[\"b\",null]],null,9]"
+enum { CRASH_RUNS = 7 /* the root, inner, two leaves, two tries, the loser */ };
+
+static void start_crash(bool on_sqlite)
+{
+    open_rig(crash_flows, on_sqlite);
+    rig_start(&rig, &options);
+    id = rig_run(&rig, 0, CRASH_BODY, PLAIN, &created);
+    rig_forget(&created);
+}
+
+/* Whatever happened: it has ended well, each child was made once and has ended once. */
+static void must_be_whole(unsigned step)
+{
+    for (int i = 0; i < 20; i++) {
+        rig_advance(&rig, 1000);
+        if (rig.fake != NULL && !store_fake_is_whole(rig.fake))
+            store_fake_heal(rig.fake);
+    }
+    ck_assert_msg(output_is(CRASH_VALUE), "step %u: %d %.*s", step, (int)state_of(&id),
+                  STR_ARG(read_run(&id)->output));
+    ck_assert_msg(runs() == CRASH_RUNS, "step %u: %u runs", step, runs());
+    ck_assert_uint_eq(engine_live(rig.engine), 0);
+    ck_assert_int_eq(atomic_load(&rig.engine->children_queued), 0);
+    ck_assert_uint_eq(rig_count_of(rig_events(&rig, &id), "\"run.finished\""), 1);
+    struct store_list l = {.tenant = STR("t"), .limit = 100};
+    ck_assert_int_eq(rig_list(&rig, &l), STORE_OK);
+    for (uint32_t i = 0; i < l.count; i++)
+        ck_assert(run_state_is_terminal(l.runs[i].state));
+    arena_fini(&l.arena);
+}
+
+/* Time goes on, a commit at a time, until `steps` have been made. False: there are not so many. */
+static bool go_steps(unsigned steps)
+{
+    unsigned idle = 0;
+    while (steps > 0 && idle < 60) {
+        rig_settle(&rig);
+        if (store_fake_held(rig.fake) == 0) {
+            rig_advance(&rig, 100);
+            idle++;
+            continue;
+        }
+        store_fake_let_one_go(rig.fake);
+        idle = 0;
+        steps--;
+    }
+    return steps == 0;
+}
+
+/* The gateway dies after each commit, those that wait are lost. */
+START_TEST(a_crash_at_any_commit_loses_and_doubles_no_child)
+{
+    bool more = true;
+    for (unsigned step = 0; more; step++) {
+        ck_assert_uint_lt(step, 400);
+        start_crash(false);
+        store_fake_hold(rig.fake);
+        more = go_steps(step);
+        store_fake_take_over(rig.fake);
+        store_fake_let_go(rig.fake);
+        rig_restart(&rig);
+        must_be_whole(step);
+        stop_rig();
+    }
+}
+END_TEST
+
+/* One commit fails, done or not, and is settled later. */
+START_TEST(a_commit_that_fails_loses_and_doubles_no_child)
+{
+    bool more = true;
+    for (unsigned step = 0; more; step++) {
+        ck_assert_uint_lt(step, 400);
+        start_crash(false);
+        store_fake_hold(rig.fake);
+        more = go_steps(step);
+        store_fake_fail_commit(rig.fake, _i == 1);
+        store_fake_let_go(rig.fake);
+        must_be_whole(step);
+        stop_rig();
+    }
+}
+END_TEST
+
+START_TEST(a_gateway_that_dies_again_and_again_ends_it)
+{
+    start_crash(_i % 2 == 1);
+    for (int i = 0; i < 12; i++) {
+        rig_advance(&rig, 137 + (uint64_t)(_i + i) * 97);
+        if (i % 3 == 2)
+            rig_restart(&rig);
+        else
+            rig_crash(&rig);
+    }
+    must_be_whole((unsigned)_i);
+    stop_rig();
+}
+END_TEST
+
+/* An allocation fails somewhere, once: what it was for is done later, or its task has failed. */
+START_TEST(without_memory_it_comes_to_its_end)
+{
+    for (unsigned long n = 1 + (unsigned long)_i; n < 600; n += 4) {
+        open_rig(crash_flows, false);
+        rig_start(&rig, &options);
+        ck_assert_int_eq(rig_create(&rig, 0, CRASH_BODY, PLAIN, NULL, &created), OK);
+        mem_fail_nth(n);
+        rig_advance(&rig, 8000);
+        mem_fail_nth(0);
+        rig_advance(&rig, 12000);
+        id = created.accept.id;
+        bool is_there = created.accept.refused == OK;
+        rig_forget(&created);
+        if (is_there)
+            ck_assert_msg(run_state_is_terminal(state_of(&id)), "%lu: %d", n, (int)state_of(&id));
+        bool is_good = is_there && output_is(CRASH_VALUE);
+        ck_assert_msg(is_good ? runs() == CRASH_RUNS : runs() <= CRASH_RUNS, "%lu: %u runs", n,
+                      runs());
+        ck_assert_uint_eq(engine_live(rig.engine), 0);
+        ck_assert_int_eq(atomic_load(&rig.engine->children_queued), 0);
+        stop_rig();
+    }
+}
+END_TEST
+
+/* Once the cancel is stored, parent and child are cancelled, whenever the gateway dies. */
+START_TEST(a_crash_keeps_what_a_run_was_stopped_for)
+{
+    start(TASK(SEQ(RUN_OF("slow", "1"))), false);
+    rig_advance(&rig, 5000);
+    struct id child = child_of(&id, "0");
+    struct asked asked;
+    store_fake_hold(rig.fake);
+    rig_ask_cancel(&rig, 0, &id, &asked);
+    go_steps((unsigned)_i);
+    store_fake_take_over(rig.fake);
+    store_fake_let_go(rig.fake);
+    rig_restart(&rig);
+    rig_advance(&rig, 40000);
+    ck_assert(run_state_is_terminal(state_of(&id)));
+    ck_assert(run_state_is_terminal(state_of(&child)));
+    ck_assert(state_of(&id) == RUN_SUCCEEDED || state_of(&child) == RUN_CANCELLED);
+    stop_rig();
+}
+END_TEST
+
 Suite *suite_runs_child(void)
 {
     Suite *s = suite_create("runs/child");
@@ -553,5 +712,13 @@ Suite *suite_runs_child(void)
     tcase_add_loop_test(t, parents_do_not_keep_their_children_out, 0, 2);
     tcase_add_test(t, children_are_admitted_ahead_of_roots);
     suite_add_tcase(s, t);
+    TCase *crash = tcase_create("crashes");
+    tcase_set_timeout(crash, 120);
+    tcase_add_test(crash, a_crash_at_any_commit_loses_and_doubles_no_child);
+    tcase_add_loop_test(crash, a_commit_that_fails_loses_and_doubles_no_child, 0, 2);
+    tcase_add_loop_test(crash, a_gateway_that_dies_again_and_again_ends_it, 0, 12);
+    tcase_add_loop_test(crash, without_memory_it_comes_to_its_end, 0, 4);
+    tcase_add_loop_test(crash, a_crash_keeps_what_a_run_was_stopped_for, 0, 8);
+    suite_add_tcase(s, crash);
     return s;
 }

@@ -64,6 +64,21 @@ START_TEST(a_sleeping_tree_is_parked_and_wakes_in_time)
 }
 END_TEST
 
+START_TEST(a_parked_sleep_ends_with_its_scope)
+{
+    start(
+        TASK(SEQ(
+            "{\"type\":\"parallel\",\"timeout_ms\":5000,\"on_error\":\"continue\",\"tasks\":[" SLEEP(
+                60000) "]}," V("1"))),
+        false);
+    rig_advance(&rig, 1000);
+    ck_assert_ptr_null(rig_live(&rig, &id));
+    rig_advance(&rig, 4200);
+    ck_assert(output_is("[null,1]"));
+    rig_stop(&rig);
+}
+END_TEST
+
 START_TEST(a_sleep_keeps_its_end_over_a_crash)
 {
     start(TASK(PAR(SLEEP(10000) "," AFTER(8000, "x"))), false);
@@ -289,6 +304,7 @@ Suite *suite_runs_tree_reopen(void)
     TCase *t = tcase_create("reopening");
     tcase_set_timeout(t, 60);
     tcase_add_test(t, a_sleeping_tree_is_parked_and_wakes_in_time);
+    tcase_add_test(t, a_parked_sleep_ends_with_its_scope);
     tcase_add_test(t, a_sleep_keeps_its_end_over_a_crash);
     tcase_add_loop_test(t, what_has_ended_is_not_called_again, 0, 2);
     tcase_add_loop_test(t, no_seq_is_given_twice_where_a_waiting_run_goes_on, 0, 2);
