@@ -173,6 +173,7 @@ bench: all ## throughput, latency and CPU beside nginx, haproxy and the librarie
 install: $(BINARY) ## install into DESTDIR and PREFIX (/usr/local)
 	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/sluice
 	install -D -m 644 examples/sluice.json $(DESTDIR)$(PREFIX)/share/doc/sluice/sluice.json
+	install -D -m 644 examples/workflows.json $(DESTDIR)$(PREFIX)/share/doc/sluice/workflows.json
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/sluice/trees $(wildcard examples/trees/*.json)
 
 clean: ## remove build/

@@ -106,6 +106,16 @@ def test_the_client_takes_an_example(env):
     check_eq((done.returncode, json.loads(done.stdout)), (0, EXPECTED["map-with-limit"]["output"]), "run FILE", done.stderr)
 
 
+def test_the_workflows_call_each_other(env):
+    with open(os.path.join(ROOT, "examples", "workflows.json"), encoding="utf-8") as f:
+        config = json.loads("".join(line for line in f if not line.startswith("//")))
+    server = env.server(config)
+    r = server.post("/v1/workflows/article/runs", {"input": {"topics": ["rivers", "lakes"]}}, {"Prefer": "wait=20"})
+    parts = ["In short: rivers", "In short: lakes"]
+    check_eq(r.json()["output"], [parts, [None, {"text": parts, "accepted": True}]], "output", r)
+    check_eq(len(server.json("/v1/runs")["data"]), 4, "runs of the family")
+
+
 def test_install_brings_them(env):
     made = subprocess.run(["make", "-n", "install", "DESTDIR=" + env.tmp], cwd=ROOT, capture_output=True, text=True)
     check_eq(made.returncode, 0, "exit code of make -n install", made.stderr)
