@@ -1,0 +1,1 @@
+"""What bench/run stands on; each module has one noun."""

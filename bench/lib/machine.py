@@ -1,0 +1,30 @@
+"""What a run was measured on."""
+
+import os
+import platform
+import shutil
+import subprocess
+
+
+def first_line(*command):
+    try:
+        p = subprocess.run(command, capture_output=True, text=True, timeout=5)
+        return (p.stdout + p.stderr).strip().splitlines()[0]
+    except (OSError, IndexError, subprocess.TimeoutExpired):
+        return "not there"
+
+
+def describe_machine(options):
+    with open("/proc/cpuinfo") as f:
+        model = next((line.split(":")[1].strip() for line in f if line.startswith("model name")), "unknown")
+    path = os.environ["PATH"] + ":/usr/sbin"
+    return {
+        "cpu": model, "cpus": len(os.sched_getaffinity(0)), "kernel": platform.release(), "load": os.getloadavg()[0],
+        "libmicrohttpd": first_line("pkg-config", "--modversion", "libmicrohttpd"),
+        "libcurl": first_line("pkg-config", "--modversion", "libcurl"),
+        "libuv": first_line("pkg-config", "--modversion", "libuv"),
+        "sqlite": first_line("pkg-config", "--modversion", "sqlite3"),
+        "nginx": first_line(shutil.which("nginx", path=path) or "nginx", "-v").rpartition("/")[2],
+        "haproxy": first_line(shutil.which("haproxy", path=path) or "haproxy", "-v").removeprefix("HAProxy version ").split(" ")[0],
+        "sluice": first_line(options.binary, "version"),
+    }
