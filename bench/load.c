@@ -12,7 +12,10 @@
  * A run is: ramp (connections open evenly over it), warm-up, the window of --seconds in which
  * everything is counted, then an orderly end: no new requests, open answers are read to their end
  * for at most --drain-ms. With --once there is no window: each connection sends one request and all
- * of it is counted. CPU time of the --pid processes is read at both edges of the window from their
+ * of it is counted; tokens a second are then those between the first and the last one. With --total
+ * the window ends with the last of so many answers. With --rate a connection that is done waits for
+ * its turn: so many requests a second are sent as long as the answers keep up. CPU time of the
+ * --pid processes, and of the --beside ones apart, is read at both edges of the window from their
  * CPU clocks (what /proc/PID/stat shows, in ns). */
 #include <signal.h>
 #include <sys/epoll.h>
@@ -26,6 +29,7 @@ enum {
     NEEDLE_MAX_BYTES = 128,
     PIDS_MAX = 64,
     ERRORS_MAX = 2000, /* so many answers wrong: the run is meaningless and ends */
+    CATCH_UP_MS = 10,  /* a --rate that could not be kept is not made up for beyond this */
     BITS = 8           /* histogram: 2^BITS steps per power of two, so within 0.4% */
 };
 
@@ -42,8 +46,11 @@ static struct {
     const char *count, *ok;
     uint32_t expect; /* tokens in each answer; 0: any */
     uint32_t gap_ms;
-    pid_t pids[PIDS_MAX];
-    uint32_t pid_count;
+    uint32_t total, rate; /* 0: no end, no pace */
+    struct pids {
+        pid_t at[PIDS_MAX];
+        uint32_t count;
+    } pids, beside;
 } want = {.connections = 1, .seconds_ms = 1000, .drain_ms = 5000, .status = 200};
 
 /* --- a histogram of microseconds -------------------------------------------------------------- */
@@ -171,6 +178,8 @@ struct conn {
     uint64_t sent_ns, last_token_ns;
     char *head; /* an incomplete head waits here */
     size_t head_len;
+    bool has_turn; /* in the list of those that wait to send */
+    struct conn *next_turn;
 };
 
 enum failure { FAIL_CONNECT, FAIL_CUT, FAIL_STATUS, FAIL_FRAMING, FAIL_SHORT, FAIL_NOT_OK, FAILS };
@@ -180,6 +189,7 @@ static const char *const failure_names[FAILS] = {"connect", "cut",   "status",
 struct counts {
     uint64_t requests, tokens, bytes;
     uint64_t stalls_10x, stalls_100ms;
+    uint64_t first_token_ns, last_token_ns;
     struct histogram latency, first_token, gap;
 };
 
@@ -190,9 +200,12 @@ static struct counts in_window, *counts; /* NULL outside of the window */
 static uint64_t failures[FAILS], all_failures, reconnects;
 static char first_failure[512];
 static bool ending;
+static uint32_t asked;
+static struct conn *turns, **turns_end = &turns;
+static uint64_t next_turn_ns;
 
 static void conn_start(struct conn *c);
-static void send_request(struct conn *c);
+static void next_request(struct conn *c);
 
 static void set_events(struct conn *c, int op, uint32_t events)
 {
@@ -265,7 +278,7 @@ static void on_connected(struct conn *c)
     }
     set_events(c, EPOLL_CTL_MOD, EPOLLIN);
     c->state = IDLE;
-    send_request(c);
+    next_request(c);
 }
 
 static void send_request(struct conn *c)
@@ -283,6 +296,44 @@ static void send_request(struct conn *c)
     ssize_t n = send(c->fd, want.request, want.request_len, MSG_NOSIGNAL);
     if (n != (ssize_t)want.request_len) /* an empty socket buffer takes a request whole */
         conn_fail(c, FAIL_CUT, NULL, 0);
+}
+
+/* Sends at once, or when its turn comes; closes where all requests are on their way. */
+static void next_request(struct conn *c)
+{
+    if (want.total && asked == want.total) {
+        conn_close(c);
+        finished_conns++;
+        return;
+    }
+    if (want.rate == 0) {
+        asked++;
+        send_request(c);
+    } else if (!c->has_turn) {
+        c->has_turn = true;
+        c->next_turn = NULL;
+        *turns_end = c;
+        turns_end = &c->next_turn;
+    }
+}
+
+static void take_turns(uint64_t now)
+{
+    if (next_turn_ns + CATCH_UP_MS * NS_PER_MS < now)
+        next_turn_ns = now - CATCH_UP_MS * NS_PER_MS;
+    while (turns && next_turn_ns <= now && !ending) {
+        struct conn *c = turns;
+        turns = c->next_turn;
+        if (!turns)
+            turns_end = &turns;
+        c->has_turn = false;
+        if (c->state != IDLE)
+            continue; /* the server closed it while it waited; it comes back when it is open again
+                       */
+        asked++;
+        next_turn_ns += NS_PER_S / want.rate;
+        send_request(c);
+    }
 }
 
 /* --- reading answers -------------------------------------------------------------------------- */
@@ -314,7 +365,7 @@ static void on_answer(struct conn *c, uint64_t now, const char *bytes, size_t le
         conn_close(c);
         conn_start(c);
     } else {
-        send_request(c);
+        next_request(c);
     }
 }
 
@@ -323,6 +374,9 @@ static void on_token(struct conn *c, uint64_t now)
     if (!counts)
         return;
     counts->tokens++;
+    if (counts->first_token_ns == 0)
+        counts->first_token_ns = now;
+    counts->last_token_ns = now;
     if (c->tokens == 0) {
         histogram_add(&counts->first_token, now - c->sent_ns);
         return;
@@ -330,7 +384,7 @@ static void on_token(struct conn *c, uint64_t now)
     uint64_t gap = now - c->last_token_ns;
     histogram_add(&counts->gap, gap);
     counts->stalls_10x += want.gap_ms && gap > want.gap_ms * 10 * NS_PER_MS;
-    counts->stalls_100ms += gap > 100 * NS_PER_MS;
+    counts->stalls_100ms += gap > (want.gap_ms + 100) * NS_PER_MS;
 }
 
 static void on_body(struct conn *c, const char *bytes, size_t len, uint64_t now)
@@ -522,6 +576,10 @@ static void handle_events(uint64_t until_ns)
 {
     struct epoll_event events[EVENTS_AT_ONCE];
     uint64_t now = now_ns();
+    if (turns)
+        take_turns(now);
+    if (turns && next_turn_ns < until_ns && !ending)
+        until_ns = next_turn_ns;
     uint64_t wait = until_ns > now ? until_ns - now : 0;
     struct timespec timeout = {(time_t)(wait / NS_PER_S), (long)(wait % NS_PER_S)};
     int n = epoll_pwait2(epoll_fd, events, EVENTS_AT_ONCE, &timeout, NULL);
@@ -547,12 +605,12 @@ static uint64_t cpu_ns(clockid_t clock)
     return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
 }
 
-static uint64_t cpu_of_pids_ns(void)
+static uint64_t cpu_of_pids_ns(const struct pids *pids)
 {
     uint64_t sum = 0;
-    for (uint32_t i = 0; i < want.pid_count; i++) {
+    for (uint32_t i = 0; i < pids->count; i++) {
         clockid_t clock;
-        if (clock_getcpuclockid(want.pids[i], &clock) == 0)
+        if (clock_getcpuclockid(pids->at[i], &clock) == 0)
             sum += cpu_ns(clock);
     }
     return sum;
@@ -579,12 +637,13 @@ static void run_until(uint64_t end_ns)
 }
 
 struct window {
-    uint64_t ns, cpu_ns, own_cpu_ns;
+    uint64_t ns, cpu_ns, beside_cpu_ns, own_cpu_ns;
 };
 
 static struct window edge(void)
 {
-    return (struct window){now_ns(), cpu_of_pids_ns(), cpu_ns(CLOCK_PROCESS_CPUTIME_ID)};
+    return (struct window){now_ns(), cpu_of_pids_ns(&want.pids), cpu_of_pids_ns(&want.beside),
+                           cpu_ns(CLOCK_PROCESS_CPUTIME_ID)};
 }
 
 /* With --once the ramp belongs to what is measured. Either way the last edge is where counting
@@ -611,7 +670,7 @@ static struct window run(void)
     while (busy_conns > 0 && now_ns() < give_up)
         handle_events(give_up);
     return (struct window){to.ns - from.ns, to.cpu_ns - from.cpu_ns,
-                           to.own_cpu_ns - from.own_cpu_ns};
+                           to.beside_cpu_ns - from.beside_cpu_ns, to.own_cpu_ns - from.own_cpu_ns};
 }
 
 static void print_times(const char *name, const struct histogram *h)
@@ -628,9 +687,13 @@ static void print(struct window w)
     double seconds = (double)w.ns / (double)NS_PER_S;
     printf("seconds=%.4f\nrequests=%lu\nrequests_per_s=%.1f\n", seconds, in_window.requests,
            (double)in_window.requests / seconds);
+    uint64_t token_ns = in_window.last_token_ns - in_window.first_token_ns;
+    if (want.once && token_ns > 0)
+        seconds = (double)token_ns / (double)NS_PER_S;
     printf("tokens=%lu\ntokens_per_s=%.1f\nbytes=%lu\n", in_window.tokens,
            (double)in_window.tokens / seconds, in_window.bytes);
-    printf("cpu_us=%lu\nown_cpu_us=%lu\n", w.cpu_ns / 1000, w.own_cpu_ns / 1000);
+    printf("cpu_us=%lu\nbeside_cpu_us=%lu\nown_cpu_us=%lu\n", w.cpu_ns / 1000,
+           w.beside_cpu_ns / 1000, w.own_cpu_ns / 1000);
     printf("peak_open=%u\nunfinished=%u\nreconnects=%lu\nerrors=%lu\n", peak_busy, busy_conns,
            reconnects, all_failures);
     for (int i = 0; i < FAILS; i++) {
@@ -654,12 +717,15 @@ static const char help[] =
     "  --connections N             each has one request under way\n"
     "  --ms N --warmup-ms N --ramp-ms N --drain-ms N   the window, before it, and after it\n"
     "  --once 1                    one request each, --ms is the longest it may take\n"
+    "  --total N                   so many requests in all, --ms is the longest it may take\n"
+    "  --rate N                    at most so many requests a second\n"
     "  --status N                  what an answer must have (200)\n"
     "  --ok TEXT                   an answer without it is an error\n"
     "  --count TEXT                a token is where this stands in the body\n"
     "  --expect N                  tokens in every answer\n"
-    "  --gap-ms N                  the pace of the tokens, to tell stalls (> 10 times that)\n"
-    "  --pid N ..                  processes whose CPU time is measured over the window\n";
+    "  --gap-ms N                  the pace of the tokens, to tell stalls (> 10 times that, > 100 ms\n"
+    "                              more than that)\n"
+    "  --pid N .. --beside N ..    processes whose CPU time is measured over the window, in two sums\n";
 
 /* Collects the request: the head grows with each --header, the body comes last. */
 static void make_request(const char *method, const char *path, const char *headers,
@@ -681,10 +747,16 @@ static bool set_number(const char *name, const char *value)
     static const struct {
         const char *name;
         uint32_t *to;
-    } numbers[] = {{"--connections", &want.connections}, {"--ms", &want.seconds_ms},
-                   {"--warmup-ms", &want.warmup_ms},     {"--ramp-ms", &want.ramp_ms},
-                   {"--drain-ms", &want.drain_ms},       {"--status", &want.status},
-                   {"--expect", &want.expect},           {"--gap-ms", &want.gap_ms}};
+    } numbers[] = {{"--connections", &want.connections},
+                   {"--ms", &want.seconds_ms},
+                   {"--warmup-ms", &want.warmup_ms},
+                   {"--ramp-ms", &want.ramp_ms},
+                   {"--drain-ms", &want.drain_ms},
+                   {"--status", &want.status},
+                   {"--expect", &want.expect},
+                   {"--gap-ms", &want.gap_ms},
+                   {"--total", &want.total},
+                   {"--rate", &want.rate}};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         if (strcmp(name, numbers[i].name) == 0) {
             *numbers[i].to = number(name, value, 100000000);
@@ -692,6 +764,15 @@ static bool set_number(const char *name, const char *value)
         }
     }
     return false;
+}
+
+static void pids_add(struct pids *pids, uint32_t pid)
+{
+    if (pids->count == PIDS_MAX) {
+        fprintf(stderr, "more than %d processes\n", PIDS_MAX);
+        exit(2);
+    }
+    pids->at[pids->count++] = (pid_t)pid;
 }
 
 static void read_options(int argc, char **argv)
@@ -724,8 +805,10 @@ static void read_options(int argc, char **argv)
             needle_init(&count_needle, want.count = value);
         else if (strcmp(name, "--ok") == 0)
             needle_init(&ok_needle, want.ok = value);
-        else if (strcmp(name, "--pid") == 0 && want.pid_count < PIDS_MAX)
-            want.pids[want.pid_count++] = (pid_t)number(name, value, INT32_MAX);
+        else if (strcmp(name, "--pid") == 0)
+            pids_add(&want.pids, number(name, value, INT32_MAX));
+        else if (strcmp(name, "--beside") == 0)
+            pids_add(&want.beside, number(name, value, INT32_MAX));
         else {
             fputs(help, strcmp(name, "--help") == 0 ? stdout : stderr);
             exit(strcmp(name, "--help") == 0 ? 0 : 2);
