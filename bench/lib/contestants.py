@@ -1,14 +1,13 @@
 """What is measured: how each contestant is configured and started. All stand before the same mock."""
 
-import json
-import os
 import resource
-import shutil
 import subprocess
 import sys
 
-from lib.processes import Failed, can_connect, free_port, http_status, last_line, tree, wait_for
+from lib.processes import Failed, can_connect, find_program, free_port, last_line, tree, wait_for
 from lib.requests import PACES
+from lib.server import Server, mock_provider
+from lib.telling import say
 
 PRODUCT = "sluice"
 
@@ -17,7 +16,7 @@ class Contestant:
     """Something that answers. `ports` are for JSON and for streams; `failure` says why it does not take part."""
 
     def __init__(self, name, start):
-        self.name, self.failure, self.process, self.idle = name, None, None, None
+        self.name, self.failure, self.process = name, None, None
         try:
             self.process, self.ports = start()
         except (Failed, OSError) as e:
@@ -32,6 +31,7 @@ class Bench:
         self.options, self.where, self.children = options, where, children
         self.mock = self.floor = self.load = None
         self.mock_port = 0
+        self.contestants = {}
         self.files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 
     def log(self, name):
@@ -63,10 +63,7 @@ class Bench:
         config = self.write("nginx.conf", NGINX.format(
             where=self.where, loops=self.options.loops, files=self.files, connections=self.files - 64,
             upstream=self.mock_port, json=ports[0], stream=ports[1]))
-        program = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin")
-        if not program:
-            raise Failed("nginx is not installed")
-        p = self.children.start([program, "-e", self.log("nginx"), "-c", config], self.log("nginx"))
+        p = self.children.start([find_program("nginx"), "-e", self.log("nginx"), "-c", config], self.log("nginx"))
         wait_for("nginx", lambda: can_connect(ports[1]), p, 5, self.log("nginx"))
         return p, ports
 
@@ -74,42 +71,24 @@ class Bench:
         port = free_port()
         config = self.write("haproxy.cfg", HAPROXY.format(
             loops=self.options.loops, connections=(self.files - 200) // 2, port=port, upstream=self.mock_port))
-        program = shutil.which("haproxy", path=os.environ["PATH"] + ":/usr/sbin")
-        if not program:
-            raise Failed("haproxy is not installed")
-        p = self.children.start([program, "-db", "-f", config], self.log("haproxy"))
+        p = self.children.start([find_program("haproxy"), "-db", "-f", config], self.log("haproxy"))
         wait_for("haproxy", lambda: can_connect(port), p, 5, self.log("haproxy"))
         return p, (port, port)
 
     def start_product(self):
-        binary = os.path.abspath(self.options.binary)
-        if not os.access(binary, os.X_OK):
-            raise Failed(f"no binary {self.options.binary}")
-        port = free_port()
-        config = self.write("sluice.json", json.dumps(self.product_config(port), indent=1))
-        p = self.children.start([binary, "serve", "--config", config], self.log(PRODUCT), cwd=self.where)
-        wait_for(PRODUCT, lambda: http_status(port, "/readyz") == 200, p, 10, self.log(PRODUCT))
-        return p, (port, port)
+        server = Server(self, PRODUCT, product_config(self))
+        server.start()
+        return server.process, (server.port, server.port)
 
-    def product_config(self, port):
-        """Everything that a lane asks for; the address selects what the mock does."""
 
-        def provider(prefix):
-            return {
-                "kind": "openai", "base_url": f"http://127.0.0.1:{self.mock_port}{prefix}/v1", "api_key": "x",
-                "limits": {"concurrency": 20000, "queue": 100000}, "pool": {"max_idle": 512},
-            }
-
-        return {
-            "listen": [f"127.0.0.1:{port}"],
-            "loops": self.options.loops,
-            "store": {"kind": "sqlite", "path": f"{self.where}/sluice.db"},
-            "log": {"level": "warn"},
-            "providers": {"sim": {"kind": "sim"}, "mock": provider("")}
-            | {f"mock-{p.tokens}-{p.gap_ms}": provider(p.prefix) for p in PACES},
-            "agents": {"echo": {"model": "sim/echo"}, "mock": {"model": "mock/m", "params": {"stream": False}}}
-            | {f"stream-{p.tokens}-{p.gap_ms}": {"model": f"mock-{p.tokens}-{p.gap_ms}/m"} for p in PACES},
-        }
+def product_config(bench):
+    """Everything that a lane before the mock asks for; the address selects what the mock does."""
+    agents = {p.agent: {"model": f"mock-{p.agent}/m"} for p in PACES}
+    return {
+        "providers": {"sim": {"kind": "sim"}, "mock": mock_provider(bench)}
+        | {f"mock-{p.agent}": mock_provider(bench, p.prefix) for p in PACES},
+        "agents": {"echo": {"model": "sim/echo"}, "mock": {"model": "mock/m", "params": {"stream": False}}} | agents,
+    }
 
 
 NGINX = """daemon off; pid {where}/nginx.pid; error_log {where}/nginx.log crit;
@@ -147,13 +126,12 @@ backend mock
 
 
 def start_all(bench):
+    """The mock first: all others stand before it."""
     starts = [("direct", bench.start_direct), ("floor", bench.start_floor), ("nginx", bench.start_nginx),
               ("haproxy", bench.start_haproxy), (PRODUCT, bench.start_product)]
-    contestants = {}
     for name, start in starts:
-        contestants[name] = Contestant(name, start)
-        if contestants[name].failure:
-            print(f"  {name} does not take part: {contestants[name].failure}", flush=True)
-    if contestants["direct"].failure:
+        contestant = bench.contestants[name] = Contestant(name, start)
+        if contestant.failure:
+            say(f"  {name} does not take part: {contestant.failure}")
+    if bench.contestants["direct"].failure:
         sys.exit("bench/run: nothing can be measured without the mock")
-    return contestants

@@ -2,8 +2,9 @@
 
 import os
 import platform
-import shutil
 import subprocess
+
+from lib.processes import Failed, find_program
 
 
 def first_line(*command):
@@ -14,17 +15,23 @@ def first_line(*command):
         return "not there"
 
 
+def version_of(program):
+    try:
+        return first_line(find_program(program), "-v")
+    except Failed:
+        return "not there"
+
+
 def describe_machine(options):
     with open("/proc/cpuinfo") as f:
         model = next((line.split(":")[1].strip() for line in f if line.startswith("model name")), "unknown")
-    path = os.environ["PATH"] + ":/usr/sbin"
     return {
         "cpu": model, "cpus": len(os.sched_getaffinity(0)), "kernel": platform.release(), "load": os.getloadavg()[0],
         "libmicrohttpd": first_line("pkg-config", "--modversion", "libmicrohttpd"),
         "libcurl": first_line("pkg-config", "--modversion", "libcurl"),
         "libuv": first_line("pkg-config", "--modversion", "libuv"),
         "sqlite": first_line("pkg-config", "--modversion", "sqlite3"),
-        "nginx": first_line(shutil.which("nginx", path=path) or "nginx", "-v").rpartition("/")[2],
-        "haproxy": first_line(shutil.which("haproxy", path=path) or "haproxy", "-v").removeprefix("HAProxy version ").split(" ")[0],
+        "nginx": version_of("nginx").rpartition("/")[2],
+        "haproxy": version_of("haproxy").removeprefix("HAProxy version ").split(" ")[0],
         "sluice": first_line(options.binary, "version"),
     }

@@ -3,6 +3,7 @@
 import ctypes
 import http.client
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -32,16 +33,32 @@ class Children:
         self.all.append(p)
         return p
 
+    def stop(self, process):
+        """Ends one of them, gently at first."""
+        process.terminate()
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        self.forget(process)
+
+    def kill(self, process):
+        process.kill()
+        process.wait()
+        self.forget(process)
+
+    def forget(self, process):
+        """One that has ended."""
+        if process in self.all:
+            self.all.remove(process)
+
     def end(self):
         for p in reversed(self.all):
             if p.poll() is None:
                 p.terminate()
-        for p in reversed(self.all):
-            try:
-                p.wait(5)
-            except subprocess.TimeoutExpired:
-                p.kill()
-                p.wait()
+        for p in self.all[::-1]:
+            self.stop(p)
 
 
 def tree(pid):
@@ -92,6 +109,13 @@ def wait_until_idle(pids, seconds=3.0):
             return
 
 
+def find_program(name):
+    program = shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin")
+    if not program:
+        raise Failed(f"{name} is not installed")
+    return program
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -106,14 +130,14 @@ def can_connect(port):
         return False
 
 
-def wait_for(what, check, process, seconds, log):
+def wait_for(what, check, process, seconds, log, step=0.02):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if process.poll() is not None:
             raise Failed(f"{what} ended with {process.returncode}: {last_line(log)}")
         if check():
             return
-        time.sleep(0.02)
+        time.sleep(step)
     raise Failed(f"{what} not ready after {seconds} s: {last_line(log)}")
 
 

@@ -7,14 +7,17 @@ PROMPT = "Say hello in one short sentence."
 
 
 class Pace:
-    """A stream's length and speed; the mock reads both from the address."""
+    """A stream's length and speed; the mock reads both from the address. `agent` is the one that asks for it."""
 
-    def __init__(self, tokens, gap_ms):
-        self.tokens, self.gap_ms, self.prefix = tokens, gap_ms, f"/t{tokens}/g{gap_ms}"
+    def __init__(self, tokens, gap_ms, delay_ms=0):
+        self.tokens, self.gap_ms = tokens, gap_ms
+        self.prefix = f"/t{tokens}/g{gap_ms}/d{delay_ms}"
+        self.agent = f"stream-{tokens}-{gap_ms}"
 
 
-FAST, PACED, SLOW, WATCHED = Pace(100, 1), Pace(100, 10), Pace(10, 1000), Pace(200, 20)
-PACES = (FAST, PACED, SLOW, WATCHED)
+FAST, PACED, SLOW = Pace(100, 1), Pace(100, 10), Pace(10, 1000)
+WATCHED, FLOOD = Pace(200, 20, 500), Pace(1000, 1, 500)
+PACES = (FAST, PACED, SLOW, WATCHED, FLOOD)
 
 
 def chat_request(pace=None):
@@ -25,16 +28,32 @@ def chat_request(pace=None):
     return request + ["--ok", "[DONE]", "--count", '"content":', "--expect", str(pace.tokens)]
 
 
-def run_request(durability):
-    body = {"agent": "mock", "input": PROMPT, "durability": durability}
-    return ["--path", "/v1/runs", "--header", "Prefer: wait=30", "--body", json.dumps(body), "--ok", 'succeeded"']
+def create_request(body, *words):
+    return ["--path", "/v1/runs", "--body", json.dumps(body), *words]
 
 
-def accept_request():
-    return ["--path", "/v1/runs", "--body", json.dumps({"agent": "echo", "input": ""}), "--status", "202", "--ok", "run_"]
+def run_request(durability, agent="mock"):
+    """A run whose caller waits for its end."""
+    body = {"agent": agent, "input": PROMPT, "durability": durability}
+    return create_request(body, "--header", "Prefer: wait=30", "--ok", 'succeeded"')
+
+
+def accept_request(agent="echo", text=""):
+    return create_request({"agent": agent, "input": text}, "--status", "202", "--ok", "run_")
+
+
+def get_request(path, ok):
+    return ["--method", "GET", "--path", path, "--ok", ok]
 
 
 def stream_request(pace):
-    body = {"agent": f"stream-{pace.tokens}-{pace.gap_ms}", "input": PROMPT}
-    return ["--path", "/v1/runs", "--header", "Accept: text/event-stream", "--body", json.dumps(body),
-            "--ok", "event: run.finished", "--count", "event: output.delta", "--expect", str(pace.tokens)]
+    return create_request({"agent": pace.agent, "input": PROMPT}, "--header", "Accept: text/event-stream", *events_of(pace))
+
+
+def follow_request(pace):
+    """The events of a run; its path is still to be added."""
+    return ["--method", "GET", "--header", "Accept: text/event-stream", "--gap-ms", str(pace.gap_ms), *events_of(pace)]
+
+
+def events_of(pace):
+    return ["--ok", "event: run.finished", "--count", "event: output.delta", "--expect", str(pace.tokens)]
