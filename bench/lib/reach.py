@@ -39,6 +39,11 @@ REACH = [
     ("slow streams: PSS KiB each", "slow", "sluice", median("kib_each"), 40, False),
     ("slow streams: stalls over 100 ms", "slow", "sluice", most("stalls_100ms"), 0, False),
     ("1,000 readers: events/s", "readers", "flood", median("rate"), 200000, True),
+    ("map of 10,000: tasks/s", "trees", "map, 10,000", median("rate"), 20000, True),
+    ("map of 10,000: peak added MiB", "trees", "map, 10,000", median("peak"), 20, False),
+    ("parallel of 9,990: peak added MiB", "trees", "parallel, 10,000", median("peak"), 20, False),
+    *((f"{kind}: CPU of a task, 10,000 / 100", "trees", f"{kind}, 10,000", median("of_smallest"), 1.25, False)
+      for kind in ("map", "parallel", "sequence")),
     ("idle: PSS MiB", "idle", "sluice", median("pss"), 10, False),
     ("idle: wake-ups/s", "idle", "sluice", median("wakeups"), 4, False),
 ]
