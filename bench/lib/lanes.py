@@ -7,6 +7,7 @@ from lib.load import LoadLane, closed_loop, milliseconds, product, proxies
 from lib.requests import (FAST, FLOOD, PACED, SLOW, WATCHED, accept_request, chat_request, run_request,
                           stream_request)
 from lib.streams import HeldStreams, ReadersLane, StreamLane
+from lib.tls import TlsLane
 from lib.trees import TreesLane
 
 SLOW_STREAMS, SLOW_RAMP_S = 10000, 4
@@ -17,6 +18,7 @@ def make_lanes(options, files):
     return [
         IdleLane(["floor", "nginx", "haproxy", "sluice"]),
         requests_lane(s), c10_lane(s), c1_lane(s),
+        TlsLane(s * 0.8),
         fast_streams_lane(s), paced_streams_lane(s),
         TreesLane(shape_rounds=1),
         ReadersLane("readers", "readers: 1,000 readers of one run: 200 tokens 20 ms apart, and 1,000 tokens 1 ms apart",

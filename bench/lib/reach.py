@@ -30,6 +30,8 @@ REACH = [
     ("commit, c=1: added p50 µs", "c1", "sluice commit", added, 220, False),
     ("lazy, c=10: p99 µs", "c10", "sluice lazy", median("p99"), 1500, False),
     ("lazy, c=10: requests/s", "c10", "sluice lazy", median("rate"), 28000, True),
+    ("TLS, HTTP/1.1: CPU / plain", "tls", "TLS, HTTP/1.1", times("plain"), 1.25, False),
+    ("TLS, HTTP/2: CPU / plain", "tls", "TLS, HTTP/2", times("plain"), 1.25, False),
     ("streams, 1 ms: CPU per token / haproxy", "streams1", "sluice", times("haproxy"), 1.5, False),
     ("streams, 10 ms: CPU per token / haproxy", "streams10", "sluice", times("haproxy"), 1.5, False),
     ("streams, 10 ms: added first token p99 µs", "streams10", "sluice", added, 1000, False),
