@@ -166,9 +166,9 @@ docs: $(BINARY) ## write docs/configuration.md from the schema table
 demo: all ## start a server, stream a run, cancel another, list both
 	$(Q)scripts/demo $(BINARY)
 
-bench: all ## throughput, latency and CPU beside nginx, haproxy and the libraries' floor
+bench: all ## throughput, latency and CPU beside nginx, haproxy and the libraries' floor; LANES=names for some
 	$(Q)scripts/deps bench
-	$(Q)bench/run --binary $(BINARY)
+	$(Q)bench/run --binary $(BINARY) $(if $(LANES),--lanes $(LANES))
 
 install: $(BINARY) ## install into DESTDIR and PREFIX (/usr/local)
 	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/sluice

@@ -4,11 +4,14 @@ import sys
 
 from lib.idle import IdleLane
 from lib.load import LoadLane, closed_loop, milliseconds, product, proxies
+from lib.reads import ReadsLane
 from lib.requests import (FAST, FLOOD, PACED, SLOW, WATCHED, accept_request, chat_request, run_request,
                           stream_request)
+from lib.start import RestartLane, StartLane
 from lib.streams import HeldStreams, ReadersLane, StreamLane
 from lib.tls import TlsLane
 from lib.trees import TreesLane
+from lib.waiting import WaitingLane
 
 SLOW_STREAMS, SLOW_RAMP_S = 10000, 4
 
@@ -21,10 +24,14 @@ def make_lanes(options, files):
         TlsLane(s * 0.8),
         fast_streams_lane(s), paced_streams_lane(s),
         TreesLane(shape_rounds=1),
+        ReadsLane(s * 1.5, rounds=2),
+        WaitingLane(),
+        StartLane(),
         ReadersLane("readers", "readers: 1,000 readers of one run: 200 tokens 20 ms apart, and 1,000 tokens 1 ms apart",
                     {"paced": WATCHED, "flood": FLOOD}, ["--connections", "1000", "--once", "1", "--ms", "60000"],
                     extra=True, rounds=3),
         held_streams_lane(min(SLOW_STREAMS, (files - 500) // 2)),
+        RestartLane(),
     ]
 
 

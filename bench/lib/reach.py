@@ -41,11 +41,17 @@ REACH = [
     ("slow streams: PSS KiB each", "slow", "sluice", median("kib_each"), 40, False),
     ("slow streams: stalls over 100 ms", "slow", "sluice", most("stalls_100ms"), 0, False),
     ("1,000 readers: events/s", "readers", "flood", median("rate"), 200000, True),
+    ("reads while written: a run, p99 µs", "reads", "a run", median("p99"), 5000, False),
+    ("reads while written: a list, p99 µs", "reads", "list of 50", median("p99"), 5000, False),
+    ("reads while written: runs written/s", "reads", "a run", median("written"), 10000, True),
+    ("1,000 waiting: CPU ms in 3 s", "waiting", "sluice", median("cpu_ms"), 3, False),
     ("map of 10,000: tasks/s", "trees", "map, 10,000", median("rate"), 20000, True),
     ("map of 10,000: peak added MiB", "trees", "map, 10,000", median("peak"), 20, False),
     ("parallel of 9,990: peak added MiB", "trees", "parallel, 10,000", median("peak"), 20, False),
     *((f"{kind}: CPU of a task, 10,000 / 100", "trees", f"{kind}, 10,000", median("of_smallest"), 1.25, False)
       for kind in ("map", "parallel", "sequence")),
+    ("start, empty store: ready ms", "start", "empty store", median("ready_ms"), 50, False),
+    ("start, 100,000 unfinished: ready ms", "restart", "100,000 unfinished runs", median("ready_ms"), 1000, False),
     ("idle: PSS MiB", "idle", "sluice", median("pss"), 10, False),
     ("idle: wake-ups/s", "idle", "sluice", median("wakeups"), 4, False),
 ]
