@@ -2,6 +2,7 @@
 
 import sys
 
+from lib.growth import FlightLane, StoredLane
 from lib.idle import IdleLane
 from lib.load import LoadLane, closed_loop, milliseconds, product, proxies
 from lib.reads import ReadsLane
@@ -27,11 +28,14 @@ def make_lanes(options, files):
         ReadsLane(s * 1.5, rounds=2),
         WaitingLane(),
         StartLane(),
+        StoredLane("growth", [0, 1000, 10000, 100000], s * 0.2),
+        FlightLane([1, 10, 100, 1000, 10000], 4000, s),
         ReadersLane("readers", "readers: 1,000 readers of one run: 200 tokens 20 ms apart, and 1,000 tokens 1 ms apart",
                     {"paced": WATCHED, "flood": FLOOD}, ["--connections", "1000", "--once", "1", "--ms", "60000"],
                     extra=True, rounds=3),
         held_streams_lane(min(SLOW_STREAMS, (files - 500) // 2)),
         RestartLane(),
+        StoredLane("big", [0, 1000, 10000, 100000, 1000000], s * 0.5, extra=True),
     ]
 
 

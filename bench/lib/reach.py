@@ -52,6 +52,10 @@ REACH = [
       for kind in ("map", "parallel", "sequence")),
     ("start, empty store: ready ms", "start", "empty store", median("ready_ms"), 50, False),
     ("start, 100,000 unfinished: ready ms", "restart", "100,000 unfinished runs", median("ready_ms"), 1000, False),
+    *((f"{lane}: {words} with {runs} runs / with none", lane, runs, median(f"x_{metric}"), 1.5, False)
+      for lane, runs in (("growth", "100,000"), ("big", "1,000,000"))
+      for metric, words in (("cpu", "CPU of a run"), ("list", "listing"), ("replay", "replay"), ("accept", "accept"))),
+    ("flight: CPU of a run, 10,000 at once / 1", "flight", "10,000", median("x_cpu"), 1.25, False),
     ("idle: PSS MiB", "idle", "sluice", median("pss"), 10, False),
     ("idle: wake-ups/s", "idle", "sluice", median("wakeups"), 4, False),
 ]
