@@ -133,6 +133,7 @@ class FlightLane(Curves):
         }
         with Server(bench, self.name, config) as server:
             for row, ms in delays.items():
+                server.settle(3 + ms / 1000)
                 self.take(row, 0, lambda ms=ms: self.measure_point(bench, server, ms))
 
     def measure_point(self, bench, server, delay_ms):
@@ -145,7 +146,6 @@ class FlightLane(Curves):
         held = count_in_flight(server, f"d{delay_ms}", self.seconds * 0.8)
         pss = memory_kib(server.pids)["pss_kib"] / 1024
         number = end_load(bench, load)
-        server.settle(delay_ms / 1000 + 3)
         return {"held": held, "rate": number("requests_per_s"), "cpu": number("cpu_us") / number("requests"), "pss": pss}
 
 

@@ -10,7 +10,8 @@ from lib.processes import Failed, cpu_seconds, free_port, http_status, memory_ki
 
 
 class Server:
-    """In a `with` it runs inside it, and its store goes with it. `config` is laid over what every Sluice here has."""
+    """In a `with` it runs inside it, and is killed and its store removed at its end. `config` is laid over what every
+    Sluice here has."""
 
     def __init__(self, bench, name, config):
         self.bench, self.name = bench, name
@@ -45,7 +46,7 @@ class Server:
 
     def __exit__(self, *_):
         self.close()
-        self.bench.children.stop(self.process)
+        self.kill()
         shutil.rmtree(self.where, ignore_errors=True)
 
     @property
