@@ -5,6 +5,7 @@ import threading
 import time
 
 from lib.lane import Column, Lane
+from lib.processes import Failed
 from lib.server import ECHO, Server
 from lib.telling import grouped
 
@@ -82,10 +83,16 @@ def measure_shape(bench, shape):
         server.settle()
         cpu, begin = server.cpu(), time.monotonic()
         for _ in range(times):
-            server.run(shape.body)
+            run_whole(server, shape)
         seconds = time.monotonic() - begin
         server.settle()  # what was answered before it was done belongs to it
         return {"rate": times * shape.tasks / seconds, "cpu": (server.cpu() - cpu) * 1e6 / (times * shape.tasks)}
+
+
+def run_whole(server, shape):
+    calls = server.run(shape.body)["usage"]["calls"]
+    if calls != shape.tasks:
+        raise Failed(f"{calls} calls instead of {shape.tasks}")
 
 
 def weigh(bench, shape):
@@ -102,7 +109,7 @@ def weigh(bench, shape):
         watcher = threading.Thread(target=watch, daemon=True)
         watcher.start()
         try:
-            server.run(shape.body)
+            run_whole(server, shape)
         finally:
             ended.set()
             watcher.join()
