@@ -55,14 +55,19 @@ def test_fdatasync_returns_before_the_202_is_written(env):
 
 
 class FullDisk:
-    """A small file system that can be filled and freed; a limit on file sizes where mounting is not allowed."""
+    """A small file system that can be filled and freed; a limit on file sizes where mounting is not allowed.
+
+    What a test stores fits twice, database and log: freed, it is not full again for what the test itself has written.
+    """
+
+    SIZE = "size=48m"
 
     def __init__(self, env):
         self.env = env
         self.dir = os.path.join(env.tmp, "disk")
         os.makedirs(self.dir)
         self.pid = None
-        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "sluice-test", self.dir], capture_output=True) \
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", self.SIZE, "sluice-test", self.dir], capture_output=True) \
             if os.geteuid() == 0 else None
         self.is_mount = mounted is not None and mounted.returncode == 0
         if self.is_mount:
@@ -82,7 +87,7 @@ class FullDisk:
         with open(os.path.join(self.dir, "filler"), "wb", buffering=0) as f:
             try:
                 while True:
-                    f.write(b"\0" * 4096)
+                    f.write(b"\0" * 65536)
             except OSError:
                 pass
 
