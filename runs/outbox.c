@@ -7,8 +7,9 @@
 #include "runs/engine.h"
 
 enum {
-    BATCH_MAX = 512,     /* runs in one batch, but for those that belong together */
-    AGAIN_AFTER_MS = 250 /* between two tries while the store is unavailable */
+    BATCH_MAX = 512,      /* runs in one batch, but for those that belong together */
+    AGAIN_AFTER_MS = 250, /* between two tries while the store is unavailable */
+    ROOM_AFTER_MS = 50    /* between two looks while it is full */
 };
 
 /* One message to the store. */
@@ -24,6 +25,7 @@ struct save_batch {
 static void on_turn_end(struct loop_hook *hook);
 static void on_flush(struct loop_timer *timer);
 static void on_again(struct loop_timer *timer);
+static void on_room(struct loop_timer *timer);
 
 void outbox_init(struct outbox *o, struct shard *shard)
 {
@@ -31,8 +33,10 @@ void outbox_init(struct outbox *o, struct shard *shard)
     list_init(&o->now);
     list_init(&o->soon);
     list_init(&o->failed);
+    list_init(&o->held);
     loop_timer_init(&o->flush, shard->loop, on_flush);
     loop_timer_init(&o->again, shard->loop, on_again);
+    loop_timer_init(&o->room, shard->loop, on_room);
     o->hook.on_turn_end = on_turn_end;
     loop_hook_add(shard->loop, &o->hook);
 }
@@ -41,6 +45,7 @@ void outbox_fini(struct outbox *o)
 {
     loop_timer_stop(&o->flush);
     loop_timer_stop(&o->again);
+    loop_timer_stop(&o->room);
     loop_hook_remove(&o->hook);
 }
 
@@ -89,6 +94,26 @@ static void on_again(struct loop_timer *timer)
 {
     struct outbox *o = CONTAINER_OF(timer, struct outbox, again);
     all_now(o, &o->failed);
+}
+
+void outbox_hold(struct run *run)
+{
+    struct outbox *o = &run->shard->outbox;
+    if (!list_is_linked(&run->held_link))
+        list_push_back(&o->held, &run->held_link);
+    if (!loop_timer_is_armed(&o->room))
+        loop_timer_start(&o->room, loop_now_ms(o->shard->loop) + ROOM_AFTER_MS);
+}
+
+/* Those for which there is no room yet hold again. */
+static void on_room(struct loop_timer *timer)
+{
+    struct outbox *o = CONTAINER_OF(timer, struct outbox, room);
+    struct list held, *link;
+    list_init(&held);
+    list_append_all(&held, &o->held);
+    while ((link = list_pop_front(&held)) != NULL)
+        run_go_on(CONTAINER_OF(link, struct run, held_link));
 }
 
 void outbox_flush(struct outbox *o)

@@ -6,7 +6,9 @@
  * A run has at most one save under way; what happens to it meanwhile folds into the next. How long
  * a change may wait is said with it: SAVE_NOW goes with this turn, SAVE_SOON within flush_ms. A
  * save that the store could not take is sent again; a new run that it could not take is refused.
- * Belongs to its shard's loop. */
+ * A run that pauses because the store is full is looked at again until there is room: what makes
+ * room may be another loop's, and then no commit of this run tells of it. Belongs to its shard's
+ * loop. */
 #include "base/loop.h"
 
 struct run;
@@ -16,7 +18,8 @@ struct outbox {
     struct shard *shard;
     struct list now, soon; /* struct run.outbox_link */
     struct list failed;    /* to be tried again */
-    struct loop_timer flush, again;
+    struct list held;      /* struct run.held_link: they wait for room in the store */
+    struct loop_timer flush, again, room;
     struct loop_hook hook;
     uint32_t batches; /* on their way */
 };
@@ -26,6 +29,9 @@ void outbox_fini(struct outbox *o);
 
 /* The run is to be stored; `urgency` as in enum save_urgency. */
 void outbox_want(struct run *run, int urgency);
+
+/* The store is full, and the run has paused for it: run_go_on comes again. */
+void outbox_hold(struct run *run);
 
 /* Everything that waits goes with this turn: the gateway stops. */
 void outbox_flush(struct outbox *o);

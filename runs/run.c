@@ -45,6 +45,7 @@ static struct run *new_run(struct shard *shard, struct str tenant, struct run_sp
     run->lazy_end.on_arrive = on_lazy_end;
     list_init(&run->publish_link);
     list_init(&run->outbox_link);
+    list_init(&run->held_link);
     list_init(&run->after_save);
     list_init(&run->attempts);
     list_init(&run->paused);
@@ -198,6 +199,7 @@ void run_evict(struct run *run)
     run->is_gone = true;
     list_remove(&run->publish_link);
     list_remove(&run->outbox_link);
+    list_remove(&run->held_link);
     loop_free_later(run->shard->loop, &run->garbage, destroy);
 }
 

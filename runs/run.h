@@ -60,7 +60,7 @@ struct run {
     struct list publish_link; /* on the shard's list while its feed may have something to publish */
 
     /* the outbox's: see runs/outbox.h */
-    struct list outbox_link;
+    struct list outbox_link, held_link;
     enum save_urgency wanted;
     bool is_saving;
     bool is_stored; /* its row exists */
@@ -147,6 +147,9 @@ void run_park(struct run *run);
 
 /* Has it produced so much that is not stored yet that its upstream has to pause? */
 bool run_is_ahead(const struct run *run);
+
+/* What has paused for that goes on, unless it still is. */
+void run_go_on(struct run *run);
 
 /* Memory ran out in the middle of it: what is done then is done when the turn ends. */
 void run_lacks_memory(struct run *run);

@@ -73,6 +73,20 @@ static void charge(struct run *run)
     run->charged = bytes;
 }
 
+/* Where too many of its events are not stored, they are on their way, and their commit looks again.
+ * A full store may have nothing of it to commit. */
+void run_go_on(struct run *run)
+{
+    bool has_paused = !list_is_empty(&run->paused) || tree_has_agenda(&run->tree);
+    if (has_paused && store_is_full(run->shard->store))
+        outbox_hold(run);
+    if (!has_paused || run_is_ahead(run))
+        return;
+    LIST_EACH_SAFE (it, &run->paused)
+        attempt_unpause(CONTAINER_OF(it, struct attempt, paused));
+    tree_go_on(run);
+}
+
 static void go_on_after_save(struct run *run, uint64_t seq)
 {
     LIST_EACH_SAFE (it, &run->after_save) {
@@ -80,11 +94,7 @@ static void go_on_after_save(struct run *run, uint64_t seq)
         if (a->send_after_seq <= seq)
             attempt_on_saved(a);
     }
-    if (run_is_ahead(run))
-        return;
-    LIST_EACH_SAFE (it, &run->paused)
-        attempt_unpause(CONTAINER_OF(it, struct attempt, paused));
-    tree_go_on(run);
+    run_go_on(run);
 }
 
 void run_on_saved(struct run *run, uint64_t seq)

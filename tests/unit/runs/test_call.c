@@ -437,6 +437,36 @@ START_TEST(an_upstream_pauses_while_too_much_of_its_run_is_not_committed)
 }
 END_TEST
 
+/* Its commit comes while the store is still full of what others have written: nothing else of it
+ * will be committed that could tell it to go on. */
+START_TEST(an_upstream_that_paused_for_a_full_store_goes_on_once_there_is_room)
+{
+    struct rig_options o = rig_options_default();
+    struct reader reader;
+    start_with(&o);
+    id =
+        rig_run(&rig, 0, "{\"agent\":\"story\",\"params\":{\"sim\":{\"tokens\":100,\"gap_ms\":1}}}",
+                STREAMS, &created);
+    rig_read(&rig, (uint32_t)_i, &id, 0, true, &reader);
+    rig_advance(&rig, 50);
+    store_fake_set_full(rig.fake, true);
+    rig_advance(&rig, 5000);
+    struct run *live = rig_live(&rig, &id);
+    ck_assert_ptr_nonnull(live);
+    uint64_t paused_at = live->feed.last_seq;
+    ck_assert_uint_lt(rig_count_of(buf_str(&reader.out), "\"output.delta\""), 100);
+    ck_assert_uint_eq(feed_uncommitted(&live->feed), 0);
+    rig_advance(&rig, 5000);
+    ck_assert_uint_eq(live->feed.last_seq, paused_at);
+    store_fake_set_full(rig.fake, false);
+    rig_advance(&rig, 5000);
+    ck_assert_int_eq(row()->state, RUN_SUCCEEDED);
+    ck_assert_uint_eq(rig_count_of(buf_str(&reader.out), "\"output.delta\""), 100);
+    rig_close(&reader);
+    finish();
+}
+END_TEST
+
 #define COUNT(a) ((int)(sizeof(a) / sizeof((a)[0])))
 
 Suite *suite_runs_call(void)
@@ -464,6 +494,8 @@ Suite *suite_runs_call(void)
     tcase_add_loop_test(t, the_value_of_a_call_is_what_its_agent_says, 0, COUNT(values));
     tcase_add_loop_test(t, an_answer_past_output_bytes_fails, 0, 2);
     tcase_add_loop_test(t, an_upstream_pauses_while_too_much_of_its_run_is_not_committed, 0, 2);
+    tcase_add_loop_test(t, an_upstream_that_paused_for_a_full_store_goes_on_once_there_is_room, 0,
+                        2);
     suite_add_tcase(s, t);
     return s;
 }
