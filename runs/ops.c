@@ -251,13 +251,25 @@ static void take_in(struct run_stop *s)
         stop_again(s);
 }
 
+/* The store has nothing to stop. */
+static void stop_in_vain(struct run_stop *s, enum store_result why)
+{
+    s->result = why == STORE_ABSENT     ? ERR_NOT_FOUND
+                : why == STORE_CONFLICT ? ERR_RUN_FINISHED
+                                        : ERR_STORAGE_UNAVAILABLE;
+    s->on_done(s);
+}
+
 /* It was taken out of the store, with the order to cancel it in its row. */
 static void on_stop_claimed(struct store_op *op)
 {
     struct run_stop *s = CONTAINER_OF(op, struct run_stop, claim.op);
     if (op->result != STORE_OK) {
         arena_fini(&s->claim.arena);
-        stop_again(s);
+        if (op->result == STORE_ABSENT || op->result == STORE_CONFLICT)
+            stop_in_vain(s, op->result); /* while it was looked for */
+        else
+            stop_again(s);
         return;
     }
     if (s->claim.runs[0].run.state == RUN_QUEUED)
@@ -280,14 +292,10 @@ static void take_out(struct run_stop *s)
 static void on_stop_commanded(struct store_op *op)
 {
     struct run_stop *s = CONTAINER_OF(op, struct run_stop, command.op);
-    if (op->result != STORE_OK) {
-        s->result = op->result == STORE_ABSENT     ? ERR_NOT_FOUND
-                    : op->result == STORE_CONFLICT ? ERR_RUN_FINISHED
-                                                   : ERR_STORAGE_UNAVAILABLE;
-        s->on_done(s);
-        return;
-    }
-    take_out(s);
+    if (op->result == STORE_OK)
+        take_out(s);
+    else
+        stop_in_vain(s, op->result);
 }
 
 static void command(struct run_stop *s)

@@ -395,6 +395,32 @@ static bool claim_lane(struct sqlite_store *s, struct store_claim *c)
     return c->count == c->max || claim_of_owner(s, c, 0, c->now_ms);
 }
 
+/* The run's key and whether it has ended; key 0: there is none. */
+static bool find_state(struct sqlite_store *s, struct str tenant, const struct id *id,
+                       int64_t *ret_key, bool *ret_ended)
+{
+    sqlite3_stmt *st = s->st.find_state;
+    db_bind_text(st, 1, tenant);
+    db_bind_blob(st, 2, id->bytes, sizeof id->bytes);
+    int rc = sqlite3_step(st);
+    *ret_key = rc == SQLITE_ROW ? sqlite3_column_int64(st, 0) : 0;
+    *ret_ended =
+        rc == SQLITE_ROW && run_state_is_terminal((enum run_state)sqlite3_column_int(st, 1));
+    db_reset(st);
+    return rc == SQLITE_ROW || rc == SQLITE_DONE;
+}
+
+/* Why there was none to be taken. */
+static bool find_reason(struct sqlite_store *s, struct store_claim *c)
+{
+    int64_t key;
+    bool ended;
+    if (!find_state(s, c->tenant, &c->id, &key, &ended))
+        return false;
+    c->op.result = key == 0 ? STORE_ABSENT : ended ? STORE_CONFLICT : STORE_EXISTS;
+    return true;
+}
+
 static bool claim_by_id(struct sqlite_store *s, struct store_claim *c)
 {
     sqlite3_stmt *st = s->st.claim_one;
@@ -402,7 +428,7 @@ static bool claim_by_id(struct sqlite_store *s, struct store_claim *c)
     db_bind_text(st, 1, c->tenant);
     db_bind_blob(st, 2, c->id.bytes, sizeof c->id.bytes);
     db_bind_int(st, 3, (int64_t)s->base.epoch);
-    return take_rows(s, c, st, &damaged);
+    return take_rows(s, c, st, &damaged) && (c->count > 0 || find_reason(s, c));
 }
 
 static bool own_claimed(struct sqlite_store *s, struct store_claim *c)
@@ -438,9 +464,9 @@ static bool apply_claim(struct sqlite_store *s, struct store_claim *c)
         c->op.result = STORE_UNAVAILABLE;
         return true;
     }
+    c->op.result = STORE_OK;
     if (!(c->by_id ? claim_by_id(s, c) : claim_lane(s, c)) || !own_claimed(s, c))
         return false;
-    c->op.result = c->by_id && c->count == 0 ? STORE_ABSENT : STORE_OK;
     return c->by_id || read_next_wake(s, c);
 }
 

@@ -170,7 +170,8 @@ struct store_claimed {
 };
 
 /* Takes up to `max` runs that nobody owns and that are due, or whose owner has died: of a lane in
- * order of their time, or the one with `id`, due or not. */
+ * order of their time, or the one with `id`, due or not: then STORE_ABSENT says that there is none,
+ * STORE_CONFLICT that it has ended, STORE_EXISTS that a living gateway has it already. */
 struct store_claim {
     struct store_op op;
     struct str lane; /* ignored where by_id */

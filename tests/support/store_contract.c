@@ -793,7 +793,7 @@ START_TEST(a_run_is_claimed_by_its_id_due_or_not)
     ck_assert_uint_eq(c.count, 1);
     ck_assert(id_eq(&c.runs[0].run.id, &run.id) && !c.runs[0].lost_owner);
     arena_fini(&c.arena);
-    ck_assert_int_eq(calls_claim_id(store, loop, &run, &c), STORE_ABSENT); /* it is ours now */
+    ck_assert_int_eq(calls_claim_id(store, loop, &run, &c), STORE_EXISTS); /* it is ours now */
     arena_fini(&c.arena);
     reopen();
     ck_assert_int_eq(calls_claim_id(store, loop, &run, &c), STORE_OK);
@@ -811,7 +811,7 @@ START_TEST(by_its_id_only_a_run_of_that_tenant_that_has_not_ended_is_claimed)
     other.tenant = STR("other");
     ck_assert_int_eq(calls_claim_id(store, loop, &other, &c), STORE_ABSENT);
     arena_fini(&c.arena);
-    ck_assert_int_eq(calls_claim_id(store, loop, &ended, &c), STORE_ABSENT);
+    ck_assert_int_eq(calls_claim_id(store, loop, &ended, &c), STORE_CONFLICT);
     arena_fini(&c.arena);
 }
 END_TEST

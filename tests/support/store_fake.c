@@ -730,7 +730,9 @@ static void do_claim(struct store_fake *f, struct store_claim *c)
     if (r != NULL && !run_state_is_terminal(r->run.state) && r->owner < f->base.epoch)
         (void)take(f, c, r); /* the count tells */
     if (c->count == 0)
-        c->op.result = STORE_ABSENT;
+        c->op.result = r == NULL                               ? STORE_ABSENT
+                       : run_state_is_terminal(r->run.state) ? STORE_CONFLICT
+                                                             : STORE_EXISTS;
 }
 
 /* --- commands and deletion -------------------------------------------------------------------- */

@@ -172,6 +172,24 @@ START_TEST(a_run_that_ended_otherwise_cannot_be_cancelled)
 }
 END_TEST
 
+/* Who asks has seen it running; meanwhile it ended, and left. */
+START_TEST(a_cancel_of_a_task_whose_run_has_ended_and_left_says_so_at_once)
+{
+    struct rig_options o = rig_options_default();
+    rig_start(&rig, &o);
+    struct id id = rig_run(
+        &rig, 0, "{\"task\":{\"type\":\"sequence\",\"steps\":[{\"type\":\"value\",\"value\":1}]}}",
+        PLAIN, &created);
+    rig_advance(&rig, 1000);
+    ck_assert_ptr_null(rig_live(&rig, &id));
+    ck_assert_int_eq(rig_cancel_task(&rig, (uint32_t)_i, &id, "0"), ERR_RUN_FINISHED);
+    ck_assert_int_eq(rig_delete(&rig, 0, &id), OK);
+    ck_assert_int_eq(rig_cancel_task(&rig, (uint32_t)_i, &id, "0"), ERR_NOT_FOUND);
+    rig_forget(&created);
+    rig_stop(&rig);
+}
+END_TEST
+
 START_TEST(a_cancel_while_the_store_is_away_says_so_or_waits)
 {
     const struct found *c = &cases[_i];
@@ -222,6 +240,7 @@ Suite *suite_runs_cancel(void)
     tcase_add_loop_test(t, two_cancels_at_once_end_it_once, 0, CASES);
     tcase_add_test(t, a_cancel_is_answered_once_it_is_stored);
     tcase_add_loop_test(t, a_run_that_ended_otherwise_cannot_be_cancelled, 0, 2);
+    tcase_add_loop_test(t, a_cancel_of_a_task_whose_run_has_ended_and_left_says_so_at_once, 0, 2);
     tcase_add_loop_test(t, a_cancel_while_the_store_is_away_says_so_or_waits, 0, CASES);
     tcase_add_loop_test(t, readers_of_a_run_see_its_cancel, 0, CASES);
     suite_add_tcase(s, t);
