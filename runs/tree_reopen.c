@@ -106,14 +106,7 @@ static void link_task(struct task *t, void (*on_lost)(struct task *t))
         link_task(t->finally, on_lost);
 }
 
-void tree_link(struct run *run, void (*on_lost)(struct task *t))
-{
-    link_task(&run->root, on_lost);
-}
-
-/* --- going on --------------------------------------------------------------------------------- */
-
-static void resume(struct task *t);
+/* --- what had been decided -------------------------------------------------------------------- */
 
 static int by_order(const void *a, const void *b)
 {
@@ -142,9 +135,30 @@ static void replay(struct task *t)
     mem_free(ended);
 }
 
+/* From below: a group had been decided before what is around it could stop it. */
+static void replay_all(struct task *t)
+{
+    if (t->phase == PHASE_FINALLY && t->finally != NULL)
+        replay_all(t->finally);
+    if (t->phase != PHASE_BODY || !task_is_group(t))
+        return;
+    LIST_EACH (it, &t->group.live)
+        replay_all(CONTAINER_OF(it, struct task, sibling));
+    replay(t);
+}
+
+void tree_link(struct run *run, void (*on_lost)(struct task *t))
+{
+    link_task(&run->root, on_lost);
+    replay_all(&run->root);
+}
+
+/* --- going on --------------------------------------------------------------------------------- */
+
+static void resume(struct task *t);
+
 static void resume_group(struct task *t)
 {
-    replay(t);
     LIST_EACH (it, &t->group.live)
         resume(CONTAINER_OF(it, struct task, sibling));
     tree_post(t);

@@ -3,10 +3,10 @@
 /* A tree that comes back from the store: it is evaluated anew from the rows of its tasks.
  *
  *     tree_restore   each row becomes a task, parents first
- *     tree_link      deadlines and sleeps go on from where they were, groups know their live
- *                    children; nothing is begun. From here on it can be stopped
- *     tree_resume    what has ended is told to the tasks above, in the order in which it ended;
- *                    what was under way goes on, or is made again
+ *     tree_link      deadlines and sleeps go on from where they were; groups know their live
+ *                    children, and are told of what has ended, in the order in which it did: what
+ *                    was decided is again. From here on it can be stopped
+ *     tree_resume    what was under way goes on, or is made again
  *
  * What has ended is not begun again; of a group that had been decided, or stopped, nothing is. */
 #include "runs/run.h"

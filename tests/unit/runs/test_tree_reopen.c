@@ -256,6 +256,62 @@ START_TEST(a_finally_that_was_under_way_runs_to_its_end)
 }
 END_TEST
 
+#define SHIELD(task) "{\"type\":\"shield\",\"timeout_ms\":60000,\"task\":" task "}"
+#define RACE(...)    "{\"type\":\"race\",\"tasks\":[" __VA_ARGS__ "]}"
+
+/* It waits for its shield alone: neither a cancel, nor a race around it that is over, changes what
+ * it becomes. In the loop: nobody dies; a crash comes before the cancel, in the middle, or in the
+ * middle twice. */
+START_TEST(what_was_decided_keeps_its_outcome_over_a_crash_and_a_cancel)
+{
+    start(TASK(RACE(AFTER(100, "x") "," SHIELD(AFTER(5000, "s")))), false);
+    rig_advance(&rig, 1000);
+    if (_i == 1)
+        rig_crash(&rig);
+    rig_advance(&rig, 500);
+    ck_assert_int_eq(rig_cancel(&rig, 0, &id), OK);
+    for (int i = 1; i < _i; i++) {
+        rig_crash(&rig);
+        rig_advance(&rig, 1000);
+        ck_assert_int_eq(row()->state, RUN_CANCELLING);
+    }
+    rig_advance(&rig, 10000);
+    ck_assert_int_eq(row()->state, RUN_SUCCEEDED);
+    ck_assert(output_is("\"x\""));
+    ck_assert_uint_eq(told("\"task.cancelled\""), 0);
+    rig_stop(&rig);
+}
+END_TEST
+
+START_TEST(a_race_within_a_race_that_is_over_keeps_its_outcome_over_a_crash)
+{
+    start(TASK(RACE(AFTER(300, "x") "," RACE(AFTER(100, "y") "," SHIELD(AFTER(5000, "s"))))),
+          false);
+    rig_advance(&rig, 1000);
+    if (_i == 1)
+        rig_crash(&rig);
+    rig_advance(&rig, 10000);
+    ck_assert(output_is("\"x\""));
+    ck_assert_uint_eq(told("\"task.cancelled\""), 0);
+    ck_assert_uint_eq(told("\"task.succeeded\""), 6);
+    rig_stop(&rig);
+}
+END_TEST
+
+/* The word to cancel was left while nobody had the run. */
+START_TEST(what_was_decided_keeps_its_outcome_when_it_is_woken_to_be_cancelled)
+{
+    start(TASK(RACE(AFTER(100, "x") "," SHIELD(SLEEP(50000)))), false);
+    rig_advance(&rig, 2000);
+    ck_assert_ptr_null(rig_live(&rig, &id));
+    ck_assert_int_eq(rig_cancel(&rig, 0, &id), OK);
+    rig_advance(&rig, 50000);
+    ck_assert_int_eq(row()->state, RUN_SUCCEEDED);
+    ck_assert(output_is("\"x\""));
+    rig_stop(&rig);
+}
+END_TEST
+
 START_TEST(a_pause_between_two_tries_keeps_its_end)
 {
     start(
@@ -315,6 +371,9 @@ Suite *suite_runs_tree_reopen(void)
     tcase_add_test(t, a_shield_goes_on_under_a_cancel);
     tcase_add_test(t, a_parked_tree_is_cancelled_where_it_lies);
     tcase_add_test(t, a_finally_that_was_under_way_runs_to_its_end);
+    tcase_add_loop_test(t, what_was_decided_keeps_its_outcome_over_a_crash_and_a_cancel, 0, 4);
+    tcase_add_loop_test(t, a_race_within_a_race_that_is_over_keeps_its_outcome_over_a_crash, 0, 2);
+    tcase_add_test(t, what_was_decided_keeps_its_outcome_when_it_is_woken_to_be_cancelled);
     tcase_add_test(t, a_pause_between_two_tries_keeps_its_end);
     tcase_add_loop_test(t, a_large_map_goes_on_in_the_middle, 0, 2);
     suite_add_tcase(s, t);
