@@ -94,7 +94,7 @@ static void stream(struct create *c)
                                    .types = EVENT_SET_ALL,
                                    .format = frame_format_of(c->r->accepts),
                                    .to_the_end = true,
-                                   .cancel_on_gone = c->cancel_on_gone && !c->replayed};
+                                   .cancel_on_gone = c->cancel_on_gone};
     struct api_request *r = c->r;
     struct api_reply head;
     begin_reply(c, &head, 200);
@@ -173,6 +173,7 @@ static void on_accepted(struct accept *a)
 {
     struct create *c = CONTAINER_OF(a, struct create, accept);
     c->replayed = a->exists;
+    c->cancel_on_gone &= !c->replayed; /* only its creator may end a run by leaving */
     if (c->r == NULL)
         destroy(c); /* the client went away before there was an answer */
     else if (a->refused != OK || a->exists)

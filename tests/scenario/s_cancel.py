@@ -290,6 +290,23 @@ def test_only_the_creating_connection_counts(env):
         server.check_finished(run)
 
 
+def test_a_replay_that_waits_and_leaves_cancels_nothing(env):
+    """It was taken for the creator, as it waits: the run of another client was cancelled."""
+    server, up = env.with_upstream({"up": "ok,gate=g"})
+    body, key = {"agent": "up", "input": "x", "on_disconnect": "cancel"}, {"Idempotency-Key": "k"}
+    run_id = server.run_id_of(server.post("/v1/runs", body, key))
+    up.wait_held(1)
+    twin = server.connect()
+    twin.request("POST", "/v1/runs", {"Content-Type": "application/json", "Prefer": "wait=60", **key}, json.dumps(body))
+    check(twin.is_quiet(0.2), "it waits")
+    left = twin.sock.getsockname()[1]
+    twin.reset()
+    eventually(lambda: process.tcp_connections_to(server.pid, left) == 0, "the server knows that it left")
+    check_eq(server.get_run(run_id)["state"], "running", "the run goes on")
+    up.release("g")
+    server.check_finished(run_id)
+
+
 def test_a_hundred_cancels_leave_no_slot_behind(env):
     server, up = env.with_upstream({"up": "ok,tokens=100000,gap=5"}, {"providers": {"up": {"limits": {"concurrency": 5}}}})
     runs = [server.start_run("up", input="x")["id"] for _ in range(40)]
