@@ -289,14 +289,9 @@ static void check_body(struct check *c, struct json root, void *out)
     struct doc_path at = {.up = NULL};
     if (!check_object(c, root, &at))
         return;
-    bool has_ids = json_exists(json_get_lit(root, "ids"));
-    bool has_filter = json_exists(json_get_lit(root, "filter"));
+    if (json_exists(json_get_lit(root, "ids")) == json_exists(json_get_lit(root, "filter")))
+        problem_add(c->problem, &at, FIELD_EXCLUSIVE, "takes exactly one of ids and filter");
     check_members(c, root, &at, rules, sizeof rules / sizeof rules[0], b);
-    if (has_ids && has_filter)
-        problem_add(c->problem, &(struct doc_path){.up = &at, .name = STR("filter")},
-                    FIELD_EXCLUSIVE, NULL);
-    else if (!has_ids && !has_filter)
-        check_missing(c, &at, "ids");
 }
 
 /* An id that is there twice is cancelled once. */

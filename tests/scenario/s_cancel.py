@@ -194,8 +194,9 @@ def test_cancelling_many_at_once(env):
     for run_id in ids:
         server.check_finished(run_id, "cancelled")
     check(server.get_run(other["id"])["state"] not in FINAL_STATES, "the other one runs on")
-    for body in ({}, {"ids": ids, "filter": {}}, {"ids": "x"}, {"frob": 1}):
-        check_problem(server.post("/v1/runs/cancel", body), "invalid_request")
+    for body, errors in (({}, [("", "exclusive")]), ({"frob": 1, "ids": ids, "filter": {}}, [("", "exclusive"), ("/frob", "unknown_field")]),
+                         ({"ids": "x"}, [("/ids", "wrong_type")]), ({"frob": 1}, [("", "exclusive"), ("/frob", "unknown_field")])):
+        check_problem(server.post("/v1/runs/cancel", body), "invalid_request", errors=errors)
 
 
 # --- on_disconnect: the creating connection goes away
