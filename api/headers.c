@@ -145,9 +145,7 @@ uint64_t headers_wait_ms(const struct headers *h)
         value = str_trim(value);
         if (value.len >= 2 && value.at[0] == '"' && value.at[value.len - 1] == '"')
             value = (struct str){value.at + 1, value.len - 2};
-        if (!str_to_u64(value, &seconds))
-            return 0;
-        return seconds > 86400 ? 86400000 : seconds * 1000;
+        return str_to_u64_capped(value, 86400, &seconds) ? seconds * 1000 : 0;
     }
     return 0;
 }

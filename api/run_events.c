@@ -13,15 +13,16 @@ struct wanted {
     bool follow;
 };
 
-/* `after` from the query; for a stream, Last-Event-ID beats it. */
+/* Last-Event-ID, or else `after`. However large: what is beyond a run's end is legal. */
 static enum err read_after(struct api_request *r, uint64_t *ret, struct error *e)
 {
-    struct str header = r->headers.last_event_id;
-    enum err rc = query_int(&r->query, "after", 0, (uint64_t)1 << 53, 0, ret, e);
-    if (header.at != NULL && (!str_to_u64(header, ret) || *ret > (uint64_t)1 << 53))
-        return error_set(e, ERR_INVALID_HEADER,
-                         "Last-Event-ID must be an integer that an event had");
-    return rc;
+    struct str header = r->headers.last_event_id, after = query_get(&r->query, "after");
+    *ret = 0;
+    if (after.at != NULL && !str_to_u64_capped(after, INT64_MAX, ret))
+        return error_set(e, ERR_INVALID_QUERY, "\"after\" must be an integer, not below 0");
+    if (header.at != NULL && !str_to_u64_capped(header, INT64_MAX, ret))
+        return error_set(e, ERR_INVALID_HEADER, "Last-Event-ID must be an integer, not below 0");
+    return OK;
 }
 
 static enum err read_wanted(struct api_request *r, struct wanted *w, struct error *e)

@@ -78,6 +78,17 @@ bool str_to_u64(struct str s, uint64_t *ret_value)
     return true;
 }
 
+bool str_to_u64_capped(struct str s, uint64_t most, uint64_t *ret_value)
+{
+    uint64_t v;
+    bool is_number = s.len > 0;
+    for (size_t i = 0; i < s.len; i++)
+        is_number &= s.at[i] >= '0' && s.at[i] <= '9';
+    if (is_number)
+        *ret_value = str_to_u64(s, &v) && v < most ? v : most;
+    return is_number;
+}
+
 bool str_is_name(struct str s)
 {
     if (s.len == 0 || s.len > 64)

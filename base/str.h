@@ -40,6 +40,9 @@ struct str str_cut(struct str *s, char c);
 /* Decimal digits only, no sign, no blanks; false on overflow or anything else. */
 bool str_to_u64(struct str s, uint64_t *ret_value);
 
+/* Likewise, but what is above `most`, however many digits it has, is taken as `most`. */
+bool str_to_u64_capped(struct str s, uint64_t most, uint64_t *ret_value);
+
 /* The names of API: [A-Za-z0-9_-]{1,64}. */
 bool str_is_name(struct str s);
 

@@ -59,7 +59,7 @@ def test_json_pages_never_follow_and_can_be_walked(env):
             check_eq(page["next_after"], page["data"][-1]["seq"], "next_after", page)
             after = page["next_after"]
         check_eq(found, whole["data"], f"all pages with limit={limit}")
-    for after in (last, last + 1, last + 1000):
+    for after in (last, last + 1, last + 1000, 2 ** 53 + 1, 2 ** 63 - 1):
         page = server.json(f"/v1/runs/{run['id']}/events?after={after}")
         check_eq(page, {"data": [], "next_after": after, "more": False}, "past the end", page)
     running = server.start_run("story", params=hanging())
@@ -187,7 +187,7 @@ def test_a_reader_of_a_running_run_may_ask_from_beyond_its_end(env):
 def test_a_finished_run_read_to_its_end_is_204(env):
     server = env.server()
     run = server.run(input="x")
-    for after in (run["last_seq"], run["last_seq"] + 50):
+    for after in (run["last_seq"], run["last_seq"] + 50, 2 ** 53 + 1, 10 ** 40):
         for accept in (SSE, NDJSON):
             r = server.get(f"/v1/runs/{run['id']}/events?after={after}", {"Accept": accept})
             check_eq((r.status, r.body), (204, b""), f"after={after}", r)

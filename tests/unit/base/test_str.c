@@ -115,6 +115,32 @@ START_TEST(reads_digits_and_nothing_else)
 }
 END_TEST
 
+START_TEST(caps_what_is_too_large)
+{
+    static const struct {
+        const char *text;
+        bool fine;
+        uint64_t value;
+    } rows[] = {
+        {"0", true, 0},
+        {"9", true, 9},
+        {"10", true, 10},
+        {"11", true, 10},
+        {"18446744073709551616", true, 10},
+        {"", false, 77},
+        {"-1", false, 77},
+        {"1.5", false, 77},
+        {"99999999999999999999x", false, 77},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        uint64_t value = 77;
+        ck_assert_msg(str_to_u64_capped(str_of(rows[i].text), 10, &value) == rows[i].fine, "%s",
+                      rows[i].text);
+        ck_assert_uint_eq(value, rows[i].value);
+    }
+}
+END_TEST
+
 START_TEST(knows_a_name)
 {
     static const char *const good[] = {"a", "Z", "0", "_", "-", "my-agent_2"};
@@ -199,6 +225,7 @@ Suite *suite_base_str(void)
     tcase_add_test(c, trims_spaces_and_tabs_only);
     tcase_add_test(c, cuts_at_a_character);
     tcase_add_test(c, reads_digits_and_nothing_else);
+    tcase_add_test(c, caps_what_is_too_large);
     tcase_add_test(c, knows_a_name);
     tcase_add_test(c, knows_utf8);
     tcase_add_test(c, cuts_between_characters);
