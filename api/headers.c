@@ -5,26 +5,31 @@
 static const struct {
     struct str name;
     size_t offset;
-    bool may_repeat; /* a list, or not ours to refuse: the first one counts */
+    bool may_repeat; /* not ours to refuse: as many as there is place for count */
+    unsigned lines;  /* of a list; else 1 */
 } known[] = {
-#define KNOWN(text, field, repeat)                                                                 \
+#define KNOWN_LINES(text, field, repeat, lines)                                                    \
     {                                                                                              \
-        {text, sizeof(text) - 1}, offsetof(struct headers, field), repeat                          \
+        {text, sizeof(text) - 1}, offsetof(struct headers, field), repeat, lines                   \
     }
-    KNOWN("accept", accept, true),
+#define KNOWN(text, field, repeat) KNOWN_LINES(text, field, repeat, 1)
+#define KNOWN_LIST(text, field)    KNOWN_LINES(text, field, true, HEADER_LINES)
+    KNOWN_LIST("accept", accept),
     KNOWN("authorization", authorization, false),
     KNOWN("x-api-key", api_key, false),
     KNOWN("content-type", content_type, false),
     KNOWN("content-encoding", content_encoding, true),
     KNOWN("idempotency-key", idempotency_key, false),
     KNOWN("last-event-id", last_event_id, false),
-    KNOWN("prefer", prefer, true),
+    KNOWN_LIST("prefer", prefer),
     KNOWN("x-request-id", request_id, true),
     KNOWN("traceparent", traceparent, true),
     KNOWN("sluice-depth", depth, false),
     KNOWN("if-match", if_match, false),
     KNOWN("if-none-match", if_none_match, false),
+#undef KNOWN_LIST
 #undef KNOWN
+#undef KNOWN_LINES
 };
 
 bool headers_note(struct headers *h, struct str name, struct str value)
@@ -33,11 +38,27 @@ bool headers_note(struct headers *h, struct str name, struct str value)
         if (name.len != known[i].name.len || !str_eq_nocase(name, known[i].name))
             continue;
         struct str *slot = (struct str *)(void *)((char *)h + known[i].offset);
-        if (slot->at != NULL)
-            return known[i].may_repeat;
-        *slot = str_trim(value);
-        return true;
+        for (unsigned k = 0; k < known[i].lines; k++) {
+            if (slot[k].at == NULL) {
+                slot[k] = str_trim(value);
+                return true;
+            }
+        }
+        return known[i].may_repeat;
     }
+    return true;
+}
+
+/* The next element of all lines, from (0, the first line) on; false behind the last. */
+static bool next_element(const struct header_list *list, unsigned *line, struct str *rest,
+                         struct str *ret_element)
+{
+    while (rest->at == NULL) {
+        if (++*line == HEADER_LINES)
+            return false;
+        *rest = list->lines[*line];
+    }
+    *ret_element = str_cut(rest, ',');
     return true;
 }
 
@@ -75,12 +96,12 @@ static unsigned specificity(struct str range, struct str type, struct str type_s
 }
 
 /* The quality that the header gives a type: that of the range which names it best. */
-static unsigned quality_of(struct str accept, struct str type, struct str type_star,
+static unsigned quality_of(const struct header_list *accept, struct str type, struct str type_star,
                            unsigned *ret_specificity)
 {
-    unsigned best = 0, q = 0;
-    while (accept.at != NULL) {
-        struct str params = str_cut(&accept, ',');
+    unsigned best = 0, q = 0, line = 0;
+    struct str rest = accept->lines[0], params;
+    while (next_element(accept, &line, &rest, &params)) {
         struct str range = str_trim(str_cut(&params, ';'));
         unsigned s = specificity(range, type, type_star);
         if (s > best) {
@@ -103,6 +124,14 @@ static bool is_offered(enum accepted a, enum offered offered, unsigned specifici
     return false;
 }
 
+static bool is_empty(const struct header_list *list)
+{
+    size_t len = 0;
+    for (unsigned i = 0; i < HEADER_LINES; i++)
+        len += list->lines[i].len;
+    return len == 0;
+}
+
 enum accepted headers_accept(const struct headers *h, enum offered offered)
 {
     static const struct {
@@ -115,10 +144,10 @@ enum accepted headers_accept(const struct headers *h, enum offered offered)
     };
     enum accepted best = ACCEPTS_NOTHING;
     unsigned best_q = 0, best_s = 0;
-    if (h->accept.len == 0)
+    if (is_empty(&h->accept))
         return offered == OFFERS_STREAMS ? ACCEPTS_SSE : ACCEPTS_JSON;
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
-        unsigned s, q = quality_of(h->accept, types[i].type, types[i].star, &s);
+        unsigned s, q = quality_of(&h->accept, types[i].type, types[i].star, &s);
         if (s == 0 || q == 0 || !is_offered(types[i].is, offered, s))
             continue;
         if (q > best_q || (q == best_q && s > best_s)) {
@@ -134,9 +163,9 @@ enum accepted headers_accept(const struct headers *h, enum offered offered)
 
 uint64_t headers_wait_ms(const struct headers *h)
 {
-    struct str list = h->prefer;
-    while (list.at != NULL) {
-        struct str params = str_cut(&list, ',');
+    unsigned line = 0;
+    struct str rest = h->prefer.lines[0], params;
+    while (next_element(&h->prefer, &line, &rest, &params)) {
         struct str value = str_trim(str_cut(&params, ';'));
         struct str name = str_trim(str_cut(&value, '='));
         uint64_t seconds;

@@ -7,9 +7,18 @@
 
 #include "base/str.h"
 
+enum { HEADER_LINES = 4 };
+
+/* A header that is a list may come in several lines, which are one list (RFC 9110, 5.3): those
+ * behind the last of these are not looked at. */
+struct header_list {
+    struct str lines[HEADER_LINES];
+};
+
 struct headers {
-    struct str accept, authorization, api_key, content_type, content_encoding, idempotency_key,
-        last_event_id, prefer, request_id, traceparent, depth, if_match, if_none_match;
+    struct header_list accept, prefer;
+    struct str authorization, api_key, content_type, content_encoding, idempotency_key,
+        last_event_id, request_id, traceparent, depth, if_match, if_none_match;
 };
 
 /* Notes a header if it is one of these. False: it came twice and may not. */

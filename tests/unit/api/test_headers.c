@@ -9,7 +9,7 @@ static struct headers h;
 
 static void set_up(void)
 {
-    h = (struct headers){.accept = STR_NONE};
+    h = (struct headers){.authorization = STR_NONE};
 }
 
 static bool note(const char *name, const char *value)
@@ -22,9 +22,9 @@ static bool note(const char *name, const char *value)
 START_TEST(names_have_no_case_and_values_no_space_around_them)
 {
     ck_assert(note("ACCEPT", " a \t"));
-    ck_assert(str_eq(h.accept, STR("a")));
+    ck_assert(str_eq(h.accept.lines[0], STR("a")));
     ck_assert(note("Accepts", "b") && note("Accep", "c") && note("X-Other", "d"));
-    ck_assert(str_eq(h.accept, STR("a")));
+    ck_assert(str_eq(h.accept.lines[0], STR("a")));
 }
 END_TEST
 
@@ -107,7 +107,7 @@ START_TEST(where_there_is_no_json_any_stream_will_do)
         {"text/event-stream;q=0", ACCEPTS_NOTHING},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct headers of_case = {.accept = STR_NONE};
+        struct headers of_case = {.authorization = STR_NONE};
         if (cases[i].accept != NULL)
             ck_assert(headers_note(&of_case, STR("accept"), str_of(cases[i].accept)));
         ck_assert_msg(headers_accept(&of_case, OFFERS_STREAMS) == cases[i].wanted, "%zu", i);
@@ -145,6 +145,21 @@ START_TEST(a_wait_that_makes_sense_is_taken)
 {
     ck_assert(note("prefer", prefers[_i].prefer));
     ck_assert_msg(headers_wait_ms(&h) == prefers[_i].ms, "%s", prefers[_i].prefer);
+}
+END_TEST
+
+/* They are one list, as a proxy may have split it (RFC 9110, 5.3). */
+START_TEST(a_list_may_come_in_several_lines)
+{
+    ck_assert(note("accept", "text/html") && note("accept", "") &&
+              note("accept", "text/event-stream"));
+    ck_assert(headers_accept(&h, OFFERS_JSON_AND_STREAMS) == ACCEPTS_SSE);
+    ck_assert(note("prefer", "respond-async") && note("prefer", "x, wait=5") &&
+              note("prefer", "wait=9"));
+    ck_assert_uint_eq(headers_wait_ms(&h), 5000);
+    for (int i = 0; i < HEADER_LINES; i++)
+        ck_assert(note("prefer", "wait=7")); /* more than there is place for */
+    ck_assert_uint_eq(headers_wait_ms(&h), 5000);
 }
 END_TEST
 
@@ -200,6 +215,7 @@ Suite *suite_api_headers(void)
     tcase_add_loop_test(t, the_best_of_what_can_be_served_is_served, 0, COUNT(accepts));
     tcase_add_test(t, where_there_is_no_json_any_stream_will_do);
     tcase_add_loop_test(t, a_wait_that_makes_sense_is_taken, 0, COUNT(prefers));
+    tcase_add_test(t, a_list_may_come_in_several_lines);
     tcase_add_test(t, without_a_preference_there_is_no_wait);
     tcase_add_loop_test(t, only_json_is_taken_and_only_as_it_is, 0, COUNT(bodies));
     suite_add_tcase(s, t);
