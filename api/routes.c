@@ -6,6 +6,8 @@ static const char *const list_query[] = {
 static const char *const events_query[] = {"after", "types", "limit", "follow", NULL};
 static const char *const bus_query[] = {"after", "types", "run", "agent", NULL};
 
+/* What is spelled out stands before the patterns that it matches, too: the first one is a path's.
+ */
 const struct route routes[] = {
     {"POST", "/v1/runs", SCOPE_RUN, true, ANSWERS_STREAM, NULL, handle_runs_create, "Create a run"},
     {"GET", "/v1/runs", SCOPE_READ, false, ANSWERS_JSON, list_query, handle_runs_list,
@@ -30,10 +32,10 @@ const struct route routes[] = {
      handle_run_events, "The run's events: a page, or a stream that follows it"},
     {"GET", "/v1/runs/{id}/tasks", SCOPE_READ, false, ANSWERS_JSON, NULL, handle_run_tasks,
      "The task tree"},
-    {"GET", "/v1/runs/{id}/tasks/{path}", SCOPE_READ, false, ANSWERS_JSON, NULL, handle_run_task,
-     "One task; Prefer: wait for its end"},
     {"POST", "/v1/runs/{id}/tasks/{path}/cancel", SCOPE_RUN, true, ANSWERS_JSON, NULL,
      handle_task_cancel, "Cancel one task"},
+    {"GET", "/v1/runs/{id}/tasks/{path}", SCOPE_READ, false, ANSWERS_JSON, NULL, handle_run_task,
+     "One task; Prefer: wait for its end"},
     {"GET", "/v1/agents", SCOPE_READ, false, ANSWERS_JSON, NULL, handle_agents_list, "List agents"},
     {"GET", "/v1/agents/{name}", SCOPE_READ, false, ANSWERS_JSON, NULL, handle_agent_get,
      "An agent"},
@@ -132,11 +134,14 @@ enum err route_find(struct str method, struct str path, const struct route **ret
                     struct api_params *ret_params, char *ret_allow, size_t allow_size)
 {
     struct str wanted = str_eq(method, STR("HEAD")) ? STR("GET") : method;
+    struct api_params params = {.path = STR_NONE};
+    struct str pattern = STR_NONE; /* the path's */
     ret_allow[0] = '\0';
     for (size_t i = 0; i < route_count; i++) {
-        struct api_params params = {.path = STR_NONE};
-        if (!match(str_of(routes[i].path), path, &params))
+        struct str p = str_of(routes[i].path);
+        if (pattern.at != NULL ? !str_eq(p, pattern) : !match(p, path, &params))
             continue;
+        pattern = p;
         if (str_eq(wanted, str_of(routes[i].method))) {
             *ret_route = &routes[i];
             *ret_params = params;

@@ -78,7 +78,7 @@ def test_the_envelope_is_refused_as_a_whole(env):
     check_problem(server.post(BATCH, {"runs": 1}), "invalid_request", 422, errors=[("/runs", "wrong_type")])
     check_problem(server.post(BATCH, {}), "invalid_request", 422, errors=[("/runs", "missing")])
     check_problem(server.post(BATCH, {"runs": [echo()]}, headers={"Accept": "text/event-stream"}), "not_acceptable", 406)
-    check_problem(server.get(BATCH), "not_found", 404)
+    check_problem(server.get(BATCH), "method_not_allowed", 405)
     check_problem(server.ask("PUT", BATCH), "method_not_allowed", 405)
     check_eq(all_runs(server), [], "nothing was created")
 

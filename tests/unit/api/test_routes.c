@@ -23,7 +23,6 @@ static const struct {
     {"HEAD", "/v1/runs", "/v1/runs", NULL, NULL, NULL},
     {"POST", "/v1/runs", "/v1/runs", NULL, NULL, NULL},
     {"POST", "/v1/runs/validate", "/v1/runs/validate", NULL, NULL, NULL},
-    {"GET", "/v1/runs/validate", "/v1/runs/{id}", "validate", NULL, NULL},
     {"GET", "/v1/runs/x", "/v1/runs/{id}", "x", NULL, NULL},
     {"DELETE", "/v1/runs/x", "/v1/runs/{id}", "x", NULL, NULL},
     {"GET", "/v1/runs/x/output", "/v1/runs/{id}/output", "x", NULL, NULL},
@@ -87,7 +86,10 @@ static const struct {
     {"GET", "/v1/runs/x/cancel", "POST, OPTIONS"},
     {"HEAD", "/v1/runs/x/cancel", "POST, OPTIONS"},
     {"DELETE", "/livez", "GET, HEAD, OPTIONS"},
-    {"PUT", "/v1/runs/validate", "POST, GET, HEAD, DELETE, OPTIONS"},
+    {"PUT", "/v1/runs/validate", "POST, OPTIONS"}, /* is no run's id, whatever the method */
+    {"GET", "/v1/runs/batch", "POST, OPTIONS"},
+    {"DELETE", "/v1/runs/cancel", "POST, OPTIONS"},
+    {"GET", "/v1/runs/x/tasks/0/2/cancel", "POST, OPTIONS"}, /* nor a task's path */
 };
 
 START_TEST(another_method_is_told_what_is_allowed)
