@@ -7,7 +7,7 @@
 
 #include "base/mem.h"
 
-enum { FIRST_SIZE = 256 };
+enum { FIRST_SIZE = 256, TRIM_FROM = 64 };
 
 void buf_init(struct buf *b, size_t max)
 {
@@ -26,12 +26,25 @@ void buf_clear(struct buf *b)
     b->failed = b->full = false;
 }
 
+void buf_trim(struct buf *b)
+{
+    if (b->cap - b->len < TRIM_FROM)
+        return;
+    size_t cap = b->len > 0 ? b->len : 1;
+    char *data = mem_realloc(b->data, cap);
+    if (data == NULL)
+        return; /* it stays as it is */
+    b->data = data;
+    b->cap = cap;
+}
+
 char *buf_take(struct buf *b, size_t *ret_len)
 {
     if (b->failed || (b->data == NULL && buf_reserve(b, 1) == NULL)) {
         buf_fini(b);
         return NULL;
     }
+    buf_trim(b);
     char *data = b->data;
     *ret_len = b->len;
     *b = (struct buf){.max = b->max};

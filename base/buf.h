@@ -26,8 +26,11 @@ void buf_init(struct buf *b, size_t max);
 void buf_fini(struct buf *b);
 void buf_clear(struct buf *b); /* forgets the content and the failure, keeps the memory */
 
-/* Moves the bytes out: the caller frees `*ret_len` bytes with mem_free. NULL if the buffer failed;
- * empty is not NULL. */
+/* Gives back the room that is not used, if that is worth a call. */
+void buf_trim(struct buf *b);
+
+/* Moves the bytes out, trimmed: the caller frees `*ret_len` bytes with mem_free. NULL if the buffer
+ * failed; empty is not NULL. */
 char *buf_take(struct buf *b, size_t *ret_len);
 
 /* What should have been appended could not be made: as if there had been no memory for it. */

@@ -142,8 +142,10 @@ void render_time(struct buf *b, int64_t wall_ms)
     time_t t = (time_t)(wall_ms / 1000);
     struct tm local;
     char text[32];
-    if (localtime_r(&t, &local) != NULL)
-        buf_add(b, text, strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &local));
+    if (localtime_r(&t, &local) == NULL)
+        return;
+    size_t n = strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &local);
+    buf_add(b, text, n);
 }
 
 bool render_read_time(struct json v, int64_t *ret_wall_ms)

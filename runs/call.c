@@ -43,6 +43,13 @@ void call_fini(struct task *t)
     buf_fini(&t->call.closed);
 }
 
+/* A tree may have ten thousand calls that have ended: they keep what clients are shown. */
+static void call_settle(struct task *t)
+{
+    forget_texts(&t->call);
+    buf_trim(&t->call.closed);
+}
+
 void call_reset(struct task *t)
 {
     struct call_state *c = &t->call;
@@ -227,7 +234,8 @@ void call_begin(struct task *t)
         try_now(t);
 }
 
-const struct task_kind task_kind_call = {.begin = call_begin, .stop = call_stop, .fini = call_fini};
+const struct task_kind task_kind_call = {
+    .begin = call_begin, .stop = call_stop, .settle = call_settle, .fini = call_fini};
 
 /* --- after an attempt ------------------------------------------------------------------------- */
 

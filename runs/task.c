@@ -286,6 +286,8 @@ static void end(struct task *t, enum task_state state)
     t->finished_at_ms = loop_wall_ms(t->run->shard->loop);
     set_state(t, state);
     task_tell_end(t);
+    if (task_kind_of(t)->settle != NULL)
+        task_kind_of(t)->settle(t);
     if (t->parent == NULL)
         run_end(t->run);
     else

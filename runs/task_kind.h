@@ -14,6 +14,8 @@ struct task_kind {
      * one calls task_end_stopped when it may end. */
     void (*stop)(struct task *t);
     bool lingers;
+    /* It has ended: what only its body needed goes. NULL: nothing. */
+    void (*settle)(struct task *t);
     /* Frees what the type has of its own. */
     void (*fini)(struct task *t);
 

@@ -1,6 +1,7 @@
 #include "base/buf.h"
 
 #include <check.h>
+#include <malloc.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -175,6 +176,28 @@ START_TEST(taking_nothing_is_not_null_but_taking_a_failure_is)
     for (int i = 0; i < 1001; i++)
         buf_add_char(&b, 'x');
     ck_assert_ptr_null(buf_take(&b, &len));
+}
+END_TEST
+
+START_TEST(what_is_taken_or_trimmed_keeps_no_room_to_spare)
+{
+    size_t len;
+    buf_add_lit(&b, "abc");
+    ck_assert_uint_gt(b.cap, 100);
+    buf_trim(&b);
+    ck_assert_uint_eq(b.cap, 3);
+    buf_add_lit(&b, "d"); /* and grows again */
+    assert_holds("abcd");
+    ck_assert_uint_gt(b.cap, 100);
+    char *data = buf_take(&b, &len);
+    ck_assert_uint_le(malloc_usable_size(data), 64);
+    mem_free(data);
+    buf_trim(&b); /* nothing */
+    buf_add_lit(&b, "e");
+    mem_fail_nth(1);
+    buf_trim(&b); /* no memory for less: it stays as it is */
+    mem_fail_nth(0);
+    assert_holds("e");
 }
 END_TEST
 
