@@ -6,6 +6,7 @@
  *
  * A create whose Idempotency-Key was seen goes the same ways with the run that is there already. */
 #include "api/create.h"
+#include "api/replay.h"
 #include "api/routes.h"
 #include "api/run_stream.h"
 #include "base/mem.h"
@@ -27,6 +28,13 @@ struct create {
     struct run_get get;
     struct tasks_get old;     /* of a retry: the run that did not succeed */
     char scope[CREATE_SCOPE]; /* of the idempotency key */
+    struct refusal *refusal;  /* NULL: it is not refused */
+};
+
+/* Of a create with a key. */
+struct refusal {
+    struct replay replay;
+    char key[256];
 };
 
 static void on_accepted(struct accept *a);
@@ -37,6 +45,7 @@ static void destroy(struct create *c)
 {
     loop_timer_stop(&c->timer);
     accept_fini(&c->accept);
+    mem_free(c->refusal);
     mem_free(c);
 }
 
@@ -158,11 +167,21 @@ static void answer_by_id(struct create *c)
 
 /* --- what becomes of it ----------------------------------------------------------------------- */
 
+static void refuse(struct create *c, const struct problem *problem);
+
+static void refuse_for(struct create *c, enum err code, const char *detail)
+{
+    struct problem p;
+    problem_init(&p);
+    problem_set(&p, err_status(code) != 0 ? code : ERR_INTERNAL, "%s", detail);
+    refuse(c, &p);
+}
+
 static void on_refused(struct create *c)
 {
     const struct accept *a = &c->accept;
     if (!a->exists)
-        fail(c, a->refused, NULL);
+        refuse_for(c, a->refused, "");
     else if (!a->same_body)
         fail(c, ERR_IDEMPOTENCY_MISMATCH, NULL);
     else
@@ -241,6 +260,73 @@ static void on_gone(struct api_request *r)
     /* else an answer is still on its way to it, and finds nobody */
 }
 
+/* --- refused ---------------------------------------------------------------------------------- */
+
+/* Where the digest is of no use, it is not made. */
+static void read_idempotency(struct create *c)
+{
+    const struct api_request *r = c->r;
+    if (r->headers.idempotency_key.at != NULL)
+        create_set_key(&c->accept, r, r->headers.idempotency_key, r->body, c->scope);
+}
+
+static void on_looked_for_twin(struct replay *p)
+{
+    struct create *c = p->ctx;
+    struct api_request *r = c->r;
+    if (r != NULL && p->found) {
+        c->replayed = true;
+        c->cancel_on_gone = false;
+        c->accept.id = p->twin.id;
+        answer_by_id(c);
+        return;
+    }
+    if (r != NULL) {
+        r->on_gone = NULL;
+        api_problem(r, &p->problem);
+    }
+    destroy(c);
+}
+
+/* NULL: it has no key, or can only be refused. */
+static struct refusal *make_refusal(struct create *c, const struct problem *problem)
+{
+    struct api_request *r = c->r;
+    struct str key = r->headers.idempotency_key;
+    if (key.at == NULL || !replay_is_possible(problem->code))
+        return NULL;
+    struct refusal *f = mem_zalloc(sizeof *f);
+    if (f == NULL)
+        return NULL;
+    read_idempotency(c);
+    str_copy(f->key, sizeof f->key, key);
+    f->replay = (struct replay){
+        .shard = r->shard,
+        .twin = {.tenant = r->tenant, .scope = str_of(c->scope), .key = str_of(f->key)},
+        .problem = *problem,
+        .on_done = on_looked_for_twin,
+        .ctx = c};
+    memcpy(f->replay.twin.digest, c->accept.idem_digest, sizeof f->replay.twin.digest);
+    return f;
+}
+
+/* With the problem, unless its key has been used before. */
+static void refuse(struct create *c, const struct problem *problem)
+{
+    struct api_request *r = c->r;
+    loop_timer_stop(&c->timer);
+    c->refusal = make_refusal(c, problem);
+    if (c->refusal != NULL) {
+        r->state = c;
+        r->on_gone = on_gone;
+        replay_start(&c->refusal->replay);
+        return;
+    }
+    r->on_gone = NULL;
+    destroy(c);
+    api_problem(r, problem);
+}
+
 /* --- the way in ------------------------------------------------------------------------------- */
 
 /* The headers that a create understands. False: answered. */
@@ -264,15 +350,8 @@ static bool read_headers(struct create *c, unsigned *ret_depth)
 static void choose_way(struct create *c, uint64_t default_wait_ms)
 {
     c->wait_ms = api_wait_ms(c->r, default_wait_ms);
+    c->until_ms = loop_now_ms(c->r->shard->loop) + c->wait_ms;
     c->way = c->r->accepts != ACCEPTS_JSON ? STREAMS : c->wait_ms > 0 ? WAITS : PLAIN;
-}
-
-/* Where the digest is of no use, it is not made. */
-static void read_idempotency(struct create *c)
-{
-    const struct api_request *r = c->r;
-    if (r->headers.idempotency_key.at != NULL)
-        create_set_key(&c->accept, r, r->headers.idempotency_key, r->body, c->scope);
 }
 
 static bool check_body(struct create *c, const struct run_target *target)
@@ -281,24 +360,19 @@ static bool check_body(struct create *c, const struct run_target *target)
     problem_init(&problem);
     if (create_check(c->r, c->r->body, target, &problem, &c->accept.spec))
         return true;
-    struct api_request *r = c->r;
-    destroy(c);
-    api_problem(r, &problem);
+    refuse(c, &problem);
     return false;
 }
 
 /* The key's own limit: how many runs it may create in a time. */
 static bool within_rate(struct create *c)
 {
-    struct api_request *r = c->r;
     struct problem p;
     problem_init(&p);
-    if (create_is_within_rate(r, &p))
+    if (create_is_within_rate(c->r, &p))
         return true;
-    r->on_gone = NULL;
     run_spec_fini(&c->accept.spec);
-    destroy(c);
-    api_problem(r, &p);
+    refuse(c, &p);
     return false;
 }
 
@@ -315,10 +389,9 @@ static void start(struct create *c)
     r->state = c;
     r->on_gone = on_gone;
     r->on_hurry = on_hurry;
-    c->until_ms = loop_now_ms(r->shard->loop) + c->wait_ms;
     enum err e = accept_start(a, r->shard);
     if (e != OK) {
-        fail(c, e, NULL);
+        refuse_for(c, e, "");
         return;
     }
     if (c->way == WAITS)
@@ -448,7 +521,7 @@ static void on_old_read(struct tasks_get *g)
     if (c->r == NULL)
         destroy(c);
     else if (g->result != OK)
-        fail(c, g->result, g->result == ERR_NOT_FOUND ? "there is no run with that id" : NULL);
+        refuse_for(c, g->result, g->result == ERR_NOT_FOUND ? "there is no run with that id" : "");
     else
         retry(c, &old);
     arena_fini(&old.arena);

@@ -69,6 +69,7 @@ static void start(struct store *store, struct store_op *op)
     atomic_fetch_add(&s->open_ops, 1);
     switch (op->kind) {
     case STORE_GET:
+    case STORE_TWIN:
     case STORE_EVENTS:
     case STORE_BUS:
     case STORE_TASKS:

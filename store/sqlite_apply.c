@@ -567,6 +567,7 @@ bool apply_op(struct sqlite_store *s, struct store_op *op)
     case STORE_DEFINE: return apply_define(s, CONTAINER_OF(op, struct store_define, op));
     case STORE_SEED: return apply_seed(s, CONTAINER_OF(op, struct store_seed, op));
     case STORE_GET:
+    case STORE_TWIN:
     case STORE_EVENTS:
     case STORE_BUS:
     case STORE_TASKS:

@@ -6,7 +6,7 @@
 struct reader {
     struct sqlite_store *store;
     sqlite3 *db;
-    sqlite3_stmt *get, *get_any, *find, *events, *lanes, *notes, *count_tasks, *tasks;
+    sqlite3_stmt *get, *get_any, *twin, *find, *events, *lanes, *notes, *count_tasks, *tasks;
     struct bus_statements bus;
     struct due_statements due;
 };
@@ -36,6 +36,8 @@ static bool open_reader(struct reader *r)
                           " WHERE each.one IS NOT NULL)"
                           " SELECT " ROWS_WHOLE_RUN_COLUMNS " FROM each CROSS JOIN run"
                           " WHERE run.tenant=each.one AND run.id=?2");
+    r->twin = db_prepare(r->db, "SELECT id, idem_digest FROM run"
+                                " WHERE tenant=?1 AND idem_scope=?2 AND idem_key=?3");
     r->find = db_prepare(r->db, "SELECT key, seq, state FROM run WHERE tenant=?1 AND id=?2");
     r->events = db_prepare(
         r->db, "SELECT lines FROM segment WHERE run=?1 AND first >= ifnull((SELECT max(first) FROM"
@@ -47,8 +49,8 @@ static bool open_reader(struct reader *r)
                                  "AND name > ?3 ORDER BY name LIMIT ?4");
     r->count_tasks = db_prepare(r->db, rows_count_tasks_sql);
     r->tasks = db_prepare(r->db, rows_read_tasks_sql);
-    if (r->get && r->get_any && r->find && r->events && r->lanes && r->notes && r->count_tasks &&
-        r->tasks && bus_prepare(r->db, &r->bus) && due_prepare(r->db, &r->due))
+    if (r->get && r->get_any && r->twin && r->find && r->events && r->lanes && r->notes &&
+        r->count_tasks && r->tasks && bus_prepare(r->db, &r->bus) && due_prepare(r->db, &r->due))
         return true;
     close_reader(r);
     return false;
@@ -72,6 +74,22 @@ static void read_get(struct reader *r, struct store_get *g)
     if (g->op.result == STORE_OK)
         g->is_owned = extra.owner == r->store->base.epoch;
     db_reset(st);
+}
+
+static void read_twin(struct reader *r, struct store_twin *t)
+{
+    db_bind_text(r->twin, 1, t->tenant);
+    db_bind_text(r->twin, 2, t->scope);
+    db_bind_text(r->twin, 3, t->key);
+    t->op.result = result_of(sqlite3_step(r->twin));
+    if (t->op.result == STORE_OK) {
+        struct str id = db_column_view(r->twin, 0), digest = db_column_view(r->twin, 1);
+        if (id.len == sizeof t->id.bytes)
+            memcpy(t->id.bytes, id.at, id.len);
+        t->same_body =
+            digest.len == sizeof t->digest && memcmp(digest.at, t->digest, digest.len) == 0;
+    }
+    db_reset(r->twin);
 }
 
 /* Finds the run's row: its key, how far it is committed, its state. */
@@ -212,6 +230,7 @@ static void do_op(struct reader *r, struct store_op *op)
         return;
     switch (op->kind) {
     case STORE_GET: read_get(r, CONTAINER_OF(op, struct store_get, op)); break;
+    case STORE_TWIN: read_twin(r, CONTAINER_OF(op, struct store_twin, op)); break;
     case STORE_EVENTS: read_events(r, CONTAINER_OF(op, struct store_events, op)); break;
     case STORE_BUS: {
         struct store_bus *b = CONTAINER_OF(op, struct store_bus, op);

@@ -56,6 +56,7 @@ enum store_op_kind {
     STORE_DEFINE,
     STORE_SEED,
     STORE_GET,
+    STORE_TWIN,
     STORE_EVENTS,
     STORE_BUS,
     STORE_TASKS,
@@ -301,6 +302,16 @@ struct store_get {
     struct arena arena; /* made and freed by the caller */
     struct run_record run;
     bool is_owned; /* by a living gateway */
+};
+
+/* The run that has an idempotency key, without making one. ok | absent. */
+struct store_twin {
+    struct store_op op;
+    struct str tenant, scope, key;
+    uint8_t digest[32]; /* of the body that is looked for */
+
+    struct id id;
+    bool same_body; /* it was made from that body */
 };
 
 /* Events after a seq, as lines, in order: whole segments until `max_bytes` is reached, at least

@@ -1,10 +1,11 @@
 """Creating runs: the four ways in, the shorthands, validation, idempotency (API §1)."""
 
+import hashlib
 import json
 
 from lib.bodies import hanging, sim
-from lib.check import (FINAL_STATES, check, check_eq, check_events, check_in, check_problem, check_run, stamp_ms, text_of,
-                       types)
+from lib.check import (FINAL_STATES, check, check_eq, check_events, check_in, check_problem, check_run, eventually,
+                       stamp_ms, text_of, types)
 from lib.slow import scaled
 
 PLAIN = ["run.queued", "run.running", "task.running", "attempt.started", "output.delta", "attempt.succeeded",
@@ -355,6 +356,49 @@ def test_refused_requests_do_not_use_up_a_key(env):
     check_problem(keyed(server, "k", "{nonsense"), "invalid_json")
     r = keyed(server, "k", {"agent": "echo"})
     check_eq((r.status, r.header("idempotency-replayed")), (202, None), "fresh", r)
+
+
+def test_what_stands_against_a_new_run_does_not_stand_against_a_replay(env):
+    """A client that lost its answer came again and was refused: its run was there, and it did not get to know it."""
+    key = "blue-key-00001"
+    server = env.server({"keys": [{"name": "ops", "sha256": hashlib.sha256(b"ops-key-000001").hexdigest(), "scopes": ["admin"]},
+                                  {"name": "blue", "sha256": hashlib.sha256(key.encode()).hexdigest(), "scopes": ["admin"],
+                                   "limits": {"requests": {"rate": 1, "period_ms": 86400000, "burst": 5}}}],
+                         "providers": {"sim": {"kind": "sim"}, "narrow": {"kind": "sim", "limits": {"concurrency": 1, "queue": 1}}},
+                         "agents": {"echo": {"model": "sim/echo"}, "narrow": {"model": "narrow/echo"}}})
+    server.headers = {"Authorization": f"Bearer {key}"}
+
+    def check_replay(run_id, k, body, **options):
+        r = keyed(server, k, body, **options)
+        check_eq((r.status, r.header("idempotency-replayed"), r.json()["id"]), (202, "true", run_id), f"the replay of {k}", r)
+        check_eq(server.run_id_of(r), run_id, "Location", r)
+    # an agent that is gone
+    check_eq(server.ask("PUT", "/v1/agents/tmp", {"model": "sim/echo"}).status, 201, "an agent")
+    gone = {"agent": "tmp", "input": "x"}
+    first = server.run_id_of(keyed(server, "gone", gone))
+    done = server.check_finished(first)
+    check_eq(server.ask("DELETE", "/v1/agents/tmp").status, 204, "without it")
+    check_replay(first, "gone", gone)
+    check_problem(keyed(server, "gone", {**gone, "input": "y"}), "unknown_agent")
+    check_problem(keyed(server, "new", gone), "unknown_agent")
+    # a full queue
+    bodies = [{"agent": "narrow", "input": i, "params": hanging()} for i in range(3)]
+    ids = [server.run_id_of(keyed(server, f"q{i}", bodies[i])) for i in range(2)]
+    eventually(lambda: server.json("/v1/providers/narrow")["slots"]["waiting"] == 1, "its queue is full")
+    check_problem(keyed(server, "q2", bodies[2]), "queue_full")
+    check_replay(ids[1], "q1", bodies[1])
+    check_problem(keyed(server, "q1", bodies[2]), "idempotency_mismatch")
+    # the key's rate
+    while server.post("/v1/runs", {"agent": "echo"}).status == 202:
+        pass
+    check_problem(keyed(server, "q2", bodies[2]), "rate_limited")
+    check_replay(ids[0], "q0", bodies[0])
+    check_problem(keyed(server, "q0", bodies[2]), "idempotency_mismatch")
+    r = keyed(server, "gone", gone, {"Prefer": "wait=20"})
+    check_eq((r.status, r.header("preference-applied"), r.json()), (200, "wait=20", done), "with wait", r)
+    stream = server.stream_run("tmp", headers={"Idempotency-Key": "gone"}, input="x")
+    check_eq((server.run_id_of(stream.response), stream.all()[-1].type), (first, "run.finished"), "streamed")
+    check_problem(keyed(server, "gone", gone, {"Authorization": "Bearer ops-key-000001"}), "unknown_agent")  # another tenant's
 
 
 def test_concurrent_twins_make_one_run(env):

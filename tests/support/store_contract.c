@@ -311,6 +311,33 @@ START_TEST(a_key_is_known_per_tenant_and_scope)
 }
 END_TEST
 
+static enum store_result look_for_twin(const struct run_record *of, struct store_twin *ret)
+{
+    *ret = (struct store_twin){.op.kind = STORE_TWIN,
+                               .tenant = of->tenant,
+                               .scope = of->idem_scope,
+                               .key = of->idem_key};
+    memcpy(ret->digest, of->idem_digest, sizeof ret->digest);
+    return calls_do(store, loop, &ret->op);
+}
+
+START_TEST(a_key_can_be_looked_for_without_making_a_run)
+{
+    struct run_record first = keyed(1, "t", "s", "k", 1), other_body = keyed(2, "t", "s", "k", 2);
+    struct run_record others[] = {keyed(3, "u", "s", "k", 1), keyed(4, "t", "S", "k", 1),
+                                  keyed(5, "t", "s", "K", 1)};
+    struct store_twin twin;
+    ck_assert_int_eq(look_for_twin(&first, &twin), STORE_ABSENT);
+    ck_assert_int_eq(accept_keyed(&first).result, STORE_OK);
+    ck_assert_int_eq(look_for_twin(&first, &twin), STORE_OK);
+    ck_assert(id_eq(&twin.id, &first.id) && twin.same_body);
+    ck_assert_int_eq(look_for_twin(&other_body, &twin), STORE_OK);
+    ck_assert(id_eq(&twin.id, &first.id) && !twin.same_body);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(look_for_twin(&others[i], &twin), STORE_ABSENT);
+}
+END_TEST
+
 START_TEST(of_twins_in_one_batch_one_is_made)
 {
     struct run_record runs[] = {keyed(1, "t", "s", "k", 1), keyed(2, "t", "s", "k", 1)};
@@ -1886,6 +1913,7 @@ void contract_add(Suite *suite, const char *name, void (*set_up)(void), void (*t
     tcase_add_test(t, any_tenant_finds_it_wherever_it_is);
     tcase_add_test(t, an_idempotency_key_names_the_run_that_has_it);
     tcase_add_test(t, a_key_is_known_per_tenant_and_scope);
+    tcase_add_test(t, a_key_can_be_looked_for_without_making_a_run);
     tcase_add_test(t, of_twins_in_one_batch_one_is_made);
     tcase_add_test(t, a_key_outlives_the_gateway);
     tcase_add_test(t, removing_a_run_frees_its_key);

@@ -1247,6 +1247,18 @@ static void tell_op(struct store_fake *f, struct store_op *op)
     }
 }
 
+static void do_twin(struct store_fake *f, struct store_twin *t)
+{
+    struct run_record key = {.tenant = t->tenant, .idem_scope = t->scope, .idem_key = t->key};
+    struct row *twin = find_twin(f, &key);
+    if (twin == NULL) {
+        t->op.result = STORE_ABSENT;
+        return;
+    }
+    t->id = twin->run.id;
+    t->same_body = memcmp(twin->run.idem_digest, t->digest, sizeof t->digest) == 0;
+}
+
 /* --- committing ------------------------------------------------------------------------------- */
 
 static void apply(struct store_fake *f, struct store_op *op)
@@ -1265,6 +1277,7 @@ static void apply(struct store_fake *f, struct store_op *op)
     case STORE_DEFINITIONS: do_definitions(f, CONTAINER_OF(op, struct store_definitions, op)); break;
     case STORE_NOTES: do_notes(f, CONTAINER_OF(op, struct store_notes, op)); break;
     case STORE_GET: do_get(f, CONTAINER_OF(op, struct store_get, op)); break;
+    case STORE_TWIN: do_twin(f, CONTAINER_OF(op, struct store_twin, op)); break;
     case STORE_TASKS: do_tasks(f, CONTAINER_OF(op, struct store_tasks, op)); break;
     case STORE_EVENTS: do_events(f, CONTAINER_OF(op, struct store_events, op)); break;
     case STORE_BUS: do_bus(f, CONTAINER_OF(op, struct store_bus, op)); break;
