@@ -6,8 +6,8 @@ struct draft {
     struct reference_scope *scope;
 };
 
-static const char *const methods[] = {"GET",   "HEAD",   "POST",    "PUT",
-                                      "PATCH", "DELETE", "OPTIONS", NULL};
+/* Those that a provider is asked with (providers/http_request.c). */
+static const char *const methods[] = {"GET", "POST", "PUT", "PATCH", "DELETE", NULL};
 
 bool request_method_is_known(struct str method)
 {

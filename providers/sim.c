@@ -91,6 +91,20 @@ static enum err read_text(struct sim *s, struct str input, struct json_doc *doc)
 
 /* --- params.sim ------------------------------------------------------------------------------- */
 
+/* Does the object have no other members than these? */
+static bool has_only(struct json object, const char *const *names)
+{
+    for (struct json_member m = json_first_member(object); json_exists(m.value);
+         m = json_next_member(object, m)) {
+        size_t i = 0;
+        while (names[i] != NULL && !json_string_is(m.name, str_of(names[i])))
+            i++;
+        if (names[i] == NULL)
+            return false;
+    }
+    return true;
+}
+
 static bool read_count(struct json v, uint64_t max, uint64_t *ret)
 {
     int64_t n;
@@ -116,16 +130,19 @@ static bool read_fault_kind(struct json v, enum sim_fault_kind *ret)
 
 static bool read_fault(struct json v, struct sim_fault *ret)
 {
+    static const char *const names[] = {"attempt",        "as",           "status",
+                                        "retry_after_ms", "after_tokens", NULL};
     uint64_t attempt = 0, status = 503;
     *ret = (struct sim_fault){.kind = SIM_STATUS};
-    bool fine = json_is(v, JSON_OBJECT) && read_fault_kind(json_get_lit(v, "as"), &ret->kind) &&
+    bool fine = json_is(v, JSON_OBJECT) && has_only(v, names) &&
+                read_fault_kind(json_get_lit(v, "as"), &ret->kind) &&
                 read_count(json_get_lit(v, "attempt"), UINT32_MAX, &attempt) &&
                 read_count(json_get_lit(v, "status"), 599, &status) &&
                 read_count(json_get_lit(v, "retry_after_ms"), 86400000, &ret->retry_after_ms) &&
                 read_count(json_get_lit(v, "after_tokens"), UINT32_MAX, &ret->after_tokens);
     ret->attempt = (uint32_t)attempt;
     ret->status = (int)status;
-    return fine && status >= 200;
+    return fine && status >= 200 && (attempt > 0 || !json_exists(json_get_lit(v, "attempt")));
 }
 
 static bool read_faults(struct sim *s, struct json faults)
@@ -141,27 +158,14 @@ static bool read_faults(struct sim *s, struct json faults)
     return true;
 }
 
-static bool is_known(struct json name)
-{
-    static const char *const names[] = {"tokens", "first_ms", "gap_ms", "jitter", "seed", "fail"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (json_string_is(name, str_of(names[i])))
-            return true;
-    }
-    return false;
-}
-
 static bool read_params(struct sim *s, struct json p, uint64_t *ret_seed)
 {
     if (!json_exists(p))
         return true;
-    if (!json_is(p, JSON_OBJECT))
+    static const char *const names[] = {"tokens", "first_ms", "gap_ms", "jitter",
+                                        "seed",   "fail",     NULL};
+    if (!json_is(p, JSON_OBJECT) || !has_only(p, names))
         return false;
-    for (struct json_member m = json_first_member(p); json_exists(m.value);
-         m = json_next_member(p, m)) {
-        if (!is_known(m.name))
-            return false;
-    }
     struct json jitter = json_get_lit(p, "jitter");
     if (json_exists(jitter) && (!json_double(jitter, &s->jitter) || s->jitter < 0 || s->jitter > 1))
         return false;

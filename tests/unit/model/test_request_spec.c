@@ -81,6 +81,17 @@ static struct str with_members(const char *member, unsigned count)
     return text;
 }
 
+START_TEST(a_method_that_no_call_could_use_is_refused_at_once)
+{
+    static const struct tree_row rows[] = {
+        {REQUEST("{'path':'/','method':'HEAD'}"), "/request/method not_in_enum"},
+        {REQUEST("{'path':'/','method':'OPTIONS'}"), "/request/method not_in_enum"},
+    };
+    TREE_CHECK_ROWS(rows);
+    ck_assert(str_eq(request_of("{'path':'/','method':'PATCH'}")->method.source, STR("PATCH")));
+}
+END_TEST
+
 START_TEST(there_are_so_many_members_and_no_more)
 {
     ck_assert_ptr_nonnull(tree_check_str(with_members("query", REQUEST_QUERY_MAX)));
@@ -152,7 +163,8 @@ END_TEST
 START_TEST(methods_are_known_by_their_names)
 {
     ck_assert(request_method_is_known(STR("GET")));
-    ck_assert(request_method_is_known(STR("OPTIONS")));
+    ck_assert(request_method_is_known(STR("DELETE")));
+    ck_assert(!request_method_is_known(STR("OPTIONS")));
     ck_assert(!request_method_is_known(STR("get")));
     ck_assert(!request_method_is_known(STR("CONNECT")));
     ck_assert(!request_method_is_known(STR("")));
@@ -165,6 +177,7 @@ Suite *suite_model_request_spec(void)
     Suite *s = tree_suite("model_request_spec", &t);
     tcase_add_test(t, a_full_request_is_read);
     tcase_add_test(t, what_is_wrong_is_found_at_its_place);
+    tcase_add_test(t, a_method_that_no_call_could_use_is_refused_at_once);
     tcase_add_test(t, there_are_so_many_members_and_no_more);
     tcase_add_test(t, the_target_is_made_of_path_and_query);
     tcase_add_test(t, a_target_that_does_not_fit_is_told);

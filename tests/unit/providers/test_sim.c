@@ -296,6 +296,8 @@ START_TEST(params_that_are_not_valid_are_refused)
         "{\"fail\":[{\"as\":\"status\",\"status\":199}]}",
         "{\"fail\":[{\"as\":\"status\",\"status\":600}]}",
         "{\"fail\":[{\"as\":\"status\",\"attempt\":-1}]}",
+        "{\"fail\":[{\"as\":\"status\",\"attempt\":0}]}", /* the first is 1; every one: left out */
+        "{\"fail\":[{\"as\":\"status\",\"atempt\":1}]}",
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct play p;
