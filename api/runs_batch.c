@@ -2,11 +2,13 @@
  * its own would be.
  *
  *     read {"runs": [..]} -> check each -> accept those that are fine, as one group
- *          -> read those whose key was seen before, one after the other -> 207
+ *          -> read those whose key was seen before, one after the other, and look whether one of
+ *             those that were refused is among them -> 207
  *
  * It goes on when its client leaves: what was accepted is accepted. */
 #include "api/body.h"
 #include "api/create.h"
+#include "api/replay.h"
 #include "api/routes.h"
 #include "base/mem.h"
 #include "runs/ops.h"
@@ -24,7 +26,8 @@ struct item {
     bool has_bad_key;
     enum field_code bad_key;
     int status;
-    bool is_replay; /* the run is there already, and is to be read */
+    bool is_replay;   /* the run is there already, and is to be read */
+    enum err refused; /* OK: it is not, or it is known that no run is there */
 };
 
 struct batch {
@@ -38,6 +41,7 @@ struct batch {
     struct accept_group group;
     uint32_t untold;
     struct run_get get;
+    struct replay replay;
     char scope[CREATE_SCOPE];
 };
 
@@ -81,6 +85,7 @@ static void refuse(struct item *item, const struct problem *problem)
 {
     struct batch *b = item->batch;
     item->status = err_status(problem->code);
+    item->refused = problem->code;
     if (b->r != NULL)
         problem_write(&item->accept.json, problem, str_of(b->r->request_id), STR_NONE);
 }
@@ -120,16 +125,55 @@ static void read_run(struct batch *b)
     run_get_start(&b->get);
 }
 
+static void on_looked(struct replay *p)
+{
+    struct batch *b = p->ctx;
+    struct item *item = &b->items[b->next];
+    item->is_replay = p->found;
+    if (p->found) {
+        item->status = 202;
+        item->accept.id = p->twin.id;
+        buf_clear(&item->accept.json);
+    } else if (p->problem.code != item->refused) {
+        buf_clear(&item->accept.json);
+        refuse(item, &p->problem);
+    }
+    item->refused = OK;
+    go_on(b);
+}
+
+static void look(struct batch *b)
+{
+    struct item *item = &b->items[b->next];
+    const struct accept *a = &item->accept;
+    create_set_key(&item->accept, b->r, item->key, item->text, b->scope);
+    b->replay =
+        (struct replay){.shard = b->shard,
+                        .twin = {.tenant = b->tenant, .scope = a->idem_scope, .key = a->idem_key},
+                        .problem = {.code = item->refused},
+                        .on_done = on_looked,
+                        .ctx = b};
+    memcpy(b->replay.twin.digest, a->idem_digest, sizeof b->replay.twin.digest);
+    replay_start(&b->replay);
+}
+
+static bool may_be_there(const struct item *item)
+{
+    return item->key.at != NULL && item->refused != OK && replay_is_possible(item->refused);
+}
+
 static void go_on(struct batch *b)
 {
-    while (b->next < b->count && !b->items[b->next].is_replay)
+    while (b->next < b->count && !b->items[b->next].is_replay && !may_be_there(&b->items[b->next]))
         b->next++;
     if (b->r == NULL)
         destroy(b);
-    else if (b->next < b->count)
+    else if (b->next == b->count)
+        answer(b);
+    else if (b->items[b->next].is_replay)
         read_run(b);
     else
-        answer(b);
+        look(b);
 }
 
 /* --- what becomes of each --------------------------------------------------------------------- */
@@ -290,12 +334,12 @@ static void start(struct batch *b, unsigned depth)
 {
     for (uint32_t i = 0; i < b->count; i++)
         prepare(&b->items[i], depth);
-    if (b->untold == 0) {
-        answer(b);
-        return;
-    }
     b->r->state = b;
     b->r->on_gone = on_gone;
+    if (b->untold == 0) {
+        go_on(b);
+        return;
+    }
     b->group = (struct accept_group){.items = b->accepts, .count = b->untold};
     accept_start_together(&b->group, b->shard);
 }

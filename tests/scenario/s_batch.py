@@ -153,6 +153,21 @@ def test_a_keys_rate_counts_each_run(env):
     check_eq(results[4]["problem"]["code"], "rate_limited", "the fourth")
 
 
+def test_a_full_queue_does_not_stand_against_what_is_there(env):
+    server = env.server({"providers": {"sim": {"kind": "sim"},
+                                       "narrow": {"kind": "sim", "limits": {"concurrency": 1, "queue": 1}}},
+                         "agents": {"echo": {"model": "sim/echo"}, "narrow": {"model": "narrow/echo"}}})
+    items = [{"agent": "narrow", "input": i, "params": hanging(), "idempotency_key": f"k{i}"} for i in range(3)]
+    runs = accepted(batch(server, items[:2]))
+    eventually(lambda: server.json("/v1/providers/narrow")["slots"]["waiting"] == 1, "its queue is full")
+    results = batch(server, [items[2], items[1], {**items[0], "input": 9}, items[0], echo("x")])
+    check_eq([x["status"] for x in results], [429, 202, 422, 202, 202], "statuses")
+    check_eq([results[i]["problem"]["code"] for i in (0, 2)], ["queue_full", "idempotency_mismatch"], "codes")
+    check_eq([results[i]["run"]["id"] for i in (1, 3)], [runs[1]["id"], runs[0]["id"]], "the runs that are there")
+    again = batch(server, [items[0]])
+    check_eq((again[0]["status"], again[0]["run"]["id"]), (202, runs[0]["id"]), "alone")
+
+
 def test_a_full_queue_refuses_its_own_only(env):
     server = env.server({"providers": {"sim": {"kind": "sim"},
                                        "narrow": {"kind": "sim", "limits": {"concurrency": 1, "queue": 1}}},
