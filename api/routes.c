@@ -69,6 +69,8 @@ const struct route routes[] = {
      "A circuit: state, numbers, counts"},
     {"POST", "/v1/circuits/{name}/reset", SCOPE_ADMIN, true, ANSWERS_JSON, NULL,
      handle_circuit_reset, "Close a circuit"},
+    {"POST", "/v1/backup", SCOPE_ADMIN, true, ANSWERS_JSON, NULL, handle_backup,
+     "Copy the store to a new file on the gateway's machine"},
     {"GET", "/v1/events", SCOPE_READ, false, ANSWERS_EVENTS, bus_query, handle_events,
      "The events of all runs and circuits, as they are committed"},
     {"GET", "/livez", SCOPE_OPEN, false, ANSWERS_TEXT, NULL, handle_livez,

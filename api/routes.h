@@ -64,6 +64,7 @@ void handle_provider_reset(struct api_request *r);
 void handle_circuits_list(struct api_request *r);
 void handle_circuit_get(struct api_request *r);
 void handle_circuit_reset(struct api_request *r);
+void handle_backup(struct api_request *r);
 void handle_livez(struct api_request *r);
 void handle_readyz(struct api_request *r);
 void handle_metrics(struct api_request *r);

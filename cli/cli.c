@@ -33,9 +33,9 @@ static const struct command command_version = {
 /* --- the table -------------------------------------------------------------------------------- */
 
 static const struct command *const commands[] = {
-    &command_serve,  &command_run,     &command_watch,      &command_ls,        &command_show,
-    &command_cancel, &command_retry,   &command_agents,     &command_workflows, &command_providers,
-    &command_check,  &command_version, &command_completion, &command_help,
+    &command_serve,  &command_run,    &command_watch,   &command_ls,         &command_show,
+    &command_cancel, &command_retry,  &command_agents,  &command_workflows,  &command_providers,
+    &command_check,  &command_backup, &command_version, &command_completion, &command_help,
 };
 
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };

@@ -32,6 +32,7 @@ extern const struct command command_retry;
 extern const struct command command_agents;
 extern const struct command command_workflows;
 extern const struct command command_providers;
+extern const struct command command_backup;
 extern const struct command command_completion;
 extern const struct command command_help;
 

@@ -90,7 +90,8 @@ static void start(struct store *store, struct store_op *op)
     case STORE_NOTE:
     case STORE_SETTLE: break;
     case STORE_DEFINE:
-    case STORE_SEED: break;
+    case STORE_SEED:
+    case STORE_BACKUP: break;
     }
     op_queue_push(&s->writes, op);
 }

@@ -576,6 +576,7 @@ bool apply_op(struct sqlite_store *s, struct store_op *op)
     case STORE_NOTES:
     case STORE_DUE: break;         /* the readers' */
     case STORE_DEFINITIONS: break; /* the readers' */
+    case STORE_BACKUP: break;      /* between the transactions */
     }
     op->result = STORE_UNAVAILABLE;
     return true;

@@ -75,6 +75,7 @@ struct sqlite_store {
     struct doubt
         *doubts; /* what a failed commit left open; settled before anything else is written */
     size_t doubt_count, doubt_cap;
+    struct backup *backup; /* the copy that is being made; NULL: none */
     uint64_t next_heal_ms;
     uint64_t next_retain_ms;
     int64_t retain_from; /* key up to which this round of retention has looked */
@@ -141,6 +142,13 @@ struct due_statements {
 };
 bool due_prepare(sqlite3 *db, struct due_statements *ret_st);
 void read_due(const struct due_statements *st, struct store_due *d);
+
+/* sqlite_backup.c: begins the copies that are among these operations; gives back the others. */
+struct store_op *backup_take(struct sqlite_store *s, struct store_op *ops);
+/* One small step of the copy that is being made; between two transactions. */
+void backup_step(struct sqlite_store *s);
+/* There will be no copy: the database is about to be closed. Nothing where none is being made. */
+void backup_abandon(struct sqlite_store *s, const char *why);
 
 /* sqlite_watch.c: tells those who watch one of the runs that these operations wrote. */
 void watch_tell(struct sqlite_store *s, struct store_op *ops);

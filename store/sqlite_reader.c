@@ -252,7 +252,8 @@ static void do_op(struct reader *r, struct store_op *op)
     case STORE_NOTE:
     case STORE_SETTLE: break; /* the writer's */
     case STORE_DEFINE:
-    case STORE_SEED: break; /* the writer's */
+    case STORE_SEED:
+    case STORE_BACKUP: break; /* the writer's */
     }
     if (op->result == STORE_UNAVAILABLE)
         close_reader(r);

@@ -7,6 +7,8 @@
  *          |                                v
  *          |---- heal: reopen, checkpoint, settle what is in doubt
  *
+ * A backup goes on by one step between two turns.
+ *
  * Group commit: whatever arrives while one commit is being made shares the next. */
 #include <unistd.h>
 
@@ -116,6 +118,7 @@ static int on_wal_grown(void *arg, sqlite3 *db, const char *name, int pages)
 
 static void close_db(struct sqlite_store *s)
 {
+    backup_abandon(s, "the storage is not available");
     db_close(s->db);
     s->db = NULL;
     s->st = (struct write_statements){0};
@@ -421,12 +424,16 @@ static void keep_house(struct sqlite_store *s)
         return;
     }
     checkpoint(s);
+    if (s->db != NULL)
+        backup_step(s);
     if (s->db != NULL && now_ms >= s->next_retain_ms)
         retain(s, now_ms);
 }
 
 static uint64_t next_look_ms(const struct sqlite_store *s)
 {
+    if (s->backup != NULL)
+        return 0; /* there is something to do at any time */
     if (atomic_load(&s->fenced))
         return clock_mono_ms(NULL) + RETAIN_PAUSE_MS;
     return atomic_load(&s->available) ? s->next_retain_ms : s->next_heal_ms;
@@ -439,7 +446,8 @@ void *writer_main(void *arg)
     for (;;) {
         struct store_op *ops = wait_for_ops(&s->writes, next_look_ms(s), &stopping);
         if (ops == NULL && stopping)
-            break;
+            break; /* no backup is being made: it would be an operation */
+        ops = backup_take(s, ops);
         if (ops != NULL)
             work(s, ops);
         keep_house(s);

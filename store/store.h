@@ -22,10 +22,12 @@
  *
  * Bounds: store_is_full says that `queue_bytes` wait to be written: accept nothing new and pause
  * what produces. */
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/err.h"
 #include "base/loop.h"
 #include "base/map.h"
 #include "model/event.h"
@@ -55,6 +57,7 @@ enum store_op_kind {
     STORE_SETTLE,
     STORE_DEFINE,
     STORE_SEED,
+    STORE_BACKUP,
     STORE_GET,
     STORE_TWIN,
     STORE_EVENTS,
@@ -288,6 +291,21 @@ struct store_seed {
     struct store_op op;
     struct store_definition *seeds; /* no name of a kind is there twice */
     uint32_t count;
+};
+
+/* --- a copy ----------------------------------------------------------------------------------- */
+
+/* A consistent copy of everything, in a new file, made beside the other writes. The file is there
+ * once the copy is whole and on the disk, and not before. ok, as of a moment before it ended |
+ * exists (something has that name) | absent (nothing can be made there) | conflict (another copy
+ * is being made) | unavailable (the store, or the place, has failed, or it was told to stop).
+ * `error` says why it is not ok. */
+struct store_backup {
+    struct store_op op;
+    const char *path;      /* absolute */
+    atomic_bool must_stop; /* set by any thread: nobody wants it any more */
+    uint64_t bytes;        /* its size */
+    struct error error;
 };
 
 /* --- reading ---------------------------------------------------------------------------------- */

@@ -1273,6 +1273,7 @@ static void apply(struct store_fake *f, struct store_op *op)
     case STORE_SETTLE: do_settle(f, CONTAINER_OF(op, struct store_settle, op)); break;
     case STORE_DUE: do_due(f, CONTAINER_OF(op, struct store_due, op)); break;
     case STORE_DEFINE: do_define(f, CONTAINER_OF(op, struct store_define, op)); break;
+    case STORE_BACKUP: op->result = STORE_UNAVAILABLE; break; /* there is no file */
     case STORE_SEED: do_seed(f, CONTAINER_OF(op, struct store_seed, op)); break;
     case STORE_DEFINITIONS: do_definitions(f, CONTAINER_OF(op, struct store_definitions, op)); break;
     case STORE_NOTES: do_notes(f, CONTAINER_OF(op, struct store_notes, op)); break;
