@@ -30,12 +30,8 @@ void buf_trim(struct buf *b)
 {
     if (b->cap - b->len < TRIM_FROM)
         return;
-    size_t cap = b->len > 0 ? b->len : 1;
-    char *data = mem_realloc(b->data, cap);
-    if (data == NULL)
-        return; /* it stays as it is */
-    b->data = data;
-    b->cap = cap;
+    b->cap = b->len > 0 ? b->len : 1;
+    b->data = mem_shrink(b->data, b->cap);
 }
 
 char *buf_take(struct buf *b, size_t *ret_len)

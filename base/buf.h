@@ -26,7 +26,7 @@ void buf_init(struct buf *b, size_t max);
 void buf_fini(struct buf *b);
 void buf_clear(struct buf *b); /* forgets the content and the failure, keeps the memory */
 
-/* Gives back the room that is not used, if that is worth a call. */
+/* Gives back the room that is not used, if that is worth a call; cannot fail. */
 void buf_trim(struct buf *b);
 
 /* Moves the bytes out, trimmed: the caller frees `*ret_len` bytes with mem_free. NULL if the buffer

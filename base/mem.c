@@ -68,6 +68,12 @@ void *mem_realloc(void *block, size_t size)
     return must_fail() ? NULL : realloc(block, size ? size : 1);
 }
 
+void *mem_shrink(void *block, size_t size)
+{
+    void *less = realloc(block, size ? size : 1);
+    return less != NULL ? less : block;
+}
+
 void mem_free(void *block)
 {
 #ifdef SLUICE_TEST

@@ -11,6 +11,7 @@
 void *mem_alloc(size_t size);                /* uninitialised; NULL when there is none */
 void *mem_zalloc(size_t size);               /* zeroed */
 void *mem_realloc(void *block, size_t size); /* NULL leaves `block` as it was */
+void *mem_shrink(void *block, size_t size);  /* to fewer bytes; where it has to, in place */
 void mem_free(void *block);                  /* NULL is fine */
 char *mem_strdup(struct str s);              /* NUL-terminated copy */
 

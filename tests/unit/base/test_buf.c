@@ -193,10 +193,12 @@ START_TEST(what_is_taken_or_trimmed_keeps_no_room_to_spare)
     ck_assert_uint_le(malloc_usable_size(data), 64);
     mem_free(data);
     buf_trim(&b); /* nothing */
+    ck_assert_ptr_null(b.data);
     buf_add_lit(&b, "e");
     mem_fail_nth(1);
-    buf_trim(&b); /* no memory for less: it stays as it is */
+    buf_trim(&b); /* needs none */
     mem_fail_nth(0);
+    ck_assert_uint_eq(b.cap, 1);
     assert_holds("e");
 }
 END_TEST
