@@ -168,27 +168,12 @@ static void reply(struct api_request *r, struct api_reply *answer)
     set_response(x, response, answer->status);
 }
 
-static ssize_t end_at_once(void *ctx, uint64_t at, char *to, size_t max)
-{
-    (void)ctx;
-    (void)at;
-    (void)to;
-    (void)max;
-    return MHD_CONTENT_READER_END_OF_STREAM;
-}
-
-/* For HEAD: framed as the stream would be, which has no length (RFC 9110, 8.6). */
-static struct MHD_Response *bodiless_stream(void)
-{
-    return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 1, end_at_once, NULL, NULL);
-}
-
 static void stream(struct api_request *r, const struct api_stream *source, struct api_reply *head)
 {
     struct exchange *x = CONTAINER_OF(r, struct exchange, request);
     int status = head->status;
     buf_fini(&head->body);
-    struct MHD_Response *response = r->is_head ? bodiless_stream() : stream_open(x, source);
+    struct MHD_Response *response = r->is_head ? empty_response() : stream_open(x, source);
     if (response != NULL)
         add_headers(x, response, head, source->content_type);
     set_response(x, response, status);

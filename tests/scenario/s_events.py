@@ -208,16 +208,6 @@ def test_streams_filter_by_type_and_end_with_the_run(env):
     check_eq(found, [["output.delta"] * 4, ["attempt.started", "task.succeeded"], []] * 2, "types")
 
 
-def test_head_is_framed_as_the_stream_would_be(env):
-    """It said Content-Length: 0 of a stream that has no length."""
-    server = env.server()
-    run = server.start_run("story", params=hanging())
-    for accept in (SSE, NDJSON):
-        r = server.ask("HEAD", f"/v1/runs/{run['id']}/events", headers={"Accept": accept})
-        check_eq((r.status, r.media_type, r.body), (200, accept, b""), "HEAD", r)
-        check_eq((r.header("content-length"), r.header("transfer-encoding")), (None, "chunked"), "framing", r)
-
-
 def test_follow_false_gives_what_there_is_and_ends(env):
     server, up = env.with_upstream({"up": "ok,gate=g,after=2"})
     live = server.stream_run("up", input="x")
