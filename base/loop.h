@@ -36,9 +36,9 @@ bool loop_turn(struct loop *loop);
 /* The time, read once a turn. Deadlines are absolute monotonic ms. */
 uint64_t loop_now_ms(const struct loop *loop);
 
-/* The wall time at which the loop was made, and what has passed since. A clock that is set
- * meanwhile moves no deadline that is stored as wall time; stamps follow it from the next start on.
- */
+/* The wall time at which the process made its first loop, and what has passed since: all loops
+ * agree. A clock that is set meanwhile moves no deadline that is stored as wall time; stamps follow
+ * it from the next start on. */
 int64_t loop_wall_ms(const struct loop *loop);
 
 /* The clock by which it goes, NULL for the real ones: for what is shared between loops, and needs

@@ -91,6 +91,26 @@ START_TEST(time_is_the_fake_clocks)
 }
 END_TEST
 
+START_TEST(loops_agree_about_the_wall_time)
+{
+    struct loop *loops[20];
+    for (int i = 0; i < 20; i++) {
+        ck_assert_int_eq(loop_create(NULL, &loops[i]), OK);
+        usleep(137); /* another part of a millisecond */
+    }
+    for (int round = 0; round < 100; round++) {
+        int64_t last = loop_wall_ms(loops[0]);
+        for (int i = 0; i < 20; i++) {
+            int64_t next = loop_wall_ms(loops[i]);
+            ck_assert_int_ge(next, last);
+            last = next;
+        }
+    }
+    for (int i = 0; i < 20; i++)
+        loop_destroy(loops[i]);
+}
+END_TEST
+
 START_TEST(timers_fire_in_the_order_of_their_deadlines)
 {
     struct alarm a, b, c, d;
@@ -694,6 +714,7 @@ Suite *suite_base_loop(void)
     Suite *s = suite_create("base/loop");
     TCase *c = tcase_create("timers");
     tcase_add_checked_fixture(c, set_up, tear_down);
+    tcase_add_test(c, loops_agree_about_the_wall_time);
     tcase_add_test(c, time_is_the_fake_clocks);
     tcase_add_test(c, timers_fire_in_the_order_of_their_deadlines);
     tcase_add_test(c, a_timer_can_be_moved_and_stopped);
