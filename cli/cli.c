@@ -27,15 +27,27 @@ static const struct command command_check = {.name = "check",
                                              .arguments = "[FILE]",
                                              .summary = "check a configuration file",
                                              .max_arguments = 1};
+static const struct option_spec doctor_options[] = {
+    {"config", OPTION_CONFIG, OPTION_TEXT, "FILE", "the configuration", NULL},
+    {"db", OPTION_DB, OPTION_TEXT, "FILE", "the database; instead of the configured one", NULL},
+    {"server", OPTION_SERVER, OPTION_TEXT, "URL", "a gateway that has to answer there", NULL},
+    {.name = NULL},
+};
+static const struct command command_doctor = {
+    .name = "doctor",
+    .arguments = "",
+    .summary = "say what is wrong with configuration, database and machine",
+    .options = doctor_options};
 static const struct command command_version = {
     .name = "version", .arguments = "", .summary = "print the version"};
 
 /* --- the table -------------------------------------------------------------------------------- */
 
 static const struct command *const commands[] = {
-    &command_serve,  &command_run,    &command_watch,   &command_ls,         &command_show,
-    &command_cancel, &command_retry,  &command_agents,  &command_workflows,  &command_providers,
-    &command_check,  &command_backup, &command_version, &command_completion, &command_help,
+    &command_serve,     &command_run,       &command_watch,      &command_ls,
+    &command_show,      &command_cancel,    &command_retry,      &command_agents,
+    &command_workflows, &command_providers, &command_check,      &command_backup,
+    &command_doctor,    &command_version,   &command_completion, &command_help,
 };
 
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };

@@ -2,8 +2,8 @@
 #define SLUICE_CLI_CLI_H
 /* The command-line client: every command but those that are the server's own.
  *
- * server/main.c runs `serve`, `check` and `version` itself and hands every other word to cli_main.
- * The table behind these functions holds those three too, so that help and shell completion are
+ * server/main.c runs `serve`, `check`, `doctor` and `version` itself and hands every other word to
+ * cli_main. The table behind these functions holds those too, so that help and shell completion are
  * made in one place.
  *
  * One command per process, on the main thread. It sets the disposition of SIGPIPE, and of SIGINT

@@ -2,10 +2,13 @@
  * client commands. */
 #include <malloc.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "cli/cli.h"
+#include "cli/reach.h"
+#include "server/doctor.h"
 #include "server/serve.h"
 #include "version.h"
 
@@ -28,14 +31,27 @@ static const char check_help[] =
     "\n"
     "Reads a configuration as serve would, and says what is wrong with it.\n";
 
+static const char doctor_help[] =
+    "usage: sluice doctor [--config FILE] [--db FILE] [--server URL]\n"
+    "\n"
+    "Looks at the configuration, the database, the gateway, the clock, the limit on open files and\n"
+    "the disk, and says in a line each what is fine and what is not. Changes nothing. A database\n"
+    "that no gateway uses is read whole. Exits with 0 where all is fine, with 1 where it is not.\n"
+    "\n"
+    "  --config FILE      the configuration, as for serve\n"
+    "  --db FILE          the database; instead of the configured one\n"
+    "  --server URL       a gateway that has to answer there (or SLUICE_URL); otherwise one is\n"
+    "                     looked for at the first address of the configuration\n";
+
 enum { MAX_LISTEN = 16 };
 
-/* What the command line of serve says. */
+/* What the command line of serve, or of doctor, says. */
 struct arguments {
     const char *config;
+    const char *server; /* of doctor */
     const char *listen[MAX_LISTEN];
     struct config_overrides overrides;
-    bool print, print_docs, help;
+    bool is_doctor, print, print_docs, help;
     const char *wrong; /* the argument that is none */
 };
 
@@ -61,6 +77,10 @@ static void read_flag(struct arguments *a, int argc, char **argv, int *i)
         a->config = value = value_of(argc, argv, i);
     else if (is_flag(arg, "--db"))
         a->overrides.db = value = value_of(argc, argv, i);
+    else if (a->is_doctor && is_flag(arg, "--server"))
+        a->server = value = value_of(argc, argv, i);
+    else if (a->is_doctor && strcmp(arg, "--help") != 0 && strcmp(arg, "-h") != 0)
+        value = NULL; /* the rest is of serve alone */
     else if (is_flag(arg, "--listen") && a->overrides.listen_count < MAX_LISTEN)
         a->listen[a->overrides.listen_count++] = value = value_of(argc, argv, i);
     else if (strcmp(arg, "--print-config") == 0)
@@ -175,6 +195,25 @@ static int main_check(int argc, char **argv)
     return rc;
 }
 
+static int main_doctor(int argc, char **argv)
+{
+    struct arguments a = {.is_doctor = true};
+    for (int i = 0; i < argc && a.wrong == NULL; i++)
+        read_flag(&a, argc, argv, &i);
+    if (a.help || a.wrong != NULL) {
+        if (a.wrong != NULL)
+            fprintf(stderr, "sluice doctor: what is \"%s\"?\n", a.wrong);
+        fputs(doctor_help, a.wrong != NULL ? stderr : stdout);
+        return a.wrong != NULL ? EXIT_USAGE : 0;
+    }
+    const char *set = getenv("SLUICE_URL");
+    return doctor(&(struct doctor_options){
+        .config = a.config,
+        .overrides = &a.overrides,
+        .address = a.server != NULL || set == NULL || set[0] == '\0' ? a.server : set,
+        .reach = cli_reach});
+}
+
 int main(int argc, char **argv)
 {
     const char *command = argc > 1 ? argv[1] : "";
@@ -182,6 +221,8 @@ int main(int argc, char **argv)
         return main_serve(argc - 2, argv + 2);
     if (strcmp(command, "check") == 0)
         return main_check(argc - 2, argv + 2);
+    if (strcmp(command, "doctor") == 0)
+        return main_doctor(argc - 2, argv + 2);
     if (strcmp(command, "version") == 0 || strcmp(command, "--version") == 0) {
         printf("sluice %s (%s)\n", SLUICE_VERSION, SLUICE_COMMIT);
         return 0;

@@ -3,7 +3,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -11,11 +10,11 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/transfer.h"
+#include "server/descriptors.h"
 #include "server/server.h"
 #include "version.h"
 
 enum {
-    KEPT_FDS = 256,    /* for the database, logs, look-ups: not for connections */
     START_POLL_MS = 1, /* between looks at whether the engine has started */
     POLL_MS = 10,      /* between looks at how far the draining is */
     PARK_MS = 10000,   /* for everything to be stored when the gateway stops */
@@ -24,22 +23,6 @@ enum {
 };
 
 /* --- limits of the process -------------------------------------------------------------------- */
-
-/* Raises the limit on descriptors as far as may be, and says how many client connections that
- * allows: each may need one more to a provider. */
-static uint32_t connections_allowed(uint32_t wanted)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return wanted;
-    limit.rlim_cur = limit.rlim_max;
-    IGNORE_RESULT(setrlimit(RLIMIT_NOFILE, &limit) != 0); /* what there is is read again next */
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
-        return wanted;
-    uint64_t allowed =
-        limit.rlim_cur > (rlim_t)2 * KEPT_FDS ? (limit.rlim_cur - KEPT_FDS) / 2 : KEPT_FDS / 4;
-    return allowed < wanted ? (uint32_t)allowed : wanted;
-}
 
 /* --- stopping, step by step ------------------------------------------------------------------- */
 
@@ -133,7 +116,7 @@ static enum err accept_connections(struct server *s)
     for (uint32_t i = 0; i < s->worker_count; i++)
         s->edges[i] = s->workers[i].edge;
     enum err e = acceptor_start(&s->acceptor, s->loop, s->listeners, s->listener_count, s->edges,
-                                s->worker_count, connections_allowed(s->config->http.connections));
+                                s->worker_count, descriptors_allow(s->config->http.connections));
     s->is_accepting = e == OK;
     for (uint32_t i = 0; e == OK && i < s->listener_count; i++)
         log_info(log_msg("listening"), log_s("addr", s->listeners[i].name));

@@ -13,7 +13,7 @@
 
 /* --- the lock file ---------------------------------------------------------------------------- */
 
-static long read_pid(int fd)
+long lock_read_pid(int fd)
 {
     char text[32] = {0};
     if (pread(fd, text, sizeof text - 1, 0) <= 0)
@@ -40,7 +40,7 @@ static enum err take_lock(const char *db_path, int *ret_fd, struct error *ret_er
         return error_set(ret_error, ERR_IO, "%s: %s", path, strerror(errno));
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
         enum err e = error_set(ret_error, ERR_BUSY, "%s is in use by the process with pid %ld",
-                               db_path, read_pid(fd));
+                               db_path, lock_read_pid(fd));
         close(fd);
         return e;
     }

@@ -21,4 +21,18 @@ struct sqlite_options {
  * one that is not ours is left as it is. */
 enum err sqlite_store_open(const struct sqlite_options *options, struct store **ret_store,
                            struct error *ret_error) MUST_CHECK;
+
+struct sqlite_facts {
+    bool exists;
+    bool is_in_use; /* a gateway has it open: nothing below is known but `pid` */
+    long pid;       /* 0: not known */
+    int64_t version, runs;
+    int64_t newest_ms; /* when the newest run was created, wall; 0: there is none */
+};
+
+/* Looks at a database that this process has not opened, all of its pages where nobody uses it, and
+ * changes nothing. ERR_IO: it is damaged, not ours, of a newer version, or cannot be read. Blocks.
+ */
+enum err sqlite_store_examine(const char *path, struct sqlite_facts *ret_facts,
+                              struct error *ret_error) MUST_CHECK;
 #endif

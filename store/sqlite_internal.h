@@ -91,6 +91,9 @@ struct sqlite_store {
     atomic_uint watch_count;
 };
 
+/* sqlite.c: whose lock file it is, as it says; 0: it does not. */
+long lock_read_pid(int fd);
+
 /* sqlite_apply.c: the writer's operations, within its transaction. False: the transaction has
  * failed. */
 bool apply_prepare(struct sqlite_store *s);

@@ -269,7 +269,7 @@ def test_check_reads_a_config(env):
 
 def test_help_of_everything(env):
     for arguments in ([], ["serve"], ["run"], ["watch"], ["ls"], ["show"], ["cancel"], ["retry"], ["agents"], ["workflows"],
-                      ["providers"], ["completion"], ["check"], ["backup"], ["version"]):
+                      ["providers"], ["completion"], ["check"], ["backup"], ["doctor"], ["version"]):
         p = check_exit(env.cli(*arguments, "--help"), 0, f"{' '.join(arguments)} --help")
         check(p.stdout.strip(), "some help", p.stdout)
 
