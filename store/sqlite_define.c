@@ -121,7 +121,7 @@ static bool stand(const struct define_statements *st, int64_t key, enum standing
 
 /* Of the versions that were replaced those go of which there is no run; the last one of the name
  * leaves its number. */
-static bool prune(const struct define_statements *st, int kind, struct str name)
+static bool prune(const struct define_statements *st, enum definition_kind kind, struct str name)
 {
     sqlite3_stmt *both[] = {st->drop_unused, st->drop_text};
     bool fine = true;
@@ -201,13 +201,13 @@ static bool prune_next(struct sqlite_store *s, bool *ret_found)
     sqlite3_stmt *st = s->define.next_replaced;
     char text[256];
     struct str name = STR_NONE;
-    int kind = 0;
+    enum definition_kind kind = DEFINITION_AGENT;
     db_bind_int(st, 1, s->retire_from);
     int rc = sqlite3_step(st);
     if (rc == SQLITE_ROW) {
         struct str view = db_column_view(st, 2);
         s->retire_from = sqlite3_column_int64(st, 0);
-        kind = sqlite3_column_int(st, 1);
+        kind = (enum definition_kind)sqlite3_column_int(st, 1);
         str_copy(text, sizeof text, view);
         name = str_of(text);
     }
