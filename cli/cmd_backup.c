@@ -5,7 +5,7 @@
 #include "cli/render.h"
 #include "cli/session.h"
 
-enum { MAX_PATH = 4096 };
+enum { MAX_PATH = 4096, MAX_TEXT = 8192 };
 
 static const struct option_spec options[] = {
     {.name = NULL},
@@ -52,7 +52,7 @@ static int backup(struct session *s, const struct options *o)
     struct buf path;
     struct error error;
     body_init(&body);
-    buf_init(&path, 2 * MAX_PATH);
+    buf_init(&path, MAX_TEXT);
     enum err e = add_absolute(&path, o->arguments[0], &error);
     if (e == OK)
         e = body_set_text(&body, "path", buf_str(&path), &error);
