@@ -116,18 +116,13 @@ static void settle_limits(struct reader *r, struct json limits)
     spec->allow_trees = TASK_TREES_ARE_SERVED;
 }
 
-/* What may be asked of a webhook: nothing without a secret. */
-static webhook_url_fault_fn *url_fault_of(const struct courier_options *o)
-{
-    if (o->key.len == 0)
-        return NULL;
-    return o->allow_private ? url_guard_fault_any_address : url_guard_fault;
-}
-
 /* Some limits are for two modules; the table fills those of the first. */
 static void share_limits(struct config *c)
 {
-    c->engine.spec.webhook_url_fault = url_fault_of(&c->engine.webhooks);
+    const struct courier_options *webhooks = &c->engine.webhooks;
+    c->engine.spec.webhook_url_fault =
+        webhooks->allow_private ? url_guard_fault_any_address : url_guard_fault;
+    c->engine.spec.can_sign_webhooks = webhooks->key.len > 0;
     c->api.streams = c->http.streams;
     c->engine.reader_bytes = c->http.reader_bytes;
 }

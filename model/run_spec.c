@@ -160,7 +160,8 @@ static void on_restart(struct check *c, struct json v, const struct doc_path *at
 static void on_webhook(struct check *c, struct json v, const struct doc_path *at, void *out)
 {
     struct draft *d = out;
-    webhook_check(c, v, at, d->limits->webhook_url_fault, &d->spec->webhook);
+    webhook_check(c, v, at, d->limits->webhook_url_fault, d->limits->can_sign_webhooks,
+                  &d->spec->webhook);
     d->spec->webhook_text = json_raw(v);
 }
 

@@ -18,7 +18,8 @@ const struct spec_limits spec_limits_none = {.max_run_timeout_ms = INT64_MAX,
                                              .tree_depth = UINT32_MAX,
                                              .tree_nodes = UINT32_MAX,
                                              .allow_trees = TASK_TREES_ARE_SERVED,
-                                             .webhook_url_fault = webhook_no_fault};
+                                             .webhook_url_fault = webhook_no_fault,
+                                             .can_sign_webhooks = true};
 
 static task_check_fn *const checks[TASK_TYPE_COUNT] = {
     [TASK_CALL] = task_check_call,         [TASK_SEQUENCE] = task_check_sequence,

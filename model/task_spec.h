@@ -124,7 +124,8 @@ struct spec_limits {
     uint32_t tree_depth;
     uint32_t tree_nodes;
     bool allow_trees; /* false: a task is one call of an agent or a model, without references */
-    webhook_url_fault_fn *webhook_url_fault; /* NULL: no webhooks are sent */
+    webhook_url_fault_fn *webhook_url_fault;
+    bool can_sign_webhooks; /* false: none are sent */
 };
 
 /* No limits: for what was within those of its time. */

@@ -57,21 +57,20 @@ static void on_events(struct check *c, struct json v, const struct doc_path *at,
 }
 
 void webhook_check(struct check *c, struct json v, const struct doc_path *at,
-                   webhook_url_fault_fn *url_fault, struct webhook *ret)
+                   webhook_url_fault_fn *url_fault, bool can_sign, struct webhook *ret)
 {
     static const struct check_rule rules[] = {{"url", on_url}, {"events", on_events}};
     struct draft d = {.webhook = ret, .url_fault = url_fault};
     *ret = (struct webhook){.events = event_set_of(EVENT_RUN_FINISHED)};
     if (!check_object(c, v, at))
         return;
-    if (url_fault == NULL) {
-        problem_add(c->problem, at, FIELD_BAD_REFERENCE,
-                    "this gateway sends none: it has no webhooks.secret to sign them with");
-        return;
-    }
+    uint32_t before = c->problem->found;
     if (!json_exists(json_get_lit(v, "url")))
         check_missing(c, at, "url");
     check_members(c, v, at, rules, sizeof rules / sizeof rules[0], &d);
+    if (!can_sign && c->problem->found == before)
+        problem_add(c->problem, at, FIELD_BAD_REFERENCE,
+                    "this gateway sends none: it has no webhooks.secret to sign them with");
 }
 
 const char *webhook_no_fault(struct str url)
@@ -90,7 +89,7 @@ enum err webhook_read(struct str json, struct arena *arena, struct webhook *ret)
     json_doc_init(&doc);
     enum err e = json_parse(&doc, json, NULL);
     if (e == OK)
-        webhook_check(&c, json_root(&doc), &at, webhook_no_fault, ret);
+        webhook_check(&c, json_root(&doc), &at, webhook_no_fault, true, ret);
     if (e == OK && !c.no_memory && problem.code == OK) { /* out of the caller's text */
         ret->url = arena_str(arena, ret->url);
         c.no_memory = ret->url.at == NULL;

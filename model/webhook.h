@@ -19,9 +19,10 @@ struct webhook {
 typedef const char *webhook_url_fault_fn(struct str url);
 const char *webhook_no_fault(struct str url); /* for what was judged before */
 
-/* Checks `v`. `url_fault` NULL: this gateway sends none. */
+/* Checks `v`. Where it is in order and nothing could be signed (`can_sign` is false) it is refused
+ * as a whole. */
 void webhook_check(struct check *c, struct json v, const struct doc_path *at,
-                   webhook_url_fault_fn *url_fault, struct webhook *ret);
+                   webhook_url_fault_fn *url_fault, bool can_sign, struct webhook *ret);
 
 /* Reads a stored one again, judging nothing. OK; ERR_NOMEM; ERR_IO where it is damaged. */
 enum err webhook_read(struct str json, struct arena *arena, struct webhook *ret) MUST_CHECK;

@@ -290,6 +290,8 @@ def test_without_a_secret_a_run_with_a_webhook_is_refused(env):
     check_problem(r, "invalid_request")
     check_eq([(e["pointer"], e["code"]) for e in r.json()["errors"]], [("/webhook", "bad_reference")], "errors", r)
     check("webhooks.secret" in r.json()["errors"][0]["detail"], "what to do", r)
+    r = server.post("/v1/runs", {"agent": "echo", "webhook": {"url": "http://127.0.0.1/"}})
+    check_eq([(e["pointer"], e["code"]) for e in r.json()["errors"]], [("/webhook/url", "bad_reference")], "its own mistakes first", r)
 
 
 def test_mistakes_are_told_with_their_place(env):

@@ -150,9 +150,11 @@ END_TEST
 START_TEST(the_secret_and_allow_private_decide_what_a_webhook_may_be)
 {
     struct config *c = support_load("{\"webhooks\": {\"allow_private\": true}}");
-    ck_assert(c->engine.spec.webhook_url_fault == NULL);
+    ck_assert(!c->engine.spec.can_sign_webhooks);
+    ck_assert(c->engine.spec.webhook_url_fault == url_guard_fault_any_address);
     config_destroy(c);
     c = support_load("{\"webhooks\": {\"secret\": \"a\"}}");
+    ck_assert(c->engine.spec.can_sign_webhooks);
     ck_assert(c->engine.spec.webhook_url_fault == url_guard_fault);
     config_destroy(c);
     c = support_load("{\"webhooks\": {\"secret\": \"a\", \"allow_private\": true}}");

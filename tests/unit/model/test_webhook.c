@@ -33,19 +33,19 @@ static const char *url_fault(struct str url)
     return str_eq(url, STR("http://bad/")) ? "is bad" : NULL;
 }
 
-static const char *check_with(const char *text, webhook_url_fault_fn *fault)
+static const char *check_with(const char *text, bool can_sign)
 {
     struct check c = {.problem = &problem, .arena = &arena};
     struct doc_path root = {.up = NULL}, at = doc_path_name(&root, STR("webhook"));
     problem_init(&problem);
     ck_assert_int_eq(json_parse(&doc, str_of(text), NULL), OK);
-    webhook_check(&c, json_root(&doc), &at, fault, &webhook);
+    webhook_check(&c, json_root(&doc), &at, url_fault, can_sign, &webhook);
     return findings_text(&problem);
 }
 
 static const char *check(const char *text)
 {
-    return check_with(text, url_fault);
+    return check_with(text, true);
 }
 
 START_TEST(the_end_is_told_unless_other_events_are_named)
@@ -119,9 +119,11 @@ END_TEST
 
 START_TEST(a_gateway_that_sends_none_says_so)
 {
-    ck_assert_str_eq(check_with("{\"url\":\"http://a/\",\"x\":1}", NULL),
+    ck_assert_str_eq(check_with("{\"url\":\"http://a/\"}", false),
                      "invalid_request: /webhook bad_reference");
-    ck_assert_str_eq(check_with("7", NULL), "invalid_request: /webhook wrong_type");
+    ck_assert_str_eq(check_with("{\"url\":\"http://bad/\"}", false), /* its own mistakes first */
+                     "invalid_request: /webhook/url bad_reference");
+    ck_assert_str_eq(check_with("7", false), "invalid_request: /webhook wrong_type");
 }
 END_TEST
 
@@ -130,18 +132,19 @@ END_TEST
 #define BODY                                                                                       \
     "{\"agent\":\"echo\", \"webhook\": {\"url\": \"http://a/\", \"events\": [\"task.running\"]}}"
 
-static struct spec_limits limits(webhook_url_fault_fn *fault)
+static struct spec_limits limits(bool can_sign)
 {
     return (struct spec_limits){.max_run_timeout_ms = 1000,
                                 .default_run_timeout_ms = 1000,
                                 .input_bytes = 1000,
-                                .webhook_url_fault = fault};
+                                .webhook_url_fault = url_fault,
+                                .can_sign_webhooks = can_sign};
 }
 
-static enum err make(const char *body, webhook_url_fault_fn *fault, struct run_spec *ret)
+static enum err make(const char *body, bool can_sign, struct run_spec *ret)
 {
     struct run_target target = {.agent = STR_NONE};
-    struct spec_limits l = limits(fault);
+    struct spec_limits l = limits(can_sign);
     problem_init(&problem);
     return run_spec_create(str_of(body), &doc, &target, &l, &world, &problem, ret);
 }
@@ -149,7 +152,7 @@ static enum err make(const char *body, webhook_url_fault_fn *fault, struct run_s
 START_TEST(a_run_keeps_it_and_a_stored_run_is_not_judged_again)
 {
     struct run_spec spec, again;
-    ck_assert_int_eq(make(BODY, url_fault, &spec), OK);
+    ck_assert_int_eq(make(BODY, true, &spec), OK);
     ck_assert(str_eq(spec.webhook.url, STR("http://a/")));
     ck_assert(
         str_eq(spec.webhook_text, STR("{\"url\":\"http://a/\",\"events\":[\"task.running\"]}")));
@@ -159,10 +162,10 @@ START_TEST(a_run_keeps_it_and_a_stored_run_is_not_judged_again)
     ck_assert(str_eq(again.webhook.url, STR("http://bad/")));
     run_spec_fini(&spec);
     run_spec_fini(&again);
-    ck_assert_int_eq(make("{\"agent\":\"echo\"}", NULL, &spec), OK);
+    ck_assert_int_eq(make("{\"agent\":\"echo\"}", false, &spec), OK);
     ck_assert_ptr_null(spec.webhook.url.at);
     run_spec_fini(&spec);
-    ck_assert_int_eq(make(BODY, NULL, &spec), ERR_INVALID_REQUEST);
+    ck_assert_int_eq(make(BODY, false, &spec), ERR_INVALID_REQUEST);
     ck_assert_str_eq(findings_text(&problem), "invalid_request: /webhook bad_reference");
 }
 END_TEST

@@ -41,6 +41,7 @@ static struct rig_options options(void)
 {
     struct rig_options o = rig_options_default();
     o.limits.spec.webhook_url_fault = url_guard_fault_any_address;
+    o.limits.spec.can_sign_webhooks = true;
     o.limits.webhooks = (struct courier_options){.allow_private = true,
                                                  .concurrency = 64,
                                                  .per_host = 8,
