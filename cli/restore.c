@@ -66,9 +66,10 @@ void restore_arm(int fd, uint32_t rows)
 {
     if (!is_set)
         take_signals();
-    restore_disarm();
-    if (rows == 0)
+    if (rows == 0) {
+        restore_disarm();
         return;
+    }
     char *text = texts[turn++ % 2];
     if (rows > 1)
         snprintf(text, TEXT_BYTES, "\x1B[%uB\r\n", (unsigned)(rows - 1));

@@ -102,6 +102,7 @@ static struct buf *target(struct screen *s, int fd)
 {
     if (s->canvas.rows > 0) {
         canvas_erase(&s->canvas, reach(s, s->err));
+        screen_flush(s);
         restore_disarm();
     }
     return reach(s, fd);
@@ -192,7 +193,10 @@ void screen_draw(struct screen *s, const struct lines *lines)
     screen_end_line(s);
     if (restore_was_used())
         canvas_forget(&s->canvas);
+    uint32_t before = s->canvas.rows;
     canvas_draw(&s->canvas, lines, reach(s, s->err));
+    /* a signal may come while they are written: rows that are not there yet are passed, too */
+    restore_arm(s->err, before > s->canvas.rows ? before : s->canvas.rows);
     screen_flush(s);
     restore_arm(s->err, s->canvas.rows);
 }
@@ -202,5 +206,6 @@ void screen_leave_drawing(struct screen *s)
     if (s->canvas.rows == 0)
         return;
     canvas_leave(&s->canvas, reach(s, s->err));
+    screen_flush(s);
     restore_disarm();
 }

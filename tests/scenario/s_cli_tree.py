@@ -206,7 +206,7 @@ def test_whatever_ends_or_stops_it_the_cursor_is_below_the_tree(env):
     t = on_terminal(env, server, "run", path)
     t.wait_for(has("running +1 call"), "the tree")
     t.signal(signal.SIGTSTP)
-    eventually(lambda: process_state(t.process.pid) == "T", "it stops")
+    eventually(t.is_stopped, "it stops")
     t.drain()
     t.check_sane()
     t.signal(signal.SIGCONT)
@@ -214,11 +214,6 @@ def test_whatever_ends_or_stops_it_the_cursor_is_below_the_tree(env):
     up.release("g")
     check_eq(t.finish(), SUCCEEDED, "exit code")
     t.check_sane()
-
-
-def process_state(pid):
-    with open(f"/proc/{pid}/stat", encoding="latin-1") as f:
-        return f.read().rpartition(")")[2].split()[0]
 
 
 def test_no_color_and_dumb_terminals(env):

@@ -16,7 +16,7 @@ import time
 import unicodedata
 
 from . import process
-from .check import Failure, check
+from .check import Failure, check, eventually
 from .slow import scaled
 
 SEQUENCE = re.compile(r"\x1b\[(\??)([\d;]*)([A-Za-z])")
@@ -158,9 +158,18 @@ class Terminal:
     def set_size(self, columns, rows):
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
+    def is_stopped(self):
+        with open(f"/proc/{self.process.pid}/stat", encoding="latin-1") as f:
+            return f.read().rpartition(")")[2].split()[0] == "T"
+
     def resize(self, columns, rows):
+        """While the program rests: what it writes is for the size that it has looked at."""
+        self.signal(signal.SIGSTOP)
+        eventually(self.is_stopped, "it is stopped")
+        self.drain()
         self.screen.resize(columns, rows)
         self.set_size(columns, rows)
+        self.signal(signal.SIGCONT)
 
     def pump(self, seconds):
         """Takes what has come; waits so long for the first of it. False: the program has closed its side."""
