@@ -71,7 +71,9 @@ void *mem_realloc(void *block, size_t size)
 void *mem_shrink(void *block, size_t size)
 {
     void *less = realloc(block, size ? size : 1);
-    return less != NULL ? less : block;
+    if (less == NULL)
+        return block;
+    return less;
 }
 
 void mem_free(void *block)

@@ -45,7 +45,9 @@ static void finish(void)
 static uint64_t first_seed(int share)
 {
     const char *chosen = getenv("SLUICE_SEED");
-    uint64_t seed = chosen != NULL ? strtoull(chosen, NULL, 10) : (uint64_t)share;
+    uint64_t seed = (uint64_t)share;
+    if (chosen != NULL)
+        seed = strtoull(chosen, NULL, 10);
     return seed % SHARES == (uint64_t)share ? seed : UINT64_MAX;
 }
 
