@@ -395,27 +395,12 @@ static bool claim_lane(struct sqlite_store *s, struct store_claim *c)
     return c->count == c->max || claim_of_owner(s, c, 0, c->now_ms);
 }
 
-/* The run's key and whether it has ended; key 0: there is none. */
-static bool find_state(struct sqlite_store *s, struct str tenant, const struct id *id,
-                       int64_t *ret_key, bool *ret_ended)
-{
-    sqlite3_stmt *st = s->st.find_state;
-    db_bind_text(st, 1, tenant);
-    db_bind_blob(st, 2, id->bytes, sizeof id->bytes);
-    int rc = sqlite3_step(st);
-    *ret_key = rc == SQLITE_ROW ? sqlite3_column_int64(st, 0) : 0;
-    *ret_ended =
-        rc == SQLITE_ROW && run_state_is_terminal((enum run_state)sqlite3_column_int(st, 1));
-    db_reset(st);
-    return rc == SQLITE_ROW || rc == SQLITE_DONE;
-}
-
 /* Why there was none to be taken. */
 static bool find_reason(struct sqlite_store *s, struct store_claim *c)
 {
     int64_t key;
     bool ended;
-    if (!find_state(s, c->tenant, &c->id, &key, &ended))
+    if (!apply_find_state(s, c->tenant, &c->id, &key, &ended))
         return false;
     c->op.result = key == 0 ? STORE_ABSENT : ended ? STORE_CONFLICT : STORE_EXISTS;
     return true;
