@@ -1,6 +1,7 @@
 /* agents{} and workflows{}. model/agent.h and model/workflow.h check each; their findings are told
  * as all others are. A file stands alone: it cannot name what only the API has. */
 #include "config/reader.h"
+#include "runs/definition.h"
 
 enum { SCRATCH_MAX = 4194304 };
 
@@ -81,37 +82,53 @@ static struct name_lookup names_of(struct reader *r)
                                 .leads_to = leads_to};
 }
 
-/* --- agents ----------------------------------------------------------------------------------- */
+/* --- each ------------------------------------------------------------------------------------- */
 
-static enum err make_agent(struct reader *r, struct json v, const struct doc_path *at,
-                           struct str name, struct arena *scratch, struct agent **ret_agent)
+static bool make(struct reader *r, enum definition_kind kind, struct json v,
+                 const struct doc_path *at, struct str name, struct definition *ret)
 {
     struct problem problem;
+    struct arena scratch;
     problem_init(&problem);
-    struct check check = {.problem = &problem, .arena = scratch};
+    arena_init(&scratch, SCRATCH_MAX);
+    struct check check = {.problem = &problem, .arena = &scratch};
     struct name_lookup names = names_of(r);
-    enum err e = agent_create(&check, v, at, name, &names, ret_agent);
+    struct spec_limits limits = r->config->engine.spec;
+    limits.allow_trees = TASK_TREES_ARE_SERVED;
+    enum err e = definition_create(kind, &check, v, at, name, &limits, &names, ret);
     reader_problem(r, json_root(v.doc), &problem);
     r->no_memory |= e == ERR_NOMEM || check.no_memory;
-    return e;
+    arena_fini(&scratch);
+    return e == OK;
 }
 
-static void add_agent(struct reader *r, struct json_member m, const struct doc_path *object_at)
+static void add(struct reader *r, enum definition_kind kind, struct json_member m,
+                const struct doc_path *object_at)
 {
     struct config *c = r->config;
     struct str name;
+    struct definition d;
     if (!reader_name(r, m.name, object_at, &name))
         return;
     struct doc_path here = doc_path_name(object_at, name);
-    struct arena scratch;
-    arena_init(&scratch, SCRATCH_MAX);
-    struct agent *agent;
-    if (make_agent(r, m.value, &here, name, &scratch, &agent) == OK) {
-        agent->from_config = true;
-        c->agents[c->agent_count++] = agent;
-    }
-    arena_fini(&scratch);
+    if (!make(r, kind, m.value, &here, name, &d))
+        return;
+    definition_set_from_config(&d);
+    if (kind == DEFINITION_AGENT)
+        c->agents[c->agent_count++] = d.agent;
+    else
+        c->workflows[c->workflow_count++] = d.workflow;
 }
+
+static void add_all(struct reader *r, enum definition_kind kind, struct json v,
+                    const struct doc_path *at)
+{
+    for (struct json_member m = json_first_member(v); json_exists(m.value);
+         m = json_next_member(v, m))
+        add(r, kind, m, at);
+}
+
+/* --- all of them ------------------------------------------------------------------------------ */
 
 void read_agents(struct reader *r, const struct schema_row *row, struct json v,
                  const struct doc_path *at, void *base)
@@ -120,46 +137,8 @@ void read_agents(struct reader *r, const struct schema_row *row, struct json v,
     if (!reader_count(r, row, v, JSON_OBJECT, at) || c->providers == NULL)
         return; /* without providers every model would be another mistake */
     c->agents = reader_alloc(r, json_count(v), sizeof(struct agent *));
-    if (c->agents == NULL)
-        return;
-    for (struct json_member m = json_first_member(v); json_exists(m.value);
-         m = json_next_member(v, m))
-        add_agent(r, m, at);
-}
-
-/* --- workflows -------------------------------------------------------------------------------- */
-
-static enum err make_workflow(struct reader *r, struct json v, const struct doc_path *at,
-                              struct str name, struct arena *scratch,
-                              struct workflow **ret_workflow)
-{
-    struct problem problem;
-    problem_init(&problem);
-    struct check check = {.problem = &problem, .arena = scratch};
-    struct name_lookup names = names_of(r);
-    struct spec_limits limits = r->config->engine.spec;
-    limits.allow_trees = TASK_TREES_ARE_SERVED;
-    enum err e = workflow_create(&check, v, at, name, &limits, &names, ret_workflow);
-    reader_problem(r, json_root(v.doc), &problem);
-    r->no_memory |= e == ERR_NOMEM || check.no_memory;
-    return e;
-}
-
-static void add_workflow(struct reader *r, struct json_member m, const struct doc_path *object_at)
-{
-    struct config *c = r->config;
-    struct str name;
-    if (!reader_name(r, m.name, object_at, &name))
-        return;
-    struct doc_path here = doc_path_name(object_at, name);
-    struct arena scratch;
-    arena_init(&scratch, SCRATCH_MAX);
-    struct workflow *workflow;
-    if (make_workflow(r, m.value, &here, name, &scratch, &workflow) == OK) {
-        workflow->from_config = true;
-        c->workflows[c->workflow_count++] = workflow;
-    }
-    arena_fini(&scratch);
+    if (c->agents != NULL)
+        add_all(r, DEFINITION_AGENT, v, at);
 }
 
 void read_workflows(struct reader *r, const struct schema_row *row, struct json v,
@@ -169,10 +148,7 @@ void read_workflows(struct reader *r, const struct schema_row *row, struct json 
     if (!reader_count(r, row, v, JSON_OBJECT, at) || c->agents == NULL)
         return; /* without agents every call would be another mistake */
     c->workflows = reader_alloc(r, json_count(v), sizeof(struct workflow *));
-    if (c->workflows == NULL)
-        return;
     r->workflows = v;
-    for (struct json_member m = json_first_member(v); json_exists(m.value);
-         m = json_next_member(v, m))
-        add_workflow(r, m, at);
+    if (c->workflows != NULL)
+        add_all(r, DEFINITION_WORKFLOW, v, at);
 }

@@ -52,6 +52,14 @@ void definition_set_version(const struct definition *d, int64_t version)
         d->workflow->version = version;
 }
 
+void definition_set_from_config(const struct definition *d)
+{
+    if (d->kind == DEFINITION_AGENT)
+        d->agent->from_config = true;
+    else
+        d->workflow->from_config = true;
+}
+
 void definition_write(struct buf *b, const struct definition *d)
 {
     if (d->kind == DEFINITION_AGENT)
@@ -61,14 +69,14 @@ void definition_write(struct buf *b, const struct definition *d)
 }
 
 enum err definition_create(enum definition_kind kind, struct check *c, struct json v,
-                           struct str name, const struct spec_limits *limits,
-                           const struct name_lookup *names, struct definition *ret)
+                           const struct doc_path *at, struct str name,
+                           const struct spec_limits *limits, const struct name_lookup *names,
+                           struct definition *ret)
 {
-    struct doc_path root = {.up = NULL};
     struct definition d = {.kind = kind};
     enum err e = kind == DEFINITION_AGENT
-                     ? agent_create(c, v, &root, name, names, &d.agent)
-                     : workflow_create(c, v, &root, name, limits, names, &d.workflow);
+                     ? agent_create(c, v, at, name, names, &d.agent)
+                     : workflow_create(c, v, at, name, limits, names, &d.workflow);
     if (e == OK)
         *ret = d;
     return e;
@@ -117,6 +125,7 @@ static void compose(const struct store_definition *stored, struct buf *b)
 static enum err read_document(const struct store_definition *stored, struct str document,
                               struct json_doc *doc, struct definition *ret)
 {
+    struct doc_path root = {.up = NULL};
     struct arena scratch;
     struct problem problem;
     problem_init(&problem);
@@ -124,8 +133,8 @@ static enum err read_document(const struct store_definition *stored, struct str 
     struct check c = {.problem = &problem, .arena = &scratch};
     enum err e = json_parse(doc, document, NULL);
     if (e == OK)
-        e = definition_create(stored->kind, &c, json_root(doc), stored->name, &spec_limits_none,
-                              &name_lookup_any, ret);
+        e = definition_create(stored->kind, &c, json_root(doc), &root, stored->name,
+                              &spec_limits_none, &name_lookup_any, ret);
     arena_fini(&scratch);
     return e == OK || e == ERR_NOMEM ? e : ERR_IO;
 }

@@ -27,14 +27,16 @@ size_t definition_bytes(const struct definition *d); /* in memory */
 
 /* Only by who made it, before anybody else sees it. */
 void definition_set_version(const struct definition *d, int64_t version);
+void definition_set_from_config(const struct definition *d);
 
 /* As clients see it. */
 void definition_write(struct buf *b, const struct definition *d);
 
-/* Checks a document that a client sent. Findings go to c->problem: then the answer is its code. */
+/* Checks a document. Findings go to c->problem: then the answer is its code. */
 enum err definition_create(enum definition_kind kind, struct check *c, struct json v,
-                           struct str name, const struct spec_limits *limits,
-                           const struct name_lookup *names, struct definition *ret) MUST_CHECK;
+                           const struct doc_path *at, struct str name,
+                           const struct spec_limits *limits, const struct name_lookup *names,
+                           struct definition *ret) MUST_CHECK;
 
 /* What the store keeps of it, in `arena`; ERR_NOMEM. */
 enum err definition_store(const struct definition *d, struct arena *arena,

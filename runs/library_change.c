@@ -87,12 +87,13 @@ static enum err make(const struct library *l, struct library_change *c)
     struct shard *home = library_home(l);
     struct vocabulary words = {.catalog = home->catalog, .definitions = l->current};
     struct name_lookup names = vocabulary_lookup(&words);
+    struct doc_path root = {.up = NULL};
     struct arena scratch;
     arena_init(&scratch, c->body.len + SCRATCH_BYTES);
     struct check check = {.problem = &c->problem, .arena = &scratch, .takes_back = true};
     enum err e = check_parse(&home->scratch, c->body, &c->problem);
     if (e == OK)
-        e = definition_create(c->kind, &check, json_root(&home->scratch), c->name,
+        e = definition_create(c->kind, &check, json_root(&home->scratch), &root, c->name,
                               &home->limits->spec, &names, &c->made);
     c->has_made = e == OK;
     arena_fini(&scratch);
