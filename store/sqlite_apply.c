@@ -8,10 +8,7 @@
 #include "store/sqlite_internal.h"
 #include "store/sqlite_rows.h"
 
-static const struct {
-    size_t offset;
-    const char *sql;
-} statements[] = {
+static const struct db_statement statements[] = {
 #define STATEMENT(field, text)                                                                     \
     {                                                                                              \
         offsetof(struct write_statements, field), text                                             \
@@ -79,13 +76,8 @@ static const struct {
 
 bool apply_prepare(struct sqlite_store *s)
 {
-    for (size_t i = 0; i < sizeof statements / sizeof statements[0]; i++) {
-        sqlite3_stmt *stmt = db_prepare(s->db, statements[i].sql);
-        if (stmt == NULL)
-            return false;
-        memcpy((char *)&s->st + statements[i].offset, &stmt, sizeof stmt);
-    }
-    return define_prepare(s->db, &s->define);
+    return db_prepare_all(s->db, statements, sizeof statements / sizeof statements[0], &s->st) &&
+           define_prepare(s->db, &s->define);
 }
 
 /* --- changes ---------------------------------------------------------------------------------- */

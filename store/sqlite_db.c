@@ -99,6 +99,17 @@ bool db_run(sqlite3_stmt *stmt)
     return rc == SQLITE_DONE || rc == SQLITE_ROW;
 }
 
+bool db_prepare_all(sqlite3 *db, const struct db_statement *all, size_t count, void *ret_struct)
+{
+    for (size_t i = 0; i < count; i++) {
+        sqlite3_stmt *stmt = db_prepare(db, all[i].sql);
+        if (stmt == NULL)
+            return false;
+        memcpy((char *)ret_struct + all[i].offset, &stmt, sizeof stmt);
+    }
+    return true;
+}
+
 void db_reset(sqlite3_stmt *stmt)
 {
     sqlite3_reset(stmt);

@@ -27,6 +27,14 @@ sqlite3_stmt *db_prepare(sqlite3 *db, const char *sql);
 /* Runs a statement that returns no rows and makes it ready for the next time. */
 bool db_run(sqlite3_stmt *stmt) MUST_CHECK;
 
+/* Several at once, each into its place in a struct of pointers. False: the database failed; what
+ * was prepared is in its place. */
+struct db_statement {
+    size_t offset; /* of its pointer */
+    const char *sql;
+};
+bool db_prepare_all(sqlite3 *db, const struct db_statement *all, size_t count, void *ret_struct);
+
 /* Back to the start, with nothing bound: after every use, also a failed one. An unreset reader
  * would pin the log. */
 void db_reset(sqlite3_stmt *stmt);

@@ -18,10 +18,7 @@ enum standing { REPLACED, BY_API, BY_CONFIG, IN_QUESTION };
     "kind=?1 AND name=?2 AND standing=0 AND (?1=0 OR NOT EXISTS (SELECT 1 FROM run"                \
     " WHERE run.workflow=?2 AND run.workflow_version=definition.version))"
 
-static const struct {
-    size_t offset;
-    const char *sql;
-} statements[] = {
+static const struct db_statement statements[] = {
 #define STATEMENT(field, text)                                                                     \
     {                                                                                              \
         offsetof(struct define_statements, field), text                                            \
@@ -59,13 +56,7 @@ static const struct {
 
 bool define_prepare(sqlite3 *db, struct define_statements *ret_st)
 {
-    for (size_t i = 0; i < sizeof statements / sizeof statements[0]; i++) {
-        sqlite3_stmt *stmt = db_prepare(db, statements[i].sql);
-        if (stmt == NULL)
-            return false;
-        memcpy((char *)ret_st + statements[i].offset, &stmt, sizeof stmt);
-    }
-    return true;
+    return db_prepare_all(db, statements, sizeof statements / sizeof statements[0], ret_st);
 }
 
 /* --- one name --------------------------------------------------------------------------------- */
