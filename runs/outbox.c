@@ -8,6 +8,7 @@
 
 enum {
     BATCH_MAX = 512,      /* runs in one batch, but for those that belong together */
+    ENDED_MAX = 64,       /* lazy runs that gather: more in one commit hardly make one cheaper */
     AGAIN_AFTER_MS = 250, /* between two tries while the store is unavailable */
     ROOM_AFTER_MS = 50    /* between two looks while it is full */
 };
@@ -32,6 +33,7 @@ void outbox_init(struct outbox *o, struct shard *shard)
     *o = (struct outbox){.shard = shard};
     list_init(&o->now);
     list_init(&o->soon);
+    list_init(&o->ended);
     list_init(&o->failed);
     list_init(&o->held);
     loop_timer_init(&o->flush, shard->loop, on_flush);
@@ -54,6 +56,12 @@ static struct run *first_of(struct list *list)
     return CONTAINER_OF(list->next, struct run, outbox_link);
 }
 
+static void arm_flush(struct outbox *o)
+{
+    if (!loop_timer_is_armed(&o->flush))
+        loop_timer_start(&o->flush, loop_now_ms(o->shard->loop) + o->shard->limits->flush_ms);
+}
+
 /* Puts a run that wants to be saved on the list of its urgency. */
 static void enlist(struct run *run)
 {
@@ -64,8 +72,7 @@ static void enlist(struct run *run)
         return;
     }
     list_push_back(&o->soon, &run->outbox_link);
-    if (!loop_timer_is_armed(&o->flush))
-        loop_timer_start(&o->flush, loop_now_ms(o->shard->loop) + o->shard->limits->flush_ms);
+    arm_flush(o);
 }
 
 void outbox_want(struct run *run, int urgency)
@@ -84,10 +91,30 @@ static void all_now(struct outbox *o, struct list *from)
     list_append_all(&o->now, from);
 }
 
+static void ended_now(struct outbox *o)
+{
+    all_now(o, &o->ended);
+    o->ended_count = 0;
+}
+
+void outbox_want_end(struct run *run)
+{
+    struct outbox *o = &run->shard->outbox;
+    if (run->wanted == SAVE_NOW)
+        return;
+    run->wanted = SAVE_SOON;
+    list_remove(&run->outbox_link);
+    list_push_back(&o->ended, &run->outbox_link);
+    arm_flush(o);
+    if (++o->ended_count >= ENDED_MAX || engine_is_crowded(o->shard->engine))
+        ended_now(o);
+}
+
 static void on_flush(struct loop_timer *timer)
 {
     struct outbox *o = CONTAINER_OF(timer, struct outbox, flush);
     all_now(o, &o->soon);
+    ended_now(o);
 }
 
 static void on_again(struct loop_timer *timer)
@@ -119,6 +146,7 @@ static void on_room(struct loop_timer *timer)
 void outbox_flush(struct outbox *o)
 {
     all_now(o, &o->soon);
+    ended_now(o);
     all_now(o, &o->failed);
 }
 

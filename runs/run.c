@@ -422,7 +422,7 @@ static void tell_end(struct run *run)
         buf_add_lit(b, "{\"run\":");
         run_record_write(b, &record, seq, true, run->shard->base_path);
         buf_add_char(b, '}');
-        run_tell(run, EVENT_RUN_FINISHED, SAVE_NOW);
+        run_tell(run, EVENT_RUN_FINISHED, run->feed.is_lazy ? SAVE_SOON : SAVE_NOW);
     } else {
         run_lacks_memory(run);
     }
@@ -449,7 +449,10 @@ void run_end(struct run *run)
     tell_end(run);
     log_debug(log_msg("run ended"), log_str("run", (struct str){run->text, RUN_ID_TEXT}),
               log_s("state", run_state_name(run->state)));
-    if (run->feed.is_lazy && run->accept != NULL)
+    if (!run->feed.is_lazy)
+        return;
+    outbox_want_end(run);
+    if (run->accept != NULL)
         loop_soon(run->shard->loop,
                   &run->lazy_end); /* told before it is stored, as was asked for */
 }

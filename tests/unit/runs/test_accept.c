@@ -9,7 +9,10 @@
 
 Suite *suite_runs_accept(void);
 
-enum { MANY = 16 };
+enum {
+    MANY = 80,
+    ENDED_TOGETHER = 64, /* as in runs/outbox.c */
+};
 
 static struct rig rig;
 static struct created created[MANY];
@@ -242,6 +245,54 @@ START_TEST(a_get_of_a_lazy_run_waits_until_it_is_stored)
 }
 END_TEST
 
+START_TEST(lazy_runs_that_have_ended_are_stored_together_within_flush_ms)
+{
+    start();
+    unsigned before = store_fake_commits(rig.fake);
+    for (int i = 0; i < 3; i++) {
+        struct created *c = create(LAZY("\"agent\":\"echo\",\"input\":\"x\""), WAITS, NULL);
+        rig_settle(&rig);
+        ck_assert_uint_eq(c->ended, 1);
+        rig_advance(&rig, 2);
+    }
+    ck_assert_uint_eq(store_fake_rows(rig.fake), 0);
+    rig_advance(&rig, 20);
+    ck_assert_uint_eq(store_fake_rows(rig.fake), 3);
+    ck_assert_uint_eq(store_fake_commits(rig.fake) - before, 1);
+    ck_assert_uint_eq(engine_live(rig.engine), 0);
+    finish();
+}
+END_TEST
+
+START_TEST(many_lazy_runs_that_have_ended_are_stored_without_a_wait)
+{
+    start();
+    for (int i = 0; i < ENDED_TOGETHER - 1; i++)
+        create(LAZY("\"agent\":\"echo\",\"input\":\"x\""), WAITS, NULL);
+    rig_settle(&rig);
+    ck_assert_uint_eq(store_fake_rows(rig.fake), 0);
+    create(LAZY("\"agent\":\"echo\",\"input\":\"x\""), WAITS, NULL);
+    rig_settle(&rig);
+    ck_assert_uint_eq(store_fake_rows(rig.fake), ENDED_TOGETHER);
+    finish();
+}
+END_TEST
+
+START_TEST(a_lazy_run_that_has_ended_keeps_no_place_that_others_need)
+{
+    struct rig_options o = rig_options_default();
+    o.limits.live_runs = 2;
+    start_with(&o);
+    create(LAZY("\"agent\":\"echo\",\"input\":\"x\""), WAITS, NULL);
+    rig_settle(&rig);
+    ck_assert_uint_eq(engine_live(rig.engine), 1);
+    create(LAZY("\"agent\":\"echo\",\"input\":\"x\""), WAITS, NULL);
+    rig_settle(&rig);
+    ck_assert_uint_eq(engine_live(rig.engine), 0);
+    finish();
+}
+END_TEST
+
 /* It is lost whole: nothing of it is left to be found. */
 START_TEST(a_lazy_run_that_a_crash_took_is_not_there)
 {
@@ -442,6 +493,9 @@ Suite *suite_runs_accept(void)
     tcase_add_loop_test(t, a_lazy_create_is_answered_before_it_is_stored, 0, 3);
     tcase_add_loop_test(t, a_lazy_run_is_stored_within_flush_ms, 0, 3);
     tcase_add_loop_test(t, a_get_of_a_lazy_run_waits_until_it_is_stored, 0, 2);
+    tcase_add_test(t, lazy_runs_that_have_ended_are_stored_together_within_flush_ms);
+    tcase_add_test(t, many_lazy_runs_that_have_ended_are_stored_without_a_wait);
+    tcase_add_test(t, a_lazy_run_that_has_ended_keeps_no_place_that_others_need);
     tcase_add_loop_test(t, a_lazy_run_that_a_crash_took_is_not_there, 0, 3);
     suite_add_tcase(s, t);
     t = tcase_create("keys");
