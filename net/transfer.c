@@ -186,7 +186,14 @@ void transfer_recycle(struct transfer *t)
         pool->spare_count++;
         return;
     }
+    transfer_free(t);
+}
+
+void transfer_free(struct transfer *t)
+{
     curl_easy_cleanup(t->easy);
+    curl_url_cleanup(t->url);
+    mem_free(t->url_text);
     mem_free(t);
 }
 
@@ -288,7 +295,7 @@ static bool set_up(struct transfer *t)
     SET(CURLOPT_QUICK_EXIT, 1L);
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
     SET(CURLOPT_FOLLOWLOCATION, 0L);
-    SET(CURLOPT_PROXY, "");
+    SET(CURLOPT_NOPROXY, "*");
     SET(CURLOPT_HTTP09_ALLOWED, 0L);
     SET(CURLOPT_PIPEWAIT, 1L);
     SET(CURLOPT_TCP_NODELAY, 1L);
@@ -326,11 +333,11 @@ static struct transfer *take_handle(struct transfer_pool *pool)
         return NULL;
     t->pool = pool;
     t->easy = curl_easy_init();
+    t->url = curl_url();
     list_init(&t->link);
     loop_timer_init(&t->timer, pool->loop, on_deadline);
-    if (t->easy == NULL || !set_up(t)) {
-        curl_easy_cleanup(t->easy);
-        mem_free(t);
+    if (t->easy == NULL || t->url == NULL || !set_up(t)) {
+        transfer_free(t);
         return NULL;
     }
     return t;

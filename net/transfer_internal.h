@@ -77,7 +77,9 @@ struct transfer {
     size_t head_bytes;
     bool aborted;
     bool no_memory;
-    bool finished; /* on_done was called, or will never be */
+    bool finished;  /* on_done was called, or will never be */
+    CURLU *url;     /* of the last request, as curl has read it; valid while there is `url_text` */
+    char *url_text; /* NULL: the next request's is to be read */
     struct curl_slist header_nodes[HTTP_MAX_HEADERS + 2];
     char *header_text;
     char error_text[CURL_ERROR_SIZE];
@@ -98,9 +100,12 @@ void transfer_finish(struct transfer *t, const struct transfer_result *result);
 void transfer_take_from_curl(struct transfer *t);
 void transfer_recycle(struct transfer *t);
 
+/* What recycling does with those that are too many. */
+void transfer_free(struct transfer *t);
+
 /* --- transfer_request.c ----------------------------------------------------------------------- */
 
-/* False: out of memory. */
+/* False: out of memory. An URL that curl cannot read fails the transfer, once it runs. */
 bool transfer_write_headers(struct transfer *t, const struct http_request *r);
 bool transfer_set_request(struct transfer *t, const struct http_request *r);
 

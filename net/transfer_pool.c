@@ -199,11 +199,8 @@ void transfer_pool_destroy(struct transfer_pool *pool)
     cancel_all(&pool->transfers);
     loop_timer_stop(&pool->curl_timer);
     struct list *link;
-    while ((link = list_pop_front(&pool->spare)) != NULL) {
-        struct transfer *t = CONTAINER_OF(link, struct transfer, link);
-        curl_easy_cleanup(t->easy);
-        mem_free(t);
-    }
+    while ((link = list_pop_front(&pool->spare)) != NULL)
+        transfer_free(CONTAINER_OF(link, struct transfer, link));
     curl_multi_cleanup(pool->multi);
     for (size_t fd = 0; fd < pool->socket_count; fd++)
         transfer_socket_forget(pool, (int)fd);

@@ -2,6 +2,8 @@
 #include "base/mem.h"
 #include "net/transfer_internal.h"
 
+enum { KEPT_URL_MAX = 512 }; /* a longer one is read each time, so that spare handles stay small */
+
 static size_t header_bytes(const struct http_request *r)
 {
     size_t bytes = sizeof "Expect:";
@@ -40,6 +42,26 @@ bool transfer_write_headers(struct transfer *t, const struct http_request *r)
     return true;
 }
 
+/* curl reads a text, and composes it again, for each transfer. An URL that it is given as read it
+ * takes as it is: so a handle keeps its last one, which is mostly the next one's as well. */
+static CURLcode set_url(struct transfer *t, const char *url)
+{
+    if (t->url_text != NULL && strcmp(t->url_text, url) == 0)
+        return CURLE_OK;
+    mem_free(t->url_text);
+    t->url_text = NULL;
+    bool is_read = strlen(url) <= KEPT_URL_MAX &&
+                   curl_url_set(t->url, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK;
+    CURLcode rc = curl_easy_setopt(t->easy, CURLOPT_CURLU, is_read ? t->url : NULL);
+    if (rc ==
+        CURLE_OK) /* NULL also makes curl forget the text that it has composed of the last one */
+        rc = curl_easy_setopt(t->easy, CURLOPT_URL, is_read ? NULL : url);
+    if (rc != CURLE_OK || !is_read)
+        return rc;
+    t->url_text = mem_strdup(str_of(url));
+    return t->url_text != NULL ? CURLE_OK : CURLE_OUT_OF_MEMORY;
+}
+
 bool transfer_set_request(struct transfer *t, const struct http_request *r)
 {
     bool has_body = r->body.at != NULL, is_head = strcmp(r->method, "HEAD") == 0;
@@ -49,9 +71,8 @@ bool transfer_set_request(struct transfer *t, const struct http_request *r)
      * to see whether the server speaks it. */
     long version = t->pool->is_tls ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1;
     CURL *e = t->easy;
-    CURLcode rc = CURLE_OK;
+    CURLcode rc = set_url(t, r->url);
 #define SET(option, value) rc = rc == CURLE_OK ? curl_easy_setopt(e, option, value) : rc
-    SET(CURLOPT_URL, r->url);
     SET(CURLOPT_HTTP_VERSION, version);
     SET(CURLOPT_HTTPHEADER, t->header_nodes);
     SET(CURLOPT_NOBODY, 0L);

@@ -10,8 +10,8 @@
  * room may be another loop's, and then no commit of this run tells of it. Belongs to its shard's
  * loop.
  *
- * The end of a lazy run is told before it is stored: such runs gather apart from those that still go
- * on, and go as soon as they are many, so that one commit has many of them. */
+ * The end of a lazy run is told before it is stored: such runs gather apart from those that still
+ * go on, and go as soon as they are many, so that one commit has many of them. */
 #include "base/loop.h"
 
 struct run;
@@ -35,8 +35,8 @@ void outbox_fini(struct outbox *o);
 /* The run is to be stored; `urgency` as in enum save_urgency. */
 void outbox_want(struct run *run, int urgency);
 
-/* A run has ended that was not saved yet and whose end is told before it is: it is to be stored within
- * flush_ms, or at once where others wait for its place in memory. */
+/* A run has ended that was not saved yet and whose end is told before it is: it is to be stored
+ * within flush_ms, or at once where others wait for its place in memory. */
 void outbox_want_end(struct run *run);
 
 /* The store is full, and the run has paused for it: run_go_on comes again. */

@@ -486,6 +486,41 @@ START_TEST(what_cannot_be_reached_was_not_sent)
 }
 END_TEST
 
+/* One handle makes all of them: it keeps the URL that it read last. */
+START_TEST(each_request_goes_to_its_own_url_whatever_the_one_before_it_was)
+{
+    static const struct loopback_script scripts[] = {{{OK_HELLO}}};
+    static const char *const broken[] = {"http://[::1/", "http://", "gopher://127.0.0.1/"};
+    char long_query[600], url[800], line[800];
+    const char *const queries[] = {"a",        "a", "b",  NULL,       "b",
+                                   long_query, "a", NULL, long_query, NULL};
+    size_t sent = 0, refused = 0;
+    SERVE(scripts);
+    memset(long_query, 'q', sizeof long_query - 1);
+    long_query[sizeof long_query - 1] = '\0';
+    for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++) {
+        struct probe p;
+        probe_init(&p);
+        snprintf(url, sizeof url, "%s?%s", loopback_url(server, "http", 0),
+                 queries[i] ? queries[i] : "");
+        struct http_request r = {.method = "GET", .url = queries[i] ? url : broken[refused]};
+        start_request(&p, &r, usual());
+        PUMP_UNTIL(p.done);
+        if (queries[i] == NULL) {
+            ck_assert_int_eq(p.code, ERR_PROVIDER_UNREACHABLE);
+            ck_assert(!p.was_sent);
+            refused++;
+        } else {
+            ck_assert_int_eq(p.code, OK);
+            snprintf(line, sizeof line, "?%s HTTP/1.1\r\n", queries[i]);
+            ck_assert(request_has(sent++, line));
+        }
+        buf_fini(&p.body);
+    }
+    ck_assert_uint_eq(loopback_requests(server), sent);
+}
+END_TEST
+
 START_TEST(who_says_stop_gets_the_end_and_nothing_more)
 {
     static const struct loopback_script scripts[] = {
@@ -1355,6 +1390,7 @@ Suite *suite_net_transfer(void)
     tcase_add_test(t, a_body_larger_than_every_buffer_is_sent_whole);
     tcase_add_test(t, a_broken_answer_is_told_from_none);
     tcase_add_test(t, what_cannot_be_reached_was_not_sent);
+    tcase_add_test(t, each_request_goes_to_its_own_url_whatever_the_one_before_it_was);
     tcase_add_test(t, who_says_stop_gets_the_end_and_nothing_more);
     tcase_add_test(t, a_connection_is_used_again);
     tcase_add_test(
