@@ -99,7 +99,7 @@ static curl_socket_t on_open_socket(void *ctx, curlsocktype purpose, struct curl
         return CURL_SOCKET_BAD;
     }
     int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-    if (fd >= 0 && !transfer_socket_adopt(pool, fd)) {
+    if (fd >= 0 && !transfer_socket_adopt(t->multi, fd)) {
         close(fd);
         return CURL_SOCKET_BAD;
     }
@@ -203,10 +203,8 @@ static void count_out(struct transfer *t)
     lookup_ended(t);
     t->finished = true;
     t->pool->active--;
-    if (t->state != RUNNING)
-        return;
-    t->pool->running--;
-    transfer_pool_bound(t->pool);
+    if (t->state == RUNNING)
+        transfer_pool_count_out(t);
 }
 
 static long forbids_reuse(const struct transfer_pool_options *o)
@@ -220,12 +218,15 @@ static long forbids_reuse(const struct transfer_pool_options *o)
 void transfer_take_from_curl(struct transfer *t)
 {
     struct transfer_pool *pool = t->pool;
+    if (t->multi == NULL)
+        return;
     if (pool->is_tls)
         curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 1L);
     curl_multi_remove_handle(
-        pool->multi, t->easy); /* closes the connection where the answer was not at its end */
+        t->multi->curl, t->easy); /* closes the connection where the answer was not at its end */
     if (pool->is_tls)
         curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, forbids_reuse(&pool->options));
+    t->multi = NULL;
 }
 
 /* The only end of a transfer that was not cancelled: taken from curl, told, recycled. */
@@ -291,6 +292,7 @@ static bool set_up(struct transfer *t)
     CURLcode rc = CURLE_OK;
 #define SET(option, value) rc = rc == CURLE_OK ? curl_easy_setopt(e, option, value) : rc
     SET(CURLOPT_PRIVATE, t);
+    SET(CURLOPT_SHARE, pool->names);
     SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_QUICK_EXIT, 1L);
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
@@ -311,7 +313,6 @@ static bool set_up(struct transfer *t)
     SET(CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
     SET(CURLOPT_OPENSOCKETDATA, t);
     SET(CURLOPT_CLOSESOCKETFUNCTION, transfer_socket_close);
-    SET(CURLOPT_CLOSESOCKETDATA, pool);
     SET(CURLOPT_MAXAGE_CONN, (long)((o->idle_ms + 999) / 1000));
     SET(CURLOPT_MAXLIFETIME_CONN, (long)((o->max_age_ms + 999) / 1000));
     SET(CURLOPT_FORBID_REUSE, forbids_reuse(o));
@@ -417,7 +418,7 @@ void transfer_resume(struct transfer *t)
     pool->in_curl = true; /* curl delivers what it holds from within this call */
     curl_easy_pause(t->easy, CURLPAUSE_CONT);
     pool->in_curl = was_in_curl;
-    transfer_pool_kick(pool);
+    transfer_multi_kick(t->multi);
 }
 
 int transfer_status(struct transfer *t)

@@ -2,22 +2,25 @@
 #define SLUICE_NET_TRANSFER_INTERNAL_H
 /* What the transfer_*.c files share. Nobody else includes this, or curl.h.
  *
- * transfer.c has the life of one transfer, transfer_request.c what it sends; transfer_pool.c has
- * the multi handle, its timer, and what waits until curl has returned; transfer_socket.c the
- * descriptors of which curl wants to hear. All belongs to the pool's loop. */
+ * transfer.c has the life of one transfer, transfer_request.c what it sends; transfer_pool.c says
+ * which multi handle it goes to, and has what waits until curl has returned; transfer_multi.c has
+ * one multi handle and its timer, transfer_socket.c the descriptors of which it wants to hear. All
+ * belongs to the pool's loop. */
 #include <curl/curl.h>
 #include <stdatomic.h>
 #include <sys/types.h>
 
 #include "base/list.h"
+#include "base/map.h"
 #include "net/transfer.h"
 
 /* A descriptor that curl wants to hear of. A connection's stays watched for reading between two
  * transfers, so that one that is used again needs no system call; what becomes readable while
  * nobody uses it has been closed by the peer, or is not HTTP. Others belong to curl's look-ups and
  * come and go with each. */
-struct pool_socket {
-    struct transfer_pool *pool;
+struct transfer_socket {
+    struct map_node node; /* of its multi's, by descriptor */
+    struct transfer_multi *multi;
     struct loop_watch *watch;
     int fd;
     bool in_use;
@@ -27,19 +30,33 @@ struct pool_socket {
     ino_t inode;   /* of a connection: whether the number still stands for it */
 };
 
+/* A multi handle of curl, with connections of its own. curl walks all of them for each transfer:
+ * for a free one at its beginning, for one that is done with at its end. So a pool has several,
+ * each for a few transfers. */
+struct transfer_multi {
+    struct list link; /* of the pool's */
+    struct list due;  /* likewise, while curl wants to run */
+    struct transfer_pool *pool;
+    CURLM *curl;
+    struct loop_timer timer; /* curl's */
+    struct map sockets;
+    uint32_t connections;
+    uint32_t running;         /* transfers that it was handed */
+    uint64_t unused_since_ms; /* where there are none */
+};
+
 struct transfer_pool {
     struct loop *loop;
     struct transfer_pool_options options;
     char *ca_file;
-    CURLM *multi;
-    struct loop_timer curl_timer;
-    struct loop_msg kick; /* curl wants to run, or something waits for it to return */
+    CURLSH *names;        /* that were looked up: its multis share them */
+    struct list multis;   /* the first stays as long as the pool */
+    struct list due;      /* of them, those in which curl wants to run */
+    struct loop_msg kick; /* one of them wants to, or something waits for curl to return */
     bool kicked;
-    bool dead;                    /* destroyed, but for the kick that is still queued */
-    bool in_curl;                 /* curl's own calls must not be made from within its callbacks */
-    bool is_tls;                  /* its provider is spoken to over TLS */
-    struct pool_socket **sockets; /* by descriptor */
-    size_t socket_count;
+    bool dead;                /* destroyed, but for the kick that is still queued */
+    bool in_curl;             /* curl's own calls must not be made from within its callbacks */
+    bool is_tls;              /* its provider is spoken to over TLS */
     atomic_uint connections;  /* written by the loop, read by anybody */
     atomic_uint active;       /* likewise: started and not ended */
     atomic_uint running;      /* likewise: of them, handed to curl */
@@ -57,6 +74,7 @@ struct transfer_pool {
 struct transfer {
     struct list link;
     struct transfer_pool *pool;
+    struct transfer_multi *multi; /* while curl has it */
     CURL *easy;
     struct transfer_events events;
     void *ctx;
@@ -111,23 +129,35 @@ bool transfer_set_request(struct transfer *t, const struct http_request *r);
 
 /* --- transfer_pool.c -------------------------------------------------------------------------- */
 
-/* curl runs soon, and what waits for it to return goes on. */
+/* What waits for curl to return goes on soon. */
 void transfer_pool_kick(struct transfer_pool *pool);
-/* Something has happened on a descriptor, or (CURL_SOCKET_TIMEOUT) in time. */
-void transfer_pool_run(struct transfer_pool *pool, curl_socket_t fd, int events);
+/* A multi has run: what became of its transfers, and what waited. It may be gone afterwards. */
+void transfer_pool_after_curl(struct transfer_multi *m);
 /* Takes what was cancelled from curl. */
 void transfer_pool_drop_doomed(struct transfer_pool *pool);
-/* Tells curl how many connections to keep: pool->running has changed. */
-void transfer_pool_bound(struct transfer_pool *pool);
+/* A transfer that was handed to curl has ended. */
+void transfer_pool_count_out(struct transfer *t);
+
+/* --- transfer_multi.c ------------------------------------------------------------------------- */
+
+struct transfer_multi *transfer_multi_create(struct transfer_pool *pool); /* NULL: out of memory */
+/* None of its transfers is left. */
+void transfer_multi_destroy(struct transfer_multi *m);
+
+/* curl runs soon. */
+void transfer_multi_kick(struct transfer_multi *m);
+/* Something has happened on a descriptor, or (CURL_SOCKET_TIMEOUT) in time. It may be gone
+ * afterwards. */
+void transfer_multi_run(struct transfer_multi *m, curl_socket_t fd, int events);
 
 /* --- transfer_socket.c ------------------------------------------------------------------------ */
 
-/* Callbacks of curl: CURLMOPT_SOCKETFUNCTION, CURLOPT_CLOSESOCKETFUNCTION. */
+/* Callbacks of curl: CURLMOPT_SOCKETFUNCTION, CURLOPT_CLOSESOCKETFUNCTION; `ctx` is the multi. */
 int transfer_socket_on_curl(CURL *easy, curl_socket_t fd, int what, void *ctx, void *assigned);
 int transfer_socket_close(void *ctx, curl_socket_t fd);
 
 /* A connection that was just opened. False: no memory, or no such descriptor. */
-bool transfer_socket_adopt(struct transfer_pool *pool, int fd);
-/* It is watched no more; nothing where it was not. */
-void transfer_socket_forget(struct transfer_pool *pool, int fd);
+bool transfer_socket_adopt(struct transfer_multi *m, int fd);
+/* They are watched no more. */
+void transfer_socket_forget_all(struct transfer_multi *m);
 #endif

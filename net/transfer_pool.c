@@ -1,71 +1,73 @@
-/* A pool of transfers: the multi handle, its timer, and what waits until curl has returned. */
+/* A pool of transfers: which multi handle one goes to, and what waits until curl has returned. */
 #include <assert.h>
 
 #include "base/mem.h"
 #include "net/transfer_internal.h"
 
-enum { MAX_LOOKUPS = 4 }; /* names being resolved at once: curl takes a thread for each */
+enum {
+    MAX_LOOKUPS = 4,      /* names being resolved at once: curl takes a thread for each */
+    MULTI_TRANSFERS = 128 /* of one multi handle; it takes 40 KiB and two descriptors */
+};
 
-static void after_curl(struct transfer_pool *pool);
+/* --- multi handles ---------------------------------------------------------------------------- */
 
-/* --- curl runs -------------------------------------------------------------------------------- */
-
-void transfer_pool_kick(struct transfer_pool *pool)
+static struct transfer_multi *multi_at(struct list *link)
 {
-    if (pool->kicked)
-        return;
-    pool->kicked = true;
-    loop_soon(pool->loop, &pool->kick);
+    return CONTAINER_OF(link, struct transfer_multi, link);
 }
 
-void transfer_pool_run(struct transfer_pool *pool, curl_socket_t fd, int events)
+static bool is_first(const struct transfer_multi *m)
 {
-    int running;
-    pool->in_curl = true;
-    curl_multi_socket_action(pool->multi, fd, events, &running);
-    pool->in_curl = false;
-    after_curl(pool);
+    return m->pool->multis.next == &m->link;
 }
 
-static int on_curl_timer(CURLM *multi, long timeout_ms, void *ctx)
+static void add_multi(struct transfer_pool *pool)
 {
-    struct transfer_pool *pool = ctx;
-    (void)multi;
-    if (timeout_ms < 0)
-        loop_timer_stop(&pool->curl_timer);
-    else if (timeout_ms == 0)
-        transfer_pool_kick(pool);
-    else
-        loop_timer_start(&pool->curl_timer, loop_now_ms(pool->loop) + (uint64_t)timeout_ms);
-    return 0;
+    struct transfer_multi *m = transfer_multi_create(pool);
+    if (m != NULL)
+        list_push_back(&pool->multis, &m->link);
 }
 
-static void on_curl_timer_fired(struct loop_timer *timer)
+/* The last is used least. Its connections go when it was not used for long, or when the pool has
+ * too many: for a connection that becomes idle curl closes another one of that multi only. */
+static bool is_last_spare(struct transfer_pool *pool)
 {
-    transfer_pool_run(CONTAINER_OF(timer, struct transfer_pool, curl_timer), CURL_SOCKET_TIMEOUT,
-                      0);
+    const struct transfer_multi *last = multi_at(pool->multis.prev);
+    bool was_long = last->unused_since_ms + pool->options.idle_ms <= loop_now_ms(pool->loop);
+    return !is_first(last) && last->running == 0 &&
+           (was_long || transfer_pool_idle(pool) > pool->options.max_idle);
 }
 
-static void on_kick(struct loop_msg *msg)
+static void drop_spare_multis(struct transfer_pool *pool)
 {
-    struct transfer_pool *pool = CONTAINER_OF(msg, struct transfer_pool, kick);
-    if (pool->dead) {
-        mem_free(pool);
-        return;
-    }
-    after_curl(pool); /* hands over what was started; curl asks for a run at once, which comes next
-                         anyway */
-    pool->kicked = false;
-    transfer_pool_run(pool, CURL_SOCKET_TIMEOUT, 0);
+    while (is_last_spare(pool))
+        transfer_multi_destroy(multi_at(pool->multis.prev));
 }
 
-/* As many connections are kept as are in use, and the idle ones that may be. curl keeps one beyond
- * what it is told, since it compares before the one that just ended counts as idle; 0 would mean
- * any number. */
-void transfer_pool_bound(struct transfer_pool *pool)
+/* The first that has room: while there are few transfers all share its connections. */
+static struct transfer_multi *choose(struct transfer_pool *pool)
 {
-    long most = (long)pool->running + (long)pool->options.max_idle - 1;
-    curl_multi_setopt(pool->multi, CURLMOPT_MAXCONNECTS, most > 0 ? most : 1L);
+    LIST_EACH (it, &pool->multis)
+        if (multi_at(it)->running < MULTI_TRANSFERS)
+            return multi_at(it);
+    add_multi(pool);
+    return multi_at(pool->multis.prev); /* where there is no memory, one more than it should have */
+}
+
+static void count_in(struct transfer *t, struct transfer_multi *m)
+{
+    t->multi = m;
+    curl_easy_setopt(t->easy, CURLOPT_CLOSESOCKETDATA, m); /* of the connection it may open */
+    m->running++;
+    m->pool->running++;
+}
+
+void transfer_pool_count_out(struct transfer *t)
+{
+    struct transfer_multi *m = t->multi;
+    m->pool->running--;
+    if (--m->running == 0)
+        m->unused_since_ms = loop_now_ms(m->pool->loop);
 }
 
 /* --- what waits until curl has returned ------------------------------------------------------- */
@@ -91,9 +93,8 @@ static void hand_over(struct transfer *t)
     }
     t->state = RUNNING;
     list_push_back(&pool->transfers, &t->link);
-    pool->running++;
-    transfer_pool_bound(pool);
-    if (curl_multi_add_handle(pool->multi, t->easy) != CURLM_OK) {
+    count_in(t, choose(pool));
+    if (curl_multi_add_handle(t->multi->curl, t->easy) != CURLM_OK) {
         struct transfer_result result = {.code = ERR_PROVIDER_UNREACHABLE,
                                          .detail = "out of memory"};
         transfer_finish(t, &result);
@@ -110,11 +111,11 @@ void transfer_pool_drop_doomed(struct transfer_pool *pool)
     }
 }
 
-static void read_completions(struct transfer_pool *pool)
+static void read_completions(struct transfer_multi *m)
 {
     CURLMsg *msg;
     int left;
-    while ((msg = curl_multi_info_read(pool->multi, &left)) != NULL) {
+    while ((msg = curl_multi_info_read(m->curl, &left)) != NULL) {
         if (msg->msg != CURLMSG_DONE)
             continue;
         CURLcode rc = msg->data.result;
@@ -135,26 +136,56 @@ static void start_waiting(struct list *waiting)
     }
 }
 
-static void after_curl(struct transfer_pool *pool)
+static void go_on(struct transfer_pool *pool)
 {
-    read_completions(pool);
     transfer_pool_drop_doomed(pool);
     if (!list_is_empty(&pool->held) && may_look_up(pool))
         start_waiting(&pool->held);
     start_waiting(&pool->starting);
 }
 
+void transfer_pool_after_curl(struct transfer_multi *m)
+{
+    struct transfer_pool *pool = m->pool;
+    read_completions(m);
+    go_on(pool);
+    drop_spare_multis(pool);
+}
+
+/* --- the kick --------------------------------------------------------------------------------- */
+
+void transfer_pool_kick(struct transfer_pool *pool)
+{
+    if (pool->kicked)
+        return;
+    pool->kicked = true;
+    loop_soon(pool->loop, &pool->kick);
+}
+
+static void on_kick(struct loop_msg *msg)
+{
+    struct transfer_pool *pool = CONTAINER_OF(msg, struct transfer_pool, kick);
+    if (pool->dead) {
+        mem_free(pool);
+        return;
+    }
+    go_on(pool); /* hands over what was started; curl asks for a run at once, which comes next
+                    anyway */
+    pool->kicked = false;
+    struct list due, *link;
+    list_init(&due);
+    list_append_all(&due, &pool->due);
+    while ((link = list_pop_front(&due)) != NULL)
+        transfer_multi_run(CONTAINER_OF(link, struct transfer_multi, due), CURL_SOCKET_TIMEOUT, 0);
+}
+
 /* --- making and unmaking ---------------------------------------------------------------------- */
 
-static bool set_up_multi(struct transfer_pool *pool)
+static bool share_names(struct transfer_pool *pool)
 {
-    pool->multi = curl_multi_init();
-    return pool->multi != NULL &&
-           curl_multi_setopt(pool->multi, CURLMOPT_SOCKETFUNCTION, transfer_socket_on_curl) ==
-               CURLM_OK &&
-           curl_multi_setopt(pool->multi, CURLMOPT_SOCKETDATA, pool) == CURLM_OK &&
-           curl_multi_setopt(pool->multi, CURLMOPT_TIMERFUNCTION, on_curl_timer) == CURLM_OK &&
-           curl_multi_setopt(pool->multi, CURLMOPT_TIMERDATA, pool) == CURLM_OK;
+    pool->names = curl_share_init();
+    return pool->names != NULL &&
+           curl_share_setopt(pool->names, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS) == CURLSHE_OK;
 }
 
 enum err transfer_pool_create(struct loop *loop, const struct transfer_pool_options *options,
@@ -165,14 +196,15 @@ enum err transfer_pool_create(struct loop *loop, const struct transfer_pool_opti
         return ERR_NOMEM;
     pool->loop = loop;
     pool->options = *options;
-    struct list *lists[] = {&pool->transfers, &pool->starting, &pool->held, &pool->doomed,
-                            &pool->spare};
+    struct list *lists[] = {&pool->multis, &pool->due,    &pool->transfers, &pool->starting,
+                            &pool->held,   &pool->doomed, &pool->spare};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         list_init(lists[i]);
-    loop_timer_init(&pool->curl_timer, loop, on_curl_timer_fired);
     pool->kick.on_arrive = on_kick;
     pool->ca_file = options->ca_file ? mem_strdup(str_of(options->ca_file)) : NULL;
-    if ((options->ca_file != NULL && pool->ca_file == NULL) || !set_up_multi(pool)) {
+    add_multi(pool);
+    if ((options->ca_file != NULL && pool->ca_file == NULL) || !share_names(pool) ||
+        list_is_empty(&pool->multis)) {
         transfer_pool_destroy(pool);
         return ERR_NOMEM;
     }
@@ -197,14 +229,12 @@ void transfer_pool_destroy(struct transfer_pool *pool)
     cancel_all(&pool->starting);
     cancel_all(&pool->held);
     cancel_all(&pool->transfers);
-    loop_timer_stop(&pool->curl_timer);
     struct list *link;
     while ((link = list_pop_front(&pool->spare)) != NULL)
         transfer_free(CONTAINER_OF(link, struct transfer, link));
-    curl_multi_cleanup(pool->multi);
-    for (size_t fd = 0; fd < pool->socket_count; fd++)
-        transfer_socket_forget(pool, (int)fd);
-    mem_free(pool->sockets);
+    while (!list_is_empty(&pool->multis))
+        transfer_multi_destroy(multi_at(pool->multis.next));
+    curl_share_cleanup(pool->names);
     mem_free(pool->ca_file);
     pool->dead = true;
     if (!pool->kicked)

@@ -20,10 +20,10 @@ static void spoil(int fd)
 
 static void on_socket_io(void *owner, int fd, unsigned events)
 {
-    struct pool_socket *s = owner;
+    struct transfer_socket *s = owner;
     if (!s->in_use) {
         loop_watch_set(s->watch, 0); /* curl finds out when it wants to use the connection again */
-        if (!s->is_paused && !s->pool->is_tls)
+        if (!s->is_paused && !s->multi->pool->is_tls)
             spoil(fd);
         return;
     }
@@ -32,82 +32,77 @@ static void on_socket_io(void *owner, int fd, unsigned events)
         curl_events |= CURL_CSELECT_IN;
     if (events & LOOP_WRITE)
         curl_events |= CURL_CSELECT_OUT;
-    transfer_pool_run(s->pool, fd, curl_events);
+    transfer_multi_run(s->multi, fd, curl_events);
 }
 
-static struct pool_socket *socket_at(const struct transfer_pool *pool, int fd)
+static bool is_fd(const struct map_node *node, const void *key)
 {
-    return (size_t)fd < pool->socket_count ? pool->sockets[fd] : NULL;
+    return CONTAINER_OF(node, const struct transfer_socket, node)->fd == *(const int *)key;
 }
 
-static bool make_room(struct transfer_pool *pool, size_t fd)
+static struct transfer_socket *socket_at(const struct transfer_multi *m, int fd)
 {
-    if (fd < pool->socket_count)
-        return true;
-    size_t count = pool->socket_count ? pool->socket_count : 64;
-    while (count <= fd)
-        count *= 2;
-    struct pool_socket **grown = mem_realloc(pool->sockets, count * sizeof(struct pool_socket *));
-    if (grown == NULL)
-        return false;
-    memset(grown + pool->socket_count, 0,
-           (count - pool->socket_count) * sizeof(struct pool_socket *));
-    pool->sockets = grown;
-    pool->socket_count = count;
-    return true;
+    struct map_node *node = map_find(&m->sockets, (uint64_t)fd, &fd, is_fd);
+    return node != NULL ? CONTAINER_OF(node, struct transfer_socket, node) : NULL;
 }
 
-static struct pool_socket *add_socket(struct transfer_pool *pool, int fd)
+static struct transfer_socket *add_socket(struct transfer_multi *m, int fd)
 {
-    if (!make_room(pool, (size_t)fd))
-        return NULL;
-    struct pool_socket *s = mem_zalloc(sizeof *s);
+    struct transfer_socket *s = mem_zalloc(sizeof *s);
     if (s == NULL)
         return NULL;
-    s->pool = pool;
+    s->multi = m;
     s->fd = fd;
-    if (loop_watch_open(pool->loop, fd, on_socket_io, s, &s->watch) != OK) {
+    if (loop_watch_open(m->pool->loop, fd, on_socket_io, s, &s->watch) != OK) {
         mem_free(s);
         return NULL;
     }
-    pool->sockets[fd] = s;
+    map_insert(&m->sockets, &s->node, (uint64_t)fd);
     return s;
 }
 
-void transfer_socket_forget(struct transfer_pool *pool, int fd)
+static void forget(struct transfer_socket *s)
 {
-    struct pool_socket *s = socket_at(pool, fd);
     if (s == NULL)
         return;
-    pool->sockets[fd] = NULL;
-    pool->connections -= s->is_connection;
+    map_remove(&s->multi->sockets, &s->node);
+    s->multi->connections -= s->is_connection;
+    s->multi->pool->connections -= s->is_connection;
     loop_watch_close(s->watch);
     mem_free(s);
+}
+
+void transfer_socket_forget_all(struct transfer_multi *m)
+{
+    struct map_node *node;
+    while ((node = map_next(&m->sockets, NULL)) != NULL)
+        forget(CONTAINER_OF(node, struct transfer_socket, node));
 }
 
 /* curl 7.88 closes a socket that never got connected without asking for it (curl#11439), tells so
  * afterwards or never, and may be given the same number for the next address, which it then
  * believes to be watched already: so the new one takes over what was asked of the old. */
-bool transfer_socket_adopt(struct transfer_pool *pool, int fd)
+bool transfer_socket_adopt(struct transfer_multi *m, int fd)
 {
-    struct pool_socket *old = socket_at(pool, fd);
+    struct transfer_socket *old = socket_at(m, fd);
     bool in_use = old != NULL && old->in_use;
     unsigned events = old != NULL ? loop_watch_events(old->watch) : 0;
     struct stat stat;
-    transfer_socket_forget(pool, fd);
-    struct pool_socket *s = fstat(fd, &stat) == 0 ? add_socket(pool, fd) : NULL;
+    forget(old);
+    struct transfer_socket *s = fstat(fd, &stat) == 0 ? add_socket(m, fd) : NULL;
     if (s == NULL)
         return false;
     s->is_connection = true;
     s->inode = stat.st_ino;
     s->in_use = in_use;
     loop_watch_set(s->watch, events);
-    pool->connections++;
+    m->connections++;
+    m->pool->connections++;
     return true;
 }
 
 /* Has curl closed it already? See above. */
-static bool is_stale(const struct pool_socket *s)
+static bool is_stale(const struct transfer_socket *s)
 {
     struct stat stat;
     return !s->was_read && (fstat(s->fd, &stat) != 0 || stat.st_ino != s->inode);
@@ -115,17 +110,16 @@ static bool is_stale(const struct pool_socket *s)
 
 int transfer_socket_close(void *ctx, curl_socket_t fd)
 {
-    transfer_socket_forget(ctx, fd); /* the watch has to go before the descriptor */
+    forget(socket_at(ctx, fd)); /* the watch has to go before the descriptor */
     return close(fd);
 }
 
-static void unuse_socket(struct transfer_pool *pool, int fd, const struct transfer *t)
+static void unuse(struct transfer_socket *s, const struct transfer *t)
 {
-    struct pool_socket *s = socket_at(pool, fd);
     if (s == NULL)
         return;
     if (!s->is_connection || is_stale(s)) {
-        transfer_socket_forget(pool, fd);
+        forget(s);
         return;
     }
     s->in_use = false;
@@ -135,15 +129,15 @@ static void unuse_socket(struct transfer_pool *pool, int fd, const struct transf
 
 int transfer_socket_on_curl(CURL *easy, curl_socket_t fd, int what, void *ctx, void *assigned)
 {
-    struct transfer_pool *pool = ctx;
+    struct transfer_multi *m = ctx;
+    struct transfer_socket *s = socket_at(m, fd);
     (void)assigned;
     if (what == CURL_POLL_REMOVE) {
-        unuse_socket(pool, fd, transfer_of(easy));
+        unuse(s, transfer_of(easy));
         return 0;
     }
-    struct pool_socket *s = socket_at(pool, fd);
     if (s == NULL)
-        s = add_socket(pool, fd);
+        s = add_socket(m, fd);
     if (s == NULL) {
         transfer_fail_for_memory(transfer_of(easy));
         return 0; /* -1 would end all transfers of the pool */

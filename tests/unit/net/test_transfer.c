@@ -1137,30 +1137,35 @@ END_TEST
 
 /* --- many ------------------------------------------------------------------------------------- */
 
-enum { MANY = 200 };
+enum {
+    MANY = 200,
+    BURST = 300, /* more than two multi handles take */
+    A_MULTI = 128
+};
 
-static struct probe many[MANY];
+static struct probe many[BURST];
 
 static unsigned count_done(void)
 {
     unsigned n = 0;
-    for (size_t i = 0; i < MANY; i++)
+    for (size_t i = 0; i < BURST; i++)
         n += many[i].done;
     return n;
 }
 
 static void start_many(size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < BURST; i++) {
         buf_fini(&many[i].body);
         probe_init(&many[i]);
-        start(&many[i], 0);
     }
+    for (size_t i = 0; i < n; i++)
+        start(&many[i], 0);
 }
 
 static void finish_many(void)
 {
-    for (size_t i = 0; i < MANY; i++)
+    for (size_t i = 0; i < BURST; i++)
         buf_fini(&many[i].body);
 }
 
@@ -1205,6 +1210,127 @@ START_TEST(no_more_connections_are_kept_idle_than_allowed)
         loopback_close(server);
         server = NULL;
     }
+    finish_many();
+}
+END_TEST
+
+/* Starts so many, and has all answered at once. */
+static void run_burst(size_t n)
+{
+    start_many(n);
+    PUMP_UNTIL(loopback_requests(server) == n);
+    loopback_release(server);
+    PUMP_UNTIL(count_done() == n);
+    for (size_t i = 0; i < n; i++) {
+        ck_assert_msg(many[i].code == OK, "%s", many[i].detail);
+        assert_body(&many[i], "hello");
+    }
+    ck_assert_uint_eq(transfer_pool_active(pool), 0);
+}
+
+START_TEST(those_of_a_burst_are_all_answered_and_few_connections_kept)
+{
+    static const struct loopback_script scripts[] = {{{WAITS(1), OK_HELLO}}};
+    static const uint32_t limits[] = {20, 1, 0};
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+        transfer_pool_destroy(pool);
+        loop_turn(loop);
+        open_pool(limits[i]);
+        SERVE(scripts);
+        run_burst(BURST);
+        ck_assert_uint_le(transfer_pool_idle(pool), limits[i]);
+        ck_assert(loopback_await_gone(server, BURST - limits[i]));
+        loopback_close(server);
+        server = NULL;
+    }
+    finish_many();
+}
+END_TEST
+
+/* Few transfers share the connections of the first multi handle, however many there have been. */
+START_TEST(after_a_burst_connections_are_used_again)
+{
+    static const struct loopback_script scripts[] = {{{WAITS(1), OK_HELLO}}};
+    SERVE(scripts);
+    transfer_pool_destroy(pool);
+    loop_turn(loop);
+    open_pool(1000);
+    run_burst(BURST);
+    ck_assert_uint_eq(transfer_pool_idle(pool), BURST);
+    for (size_t n = 2; n <= A_MULTI; n *= 2) {
+        start_many(n);
+        PUMP_UNTIL(count_done() == n);
+    }
+    start_many(BURST);
+    PUMP_UNTIL(count_done() == BURST);
+    ck_assert_uint_eq(loopback_accepted(server), BURST);
+    ck_assert_uint_eq(loopback_gone(server), 0);
+    finish_many();
+}
+END_TEST
+
+START_TEST(what_only_a_burst_needed_is_closed_when_it_was_not_used_for_long)
+{
+    static const struct loopback_script scripts[] = {{{WAITS(1), OK_HELLO}}};
+    struct probe p;
+    SERVE(scripts);
+    transfer_pool_destroy(pool);
+    loop_turn(loop);
+    open_pool(1000);
+    run_burst(BURST);
+    advance(60000);
+    probe_init(&p);
+    run(&p, 0);
+    ck_assert_int_eq(p.code, OK);
+    buf_fini(&p.body);
+    ck_assert_uint_eq(transfer_pool_idle(pool), A_MULTI);
+    ck_assert(loopback_await_gone(server, BURST - A_MULTI));
+    ck_assert_uint_eq(loopback_accepted(server), BURST);
+    finish_many();
+}
+END_TEST
+
+static void cancel_the_rest(struct probe *p)
+{
+    (void)p;
+    for (size_t i = 1; i < BURST; i++)
+        transfer_cancel(many[i].t);
+}
+
+START_TEST(a_callback_can_cancel_a_whole_burst)
+{
+    static const struct loopback_script scripts[] = {{{WAITS(1), OK_HELLO}}};
+    SERVE(scripts);
+    start_many(BURST);
+    PUMP_UNTIL(loopback_requests(server) == BURST);
+    many[0].on_bytes = cancel_the_rest;
+    for (size_t i = 1; i < BURST; i++)
+        transfer_pause(many[i].t); /* none is faster than the first */
+    loopback_release(server);
+    PUMP_UNTIL(many[0].done);
+    ck_assert_int_eq(many[0].code, OK);
+    ck_assert_uint_eq(count_done(), 1);
+    ck_assert(loopback_await_gone(server, BURST - 1));
+    ck_assert_uint_eq(transfer_pool_active(pool), 0);
+    ck_assert_uint_eq(transfer_pool_idle(pool), 1);
+    finish_many();
+}
+END_TEST
+
+START_TEST(where_no_memory_is_left_for_another_multi_handle_the_last_takes_more)
+{
+    static const struct loopback_script scripts[] = {{{WAITS(1), OK_HELLO}}, {{OK_HELLO}}};
+    SERVE(scripts);
+    run(&probe, 1); /* the host is known: all of these go to curl at once */
+    start_many(A_MULTI + 1);
+    mem_fail_nth(1);
+    loop_turn(loop);
+    mem_fail_nth(0);
+    PUMP_UNTIL(loopback_requests(server) == 1 + A_MULTI + 1);
+    loopback_release(server);
+    PUMP_UNTIL(count_done() == A_MULTI + 1);
+    for (size_t i = 0; i <= A_MULTI; i++)
+        ck_assert_msg(many[i].code == OK, "%zu: %s", i, many[i].detail);
     finish_many();
 }
 END_TEST
@@ -1422,6 +1548,11 @@ Suite *suite_net_transfer(void)
     tcase_add_test(t, a_pause_of_one_that_was_recycled_does_not_linger);
     tcase_add_test(t, two_hundred_are_under_way_at_once_before_the_first_is_answered);
     tcase_add_test(t, no_more_connections_are_kept_idle_than_allowed);
+    tcase_add_test(t, those_of_a_burst_are_all_answered_and_few_connections_kept);
+    tcase_add_test(t, after_a_burst_connections_are_used_again);
+    tcase_add_test(t, what_only_a_burst_needed_is_closed_when_it_was_not_used_for_long);
+    tcase_add_test(t, a_callback_can_cancel_a_whole_burst);
+    tcase_add_test(t, where_no_memory_is_left_for_another_multi_handle_the_last_takes_more);
     tcase_add_test(t, names_are_looked_up_a_few_at_a_time_and_all_get_their_turn);
     tcase_add_test(t, those_that_wait_for_a_look_up_can_be_cancelled_and_time_out);
     tcase_add_loop_test(t, an_address_that_is_not_allowed_is_never_connected_to, 0, 2);
