@@ -104,6 +104,17 @@ static void on_gone(struct api_request *r)
     }
 }
 
+/* The run as it is, for a client that waits for its end. */
+static void on_hurry(struct api_request *r)
+{
+    struct cancel *c = r->state;
+    if (!c->is_waiting)
+        return;
+    run_wait_stop(&c->wait);
+    c->is_waiting = false;
+    get(c);
+}
+
 void handle_run_cancel(struct api_request *r)
 {
     struct reason reason = {.code = REASON_CLIENT_REQUEST,
@@ -119,6 +130,7 @@ void handle_run_cancel(struct api_request *r)
     c->wait_ms = api_wait_ms(r, 0);
     r->state = c;
     r->on_gone = on_gone;
+    r->on_hurry = on_hurry;
     c->stop.shard = r->shard;
     c->stop.tenant = r->tenant;
     c->stop.id = r->run_id;

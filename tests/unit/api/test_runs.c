@@ -185,6 +185,26 @@ START_TEST(a_cancel_is_answered_as_the_contract_says)
 }
 END_TEST
 
+/* The gateway was about to stop: its connection was closed without an answer. */
+START_TEST(a_cancel_that_waits_is_answered_when_the_gateway_stops)
+{
+    start();
+    const char *shielded =
+        create("{\"task\":{\"type\":\"shield\",\"timeout_ms\":100000,\"task\":{\"type\":\"call\","
+               "\"agent\":\"story\"," SIM("\"fail\":[{\"as\":\"hang\"}]") "}}}",
+               100);
+    ask(line("POST", shielded, "/cancel"), "Prefer: wait=60", NULL);
+    rig_advance(&rig, 1000);
+    ck_assert_uint_eq(asked.answers, 0);
+    asked.request.on_hurry(&asked.request);
+    rig_settle(&rig);
+    ck_assert_uint_eq(asked.answers, 1);
+    ck_assert_int_eq(asked.status, 202);
+    api_done(&asked);
+    finish();
+}
+END_TEST
+
 /* The first cancel of a run that waits in the store was answered as if it were the second. */
 START_TEST(the_first_cancel_of_a_queued_run_is_accepted)
 {
@@ -437,6 +457,7 @@ Suite *suite_api_runs(void)
     tcase_add_test(t, a_wait_for_a_run_ends_with_it_or_with_its_time);
     tcase_add_loop_test(t, who_waits_for_a_run_may_go_away_at_any_moment, 0, 36);
     tcase_add_test(t, a_cancel_is_answered_as_the_contract_says);
+    tcase_add_test(t, a_cancel_that_waits_is_answered_when_the_gateway_stops);
     tcase_add_test(t, the_first_cancel_of_a_queued_run_is_accepted);
     tcase_add_loop_test(t, a_cancels_body_is_checked, 0, 4);
     tcase_add_loop_test(t, only_what_has_ended_is_deleted_and_then_it_is_gone, 0, 2);
