@@ -17,16 +17,15 @@ static void on_cancelled(struct run_stop *s)
     mem_free(s); /* it has stopped, had ended, or is not there: nobody is left to be told */
 }
 
-void run_cancel_for_gone(struct api_request *r, const struct id *run)
+void run_cancel_for_gone(struct shard *shard, struct str tenant, const struct id *run)
 {
     struct run_stop *s = mem_zalloc(sizeof *s);
     if (s == NULL)
         return;
-    s->shard = r->shard;
-    s->tenant = r->tenant;
+    s->shard = shard;
+    s->tenant = tenant;
     s->id = *run;
-    s->reason =
-        (struct reason){.code = REASON_CLIENT_GONE, .since_ms = loop_wall_ms(r->shard->loop)};
+    s->reason = (struct reason){.code = REASON_CLIENT_GONE, .since_ms = loop_wall_ms(shard->loop)};
     s->on_done = on_cancelled;
     run_stop_start(s);
 }
@@ -69,7 +68,7 @@ static void on_end(struct api_request *r, bool gone)
     struct run_stream *s = r->state;
     streams_leave(r);
     if (gone && s->options.cancel_on_gone && !follow_is_over(s->follow))
-        run_cancel_for_gone(r, &s->options.id);
+        run_cancel_for_gone(r->shard, r->tenant, &s->options.id);
     destroy(s);
 }
 
@@ -121,7 +120,7 @@ static void on_gone_early(struct api_request *r)
 {
     struct run_stream *s = r->state;
     if (s->options.cancel_on_gone)
-        run_cancel_for_gone(r, &s->options.id);
+        run_cancel_for_gone(r->shard, r->tenant, &s->options.id);
     query_fini(&r->query);
     destroy(s);
 }

@@ -18,6 +18,6 @@ struct run_stream_options {
 void run_stream_start(struct api_request *r, const struct run_stream_options *options,
                       struct api_reply *head);
 
-/* Cancels a run because its creator went away; nobody waits for the outcome. */
-void run_cancel_for_gone(struct api_request *r, const struct id *run);
+/* Cancels a run because its creator went away; nobody waits for the outcome. `tenant` stays. */
+void run_cancel_for_gone(struct shard *shard, struct str tenant, const struct id *run);
 #endif

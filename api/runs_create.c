@@ -21,11 +21,13 @@ struct create {
     bool wait_was_asked; /* by Prefer, and so is named in the answer */
     bool time_is_over;
     bool replayed;
-    bool cancel_on_gone;
+    bool cancel_on_gone; /* not yet done */
+    unsigned depth;      /* how deep the creator says that it is */
     struct loop_timer timer;
     struct run_wait wait;
     bool is_waiting; /* by id */
     struct run_get get;
+    struct str tenant;        /* stays when the client is gone */
     struct tasks_get old;     /* of a retry: the run that did not succeed */
     char scope[CREATE_SCOPE]; /* of the idempotency key */
     struct refusal *refusal;  /* NULL: it is not refused */
@@ -165,6 +167,44 @@ static void answer_by_id(struct create *c)
     }
 }
 
+/* --- a client that went away ------------------------------------------------------------------ */
+
+static void cancel_for_gone(struct create *c)
+{
+    if (c->cancel_on_gone)
+        run_cancel_for_gone(c->accept.home, c->tenant, &c->accept.id);
+    c->cancel_on_gone = false;
+}
+
+static void on_gone(struct api_request *r)
+{
+    struct create *c = r->state;
+    bool is_live = c->accept.is_live;
+    query_fini(&r->query);
+    c->cancel_on_gone &= !c->time_is_over; /* it had waited as long as it wanted to */
+    if (is_live || c->accept.is_told)
+        cancel_for_gone(c);
+    c->r = NULL;
+    loop_timer_stop(&c->timer);
+    if (c->is_waiting) {
+        run_wait_stop(&c->wait);
+        destroy(c);
+    } else if (is_live) {
+        accept_detach(&c->accept);
+        if (!c->accept.is_posted)
+            destroy(c);
+    }
+    /* else an answer is still on its way to it, and finds nobody */
+}
+
+/* It was stored only after its creator had gone. */
+static void on_accepted_for_nobody(struct create *c)
+{
+    if (c->accept.refused == OK)
+        cancel_for_gone(c);
+    destroy(c);
+}
+
 /* --- what becomes of it ----------------------------------------------------------------------- */
 
 static void refuse(struct create *c, const struct problem *problem);
@@ -194,7 +234,7 @@ static void on_accepted(struct accept *a)
     c->replayed = a->exists;
     c->cancel_on_gone &= !c->replayed; /* only its creator may end a run by leaving */
     if (c->r == NULL)
-        destroy(c); /* the client went away before there was an answer */
+        on_accepted_for_nobody(c);
     else if (a->refused != OK || a->exists)
         on_refused(c);
     else if (c->way == STREAMS)
@@ -238,26 +278,6 @@ static void on_hurry(struct api_request *r)
         loop_timer_stop(&c->timer);
         on_time_over(&c->timer);
     }
-}
-
-static void on_gone(struct api_request *r)
-{
-    struct create *c = r->state;
-    bool is_live = c->accept.is_live;
-    query_fini(&r->query);
-    if (c->cancel_on_gone && !c->time_is_over && (is_live || c->accept.is_told))
-        run_cancel_for_gone(r, &c->accept.id);
-    c->r = NULL;
-    loop_timer_stop(&c->timer);
-    if (c->is_waiting) {
-        run_wait_stop(&c->wait);
-        destroy(c);
-    } else if (is_live) {
-        accept_detach(&c->accept);
-        if (!c->accept.is_posted)
-            destroy(c);
-    }
-    /* else an answer is still on its way to it, and finds nobody */
 }
 
 /* --- refused ---------------------------------------------------------------------------------- */
@@ -319,6 +339,7 @@ static void refuse(struct create *c, const struct problem *problem)
     if (c->refusal != NULL) {
         r->state = c;
         r->on_gone = on_gone;
+        r->on_hurry = on_hurry;
         replay_start(&c->refusal->replay);
         return;
     }
@@ -330,7 +351,7 @@ static void refuse(struct create *c, const struct problem *problem)
 /* --- the way in ------------------------------------------------------------------------------- */
 
 /* The headers that a create understands. False: answered. */
-static bool read_headers(struct create *c, unsigned *ret_depth)
+static bool read_headers(struct create *c)
 {
     struct api_request *r = c->r;
     const struct headers *h = &r->headers;
@@ -338,7 +359,7 @@ static bool read_headers(struct create *c, unsigned *ret_depth)
         fail(c, ERR_INVALID_HEADER, "Idempotency-Key must be 1 to 255 visible ASCII characters");
         return false;
     }
-    const char *wrong = create_read_depth(r, ret_depth);
+    const char *wrong = create_read_depth(r, &c->depth);
     if (wrong != NULL) {
         fail(c, ERR_INVALID_HEADER, wrong);
         return false;
@@ -399,7 +420,7 @@ static void start(struct create *c)
 }
 
 /* NULL: answered. */
-static struct create *begin(struct api_request *r, uint64_t default_wait_ms, unsigned *ret_depth)
+static struct create *begin(struct api_request *r, uint64_t default_wait_ms)
 {
     struct create *c = mem_zalloc(sizeof *c);
     if (c == NULL) {
@@ -407,9 +428,10 @@ static struct create *begin(struct api_request *r, uint64_t default_wait_ms, uns
         return NULL;
     }
     c->r = r;
+    c->tenant = r->tenant;
     loop_timer_init(&c->timer, r->shard->loop, on_time_over);
     buf_init(&c->accept.json, 0);
-    if (!read_headers(c, ret_depth))
+    if (!read_headers(c))
         return NULL;
     choose_way(c, default_wait_ms);
     if (c->way == STREAMS && !streams_admit(r)) {
@@ -421,11 +443,10 @@ static struct create *begin(struct api_request *r, uint64_t default_wait_ms, uns
 
 static void create(struct api_request *r, const struct run_target *target, uint64_t default_wait_ms)
 {
-    unsigned depth;
-    struct create *c = begin(r, default_wait_ms, &depth);
+    struct create *c = begin(r, default_wait_ms);
     if (c == NULL || !check_body(c, target) || !within_rate(c))
         return;
-    c->accept.spec.flags |= depth << RUN_DEPTH_SHIFT;
+    c->accept.spec.flags |= c->depth << RUN_DEPTH_SHIFT;
     read_idempotency(c);
     start(c);
 }
@@ -479,6 +500,15 @@ static bool may_retry(enum run_state state)
     return run_state_is_terminal(state) && state != RUN_SUCCEEDED;
 }
 
+/* A run that tries another one again is what called this one, as that one's creator was. */
+static void deepen(struct run_spec *spec, unsigned depth)
+{
+    if (depth <= (spec->flags >> RUN_DEPTH_SHIFT & RUN_DEPTH_MAX))
+        return;
+    spec->flags &= ~((unsigned)RUN_DEPTH_MAX << RUN_DEPTH_SHIFT);
+    spec->flags |= depth << RUN_DEPTH_SHIFT;
+}
+
 /* The same spec, and what has succeeded of its tasks. */
 static enum err take_over(struct create *c, struct store_tasks *old)
 {
@@ -491,6 +521,7 @@ static enum err take_over(struct create *c, struct store_tasks *old)
         return e;
     a->spec.arena.max_bytes = SIZE_MAX / 2; /* results are as large as they are */
     a->spec.flags &= ~((unsigned)RUN_NESTING_MAX << RUN_NESTING_SHIFT); /* it has no parent */
+    deepen(&a->spec, c->depth);
     a->has_retry_of = true;
     a->retry_of = old->run.id;
     return tree_copies_choose(a->spec.task, old->tasks, old->count, &a->spec.arena, &a->copies);
@@ -536,10 +567,9 @@ static void on_gone_early(struct api_request *r)
 
 void handle_run_retry(struct api_request *r)
 {
-    unsigned depth;
     if (!api_read_run_id(r))
         return;
-    struct create *c = begin(r, 0, &depth);
+    struct create *c = begin(r, 0);
     if (c == NULL)
         return;
     r->state = c;

@@ -325,6 +325,75 @@ START_TEST(a_run_is_cancelled_with_its_creators_connection_where_it_asked_for_th
 }
 END_TEST
 
+/* Whether it was to be answered at once, to wait for a run that waits in the store, or to be
+ * streamed to: it leaves before the commit. */
+static const struct {
+    const char *headers;
+    bool is_queued;
+    bool is_cancelled;
+} gone_early[] = {
+    {NULL, false, false},
+    {"Prefer: wait=9", false, true},
+    {"Prefer: wait=9", true, true},
+    {"Accept: text/event-stream", false, true},
+    {"Accept: text/event-stream", true, true},
+    {"Accept: text/event-stream\nIdempotency-Key: k", false, true},
+};
+
+START_TEST(a_creator_that_went_away_before_the_commit_cancelled_nothing)
+{
+    struct asked_api listed;
+    if (gone_early[_i].is_queued) {
+        rig.engine->limits.live_runs = 1;
+        post(NULL, HANGS, &other);
+        rig_advance(&rig, 100);
+    }
+    store_fake_hold(rig.fake);
+    post(gone_early[_i].headers,
+         "{\"on_disconnect\":\"cancel\",\"agent\":\"story\"," SIM(
+             "\"fail\":[{\"as\":\"hang\"}]") "}",
+         &asked);
+    rig_settle(&rig);
+    api_hang_up(&asked);
+    rig_settle(&rig);
+    store_fake_let_go(rig.fake);
+    rig_advance(&rig, 500);
+    ck_assert_uint_eq(asked.answers, 0);
+    api_ask(&api, 1, "GET /v1/runs?state=cancelled", NULL, NULL, &listed);
+    rig_settle(&rig);
+    ck_assert_int_eq(says(&listed, "\"state\":\"cancelled\""), gone_early[_i].is_cancelled);
+    api_done(&listed);
+    api_done(&asked);
+    if (gone_early[_i].is_queued)
+        api_done(&other);
+}
+END_TEST
+
+static const struct {
+    const char *header;
+    unsigned depth;
+} retry_depths[] = {{NULL, 5}, {"Sluice-Depth: 3", 5}, {"Sluice-Depth: 9", 9}};
+
+START_TEST(a_retry_is_as_deep_as_its_creator_says)
+{
+    char line[128];
+    post("Sluice-Depth: 5",
+         "{\"agent\":\"story\"," SIM("\"fail\":[{\"as\":\"status\",\"status\":400}]") "}", &asked);
+    rig_advance(&rig, 500);
+    struct id failed = id_of(&asked);
+    snprintf(line, sizeof line, "POST %s/retry", api_header(&asked, "Location"));
+    api_ask(&api, 0, line, retry_depths[_i].header, NULL, &other);
+    rig_advance(&rig, 500);
+    ck_assert_int_eq(other.status, 202);
+    struct id again = id_of(&other);
+    ck_assert_uint_eq(rig_row(&rig, &failed)->flags >> RUN_DEPTH_SHIFT & RUN_DEPTH_MAX, 5);
+    ck_assert_uint_eq(rig_row(&rig, &again)->flags >> RUN_DEPTH_SHIFT & RUN_DEPTH_MAX,
+                      retry_depths[_i].depth);
+    api_done(&asked);
+    api_done(&other);
+}
+END_TEST
+
 START_TEST(a_later_watcher_that_goes_away_cancels_nothing)
 {
     char line[128];
@@ -386,6 +455,9 @@ Suite *suite_api_runs_create(void)
     tcase_add_loop_test(t, a_client_may_go_away_at_any_moment_and_its_run_goes_on, 0, 60);
     tcase_add_loop_test(t, a_run_is_cancelled_with_its_creators_connection_where_it_asked_for_that,
                         0, 2 * COUNT(gone));
+    tcase_add_loop_test(t, a_creator_that_went_away_before_the_commit_cancelled_nothing, 0,
+                        COUNT(gone_early));
+    tcase_add_loop_test(t, a_retry_is_as_deep_as_its_creator_says, 0, COUNT(retry_depths));
     tcase_add_test(t, a_later_watcher_that_goes_away_cancels_nothing);
     tcase_add_loop_test(t, a_gateway_that_cannot_says_so_and_when_to_come_back, 0, 3);
     suite_add_tcase(s, t);
