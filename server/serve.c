@@ -308,9 +308,18 @@ static enum err make_edges(struct server *s)
     return e;
 }
 
+/* "loop 0": what top -H, gdb and perf show; at most 15 characters. */
+static void name_thread(const struct worker *w)
+{
+    char name[16];
+    snprintf(name, sizeof name, "loop %u", (unsigned)w->index);
+    pthread_setname_np(pthread_self(), name);
+}
+
 static void *worker_main(void *arg)
 {
     struct worker *w = arg;
+    name_thread(w);
     loop_run(w->loop);
     return NULL;
 }

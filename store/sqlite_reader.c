@@ -276,6 +276,7 @@ void *reader_main(void *arg)
 {
     struct reader r = {.store = arg};
     struct store_op *op;
+    pthread_setname_np(pthread_self(), "store reader");
     while ((op = wait_for_op(&r.store->reads)) != NULL) {
         do_op(&r, op);
         op_finish(r.store, op, op->result);

@@ -204,6 +204,20 @@ def test_answers_are_timed_in_microseconds(env):
 
 # --- the end of the process
 
+def thread_names(pid):
+    names = []
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/comm", encoding="utf-8") as f:
+            names.append(f.read().strip())
+    return sorted(names)
+
+
+def test_threads_have_names(env):
+    server = env.server(config={"loops": 2})
+    wanted = {"loop 0", "loop 1", "store writer", "store reader"}
+    eventually(lambda: wanted <= set(thread_names(server.pid)), f"threads {wanted}")
+
+
 def test_sigterm_lets_running_runs_finish_within_the_drain(env):
     server, up = env.with_upstream({"up": "ok,gate=g"}, {"drain_ms": int(scaled(20000))})
     run = server.start_run("up", input="x")
