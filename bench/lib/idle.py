@@ -18,7 +18,7 @@ class IdleLane(Lane):
 
     def __init__(self, rows):
         title = "idle: memory (MiB) and wake-ups before the first request, memory after the last lane"
-        super().__init__("idle", title, rows)
+        super().__init__("idle", title, rows, rounds=0)
         self.before = {}
 
     def begin(self, bench):

@@ -1,6 +1,7 @@
 """A lane: rows that are measured alike in alternating rounds, their medians, and the table of them."""
 
 import statistics
+import time
 
 from lib.processes import Failed
 from lib.telling import cell, print_table, say
@@ -28,11 +29,17 @@ class Lane:
 
     columns = ()
 
-    def __init__(self, name, title, rows, extra=False, rounds=None):
+    def __init__(self, name, title, rows, rounds=None):
         self.name, self.title, self.rows = name, title, rows
-        self.extra = extra  # only when asked for by name
         self.rounds = rounds  # None: as many as the whole run has
+        self.clock = Clock()
         self.result = {row: {"rounds": [], "failed": None} for row in rows}
+
+    def begin(self, bench):
+        """Before the first round of any lane."""
+
+    def end(self, bench):
+        """After the last round of all lanes."""
 
     def measure(self, bench, row, n):
         """One round of one row: its metrics by name. Raises Failed."""
@@ -54,6 +61,13 @@ class Lane:
             into["rounds"].append(measure() | {"round": n})
         except Failed as e:
             into["failed"] = str(e)
+
+    def take_all(self, row, measure):
+        """Several windows of something that is made once: they count as rounds."""
+        try:
+            self.result[row]["rounds"] = [window | {"round": n} for n, window in enumerate(measure())]
+        except Failed as e:
+            self.result[row]["failed"] = str(e)
 
     def fail(self, error):
         """Where something that all rows need is not there."""
@@ -79,6 +93,26 @@ class Lane:
 
     def tell_more(self):
         """What stands below the table."""
+
+
+def same_rounds(row, reference):
+    """Pairs of a row's rounds and the reference's: what is compared was measured at about the same time."""
+    if not reference:
+        return []
+    by_round = {r["round"]: r for r in reference["rounds"]}
+    return [(r, by_round[r["round"]]) for r in row["rounds"] if r["round"] in by_round]
+
+
+class Clock:
+    """How long a lane took in all: it runs inside a `with`."""
+
+    seconds = 0.0
+
+    def __enter__(self):
+        self.begin = time.monotonic()
+
+    def __exit__(self, *_):
+        self.seconds += time.monotonic() - self.begin
 
 
 def spread(values):

@@ -2,45 +2,43 @@
 
 import sys
 
+from lib.balance import BalancedLane
 from lib.growth import FlightLane, StoredLane
+from lib.held import HeldLane
 from lib.idle import IdleLane
 from lib.load import LoadLane, closed_loop, milliseconds, product, proxies
 from lib.reads import ReadsLane
-from lib.requests import (FAST, FLOOD, PACED, SLOW, WATCHED, accept_request, chat_request, run_request,
+from lib.requests import (FAST, FLOOD, PACED, WATCHED, accept_request, chat_request, run_request,
                           stream_request)
 from lib.start import RestartLane, StartLane
-from lib.streams import HeldStreams, ReadersLane, StreamLane
+from lib.streams import ReadersLane, StreamLane
 from lib.tls import TlsLane
 from lib.trees import TreesLane
 from lib.waiting import WaitingLane
 
-SLOW_STREAMS, SLOW_RAMP_S = 10000, 4
+HELD_STREAMS = 10000
 
 
 def make_lanes(options, files):
     s = options.seconds
     return [
         IdleLane(["floor", "nginx", "haproxy", "sluice"]),
-        requests_lane(s), c10_lane(s), c1_lane(s),
-        TlsLane(s * 0.8),
-        fast_streams_lane(s), paced_streams_lane(s),
-        TreesLane(shape_rounds=1),
-        ReadsLane(s * 1.5, rounds=2),
+        requests_lane(s * 0.7), c10_lane(s * 0.5), c1_lane(s * 0.35),
+        TlsLane(s * 0.6),
+        fast_streams_lane(s * 0.7), paced_streams_lane(s * 0.6),
+        HeldLane(min(HELD_STREAMS, (files - 500) // 2), ramp_s=4, windows=5),
+        readers_lane(),
+        TreesLane(),
+        ReadsLane(s * 1.5),
         WaitingLane(),
-        StartLane(),
-        StoredLane("growth", [0, 1000, 10000, 100000], s * 0.2),
-        FlightLane([1, 10, 100, 1000, 10000], 4000, s),
-        ReadersLane("readers", "readers: 1,000 readers of one run: 200 tokens 20 ms apart, and 1,000 tokens 1 ms apart",
-                    {"paced": WATCHED, "flood": FLOOD}, ["--connections", "1000", "--once", "1", "--ms", "60000"],
-                    extra=True, rounds=3),
-        held_streams_lane(min(SLOW_STREAMS, (files - 500) // 2)),
-        RestartLane(),
-        StoredLane("big", [0, 1000, 10000, 100000, 1000000], s * 0.5, extra=True),
+        StartLane(), RestartLane(),
+        StoredLane([0, 1000, 10000, 100000, 1000000], 1000, s * 0.15),
+        FlightLane([1, 10, 100, 1000, 10000], 4000, s * 0.4, windows=5),
     ]
 
 
 def requests_lane(seconds):
-    return LoadLane("requests", "requests: 64 connections, an instant upstream; runs wait for their end", [
+    return BalancedLane("requests", "requests: 64 connections, an instant upstream; runs wait for their end", [
         *proxies(chat_request, ["floor", "nginx", "haproxy"]),
         product("sluice commit", run_request("commit")),
         product("sluice lazy", run_request("lazy")),
@@ -50,7 +48,7 @@ def requests_lane(seconds):
 
 def c10_lane(seconds):
     rows = [*proxies(chat_request, ["floor", "nginx"]), product("sluice lazy", run_request("lazy"))]
-    return LoadLane("c10", "c10: 10 connections", rows, closed_loop(10, seconds * 0.6))
+    return BalancedLane("c10", "c10: 10 connections", rows, closed_loop(10, seconds))
 
 
 def c1_lane(seconds):
@@ -58,7 +56,7 @@ def c1_lane(seconds):
         *proxies(chat_request, ["direct", "floor", "nginx"]),
         product("sluice commit", run_request("commit")),
         product("sluice lazy", run_request("lazy")),
-    ], closed_loop(1, seconds * 0.4), added="p50")
+    ], closed_loop(1, seconds), added="p50")
 
 
 def stream_rows(names, pace):
@@ -68,29 +66,27 @@ def stream_rows(names, pace):
 def fast_streams_lane(seconds):
     return StreamLane("streams1", "streams1: 200 streams of 100 tokens, 1 ms apart: more than the machine can do",
                       stream_rows(["floor", "nginx", "haproxy"], FAST),
-                      ["--connections", "200", "--ms", milliseconds(seconds), "--warmup-ms", "300", "--gap-ms", "1",
-                       "--drain-ms", "2000"])
+                      ["--connections", "200", "--ms", milliseconds(seconds), "--warmup-ms", "250", "--gap-ms", "1",
+                       "--drain-ms", "0"])
 
 
 def paced_streams_lane(seconds):
     return StreamLane("streams10", "streams10: 200 streams of 100 tokens, 10 ms apart: added time to the first token",
                       stream_rows(["direct", "nginx", "haproxy"], PACED),
-                      ["--connections", "200", "--ms", milliseconds(seconds * 0.8), "--ramp-ms", "1000", "--gap-ms", "10",
+                      ["--connections", "200", "--ms", milliseconds(seconds), "--ramp-ms", "1000", "--gap-ms", "10",
                        "--drain-ms", "0"], added="p99")
 
 
-def held_streams_lane(streams):
-    return HeldStreams("slow", f"slow: {streams:,} streams at once, {SLOW.tokens} tokens 1 s apart",
-                       stream_rows(["floor", "nginx", "haproxy"], SLOW),
-                       ["--connections", str(streams), "--once", "1", "--ms", "60000",
-                        "--ramp-ms", milliseconds(SLOW_RAMP_S), "--gap-ms", str(SLOW.gap_ms)],
-                       streams, SLOW_RAMP_S, SLOW.tokens * SLOW.gap_ms // 1000, extra=True, rounds=1)
+def readers_lane():
+    title = f"readers: 1,000 readers of one run: {WATCHED.tokens} tokens 20 ms apart, and {FLOOD.tokens} tokens 1 ms apart"
+    return ReadersLane("readers", title, {"paced": WATCHED, "flood": FLOOD},
+                       ["--connections", "1000", "--once", "1", "--ms", "20000"])
 
 
 def choose_lanes(options, files):
     lanes = make_lanes(options, files)
     names = [lane.name for lane in lanes]
-    wanted = options.lanes.split(",") if options.lanes else [lane.name for lane in lanes if not lane.extra]
+    wanted = options.lanes.split(",") if options.lanes else names
     for name in wanted:
         if name not in names:
             sys.exit(f"bench/run: no lane {name}; there are: {', '.join(names)}")

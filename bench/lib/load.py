@@ -1,10 +1,10 @@
-"""Lanes whose rows are a contestant under the load generator (bench/load.c)."""
+"""Lanes whose rows are a contestant under the load generator (bench/load/)."""
 
 import statistics
 import subprocess
 
 from lib.contestants import PRODUCT
-from lib.lane import Column, Lane, spread
+from lib.lane import Column, Lane, same_rounds, spread
 from lib.processes import Failed, last_line, wait_until_idle
 from lib.telling import cell, say
 
@@ -86,20 +86,14 @@ class LoadLane(Lane):
         if not pids:
             raise Failed(f"{contestant.name} died: {last_line(bench.log(contestant.name))}")
         words = [*row.request, *self.load, *self.more_words(contestant, row), *of_processes(pids)]
-        load = start_load(bench, contestant.ports[row.stream], words)
         try:
-            beside = self.beside(contestant, load)
-            return self.figures(end_load(bench, load)) | beside
+            return self.figures(run_load(bench, contestant.ports[row.stream], words))
         finally:
             wait_until_idle(contestant.pids() + bench.contestants["direct"].pids())
 
     def more_words(self, contestant, row):
         """What a kind of lane says to the load generator beside the request and the load."""
         return []
-
-    def beside(self, contestant, load):
-        """Called while the load runs: more metrics."""
-        return {}
 
     def figures(self, number):
         count = number(f"{self.what}s")
@@ -147,13 +141,6 @@ class Added(Column):
 
     def text(self, row):
         return cell(row["added"]) if "added" in row else ""
-
-
-def same_rounds(row, reference):
-    if not reference:
-        return []
-    by_round = {r["round"]: r for r in reference["rounds"]}
-    return [(r, by_round[r["round"]]) for r in row["rounds"] if r["round"] in by_round]
 
 
 def proxies(make_request, names, **options):

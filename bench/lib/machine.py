@@ -32,6 +32,6 @@ def describe_machine(options):
         "libuv": first_line("pkg-config", "--modversion", "libuv"),
         "sqlite": first_line("pkg-config", "--modversion", "sqlite3"),
         "nginx": version_of("nginx").rpartition("/")[2],
-        "haproxy": version_of("haproxy").removeprefix("HAProxy version ").split(" ")[0],
+        "haproxy": version_of("haproxy").removeprefix("HAProxy version ").split(" 20")[0],
         "sluice": first_line(options.binary, "version"),
     }

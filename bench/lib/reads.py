@@ -18,9 +18,9 @@ class ReadsLane(Lane):
     columns = (Column("runs written/s", "written"), Column("reads/s", "rate"), Column("p50 µs", "p50"),
                Column("p99 µs", "p99"), Column("max µs", "max"))
 
-    def __init__(self, seconds, rounds):
+    def __init__(self, seconds):
         super().__init__("reads", f"reads: GETs while as many runs are accepted as can be, up to {WRITES_PER_S:,}/s",
-                         ["a run", "list of 50"], rounds=rounds)
+                         ["a run", "list of 50"])
         self.seconds = seconds
 
     def measure_round(self, bench, n):

@@ -15,8 +15,8 @@ class Pace:
         self.agent = f"stream-{tokens}-{gap_ms}"
 
 
-FAST, PACED, SLOW = Pace(100, 1), Pace(100, 10), Pace(10, 1000)
-WATCHED, FLOOD = Pace(200, 20, 500), Pace(1000, 1, 500)
+FAST, PACED, SLOW = Pace(100, 1), Pace(100, 10), Pace(20, 1000)
+WATCHED, FLOOD = Pace(30, 20, 300), Pace(300, 1, 300)
 PACES = (FAST, PACED, SLOW, WATCHED, FLOOD)
 
 
@@ -47,7 +47,9 @@ def get_request(path, ok):
 
 
 def stream_request(pace):
-    return create_request({"agent": pace.agent, "input": PROMPT}, "--header", "Accept: text/event-stream", *events_of(pace))
+    """A run that ends with its client, as the request of a proxy does: the end of a round leaves nothing behind."""
+    body = {"agent": pace.agent, "input": PROMPT, "on_disconnect": "cancel"}
+    return create_request(body, "--header", "Accept: text/event-stream", *events_of(pace))
 
 
 def follow_request(pace):

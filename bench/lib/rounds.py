@@ -2,22 +2,23 @@
 
 import time
 
-from lib.idle import IdleLane
 from lib.telling import progress, say
 
 
 def measure_lanes(bench, lanes, deadline):
-    around = [lane for lane in lanes if isinstance(lane, IdleLane)]
-    for lane in around:
-        lane.begin(bench)
-    measure_rounds(bench, [lane for lane in lanes if lane not in around], deadline)
+    for lane in lanes:
+        progress(f"  before the first round: {lane.name}")
+        with lane.clock:
+            lane.begin(bench)
+    measure_rounds(bench, lanes, deadline)
     progress("")
-    for lane in around:
-        lane.end(bench)
+    for lane in lanes:
+        with lane.clock:
+            lane.end(bench)
 
 
 def measure_rounds(bench, lanes, deadline):
-    rounds = {lane: lane.rounds or bench.options.rounds for lane in lanes}
+    rounds = {lane: bench.options.rounds if lane.rounds is None else lane.rounds for lane in lanes}
     most = max(rounds.values(), default=0)
     for n in range(most):
         for lane in lanes:
@@ -27,4 +28,5 @@ def measure_rounds(bench, lanes, deadline):
                 say(f"  out of time in round {n + 1} of {most}, before {lane.name}")
                 return
             progress(f"  round {n + 1} of {most}: {lane.name}")
-            lane.measure_round(bench, n)
+            with lane.clock:
+                lane.measure_round(bench, n)

@@ -17,12 +17,13 @@ class Server:
         self.bench, self.name = bench, name
         self.port, self.process, self.ready_s, self.kept = free_port(), None, None, None
         self.where = f"{bench.where}/{name}"
+        self.database = f"{self.where}/sluice.db"
         shutil.rmtree(self.where, ignore_errors=True)
         os.makedirs(self.where)
         self.config = bench.write(f"{name}.json", json.dumps({
             "listen": [f"127.0.0.1:{self.port}"],
             "loops": bench.options.loops,
-            "store": {"kind": "sqlite", "path": f"{self.where}/sluice.db"},
+            "store": {"kind": "sqlite", "path": self.database},
             "log": {"level": "warn"},
         } | config, indent=1))
 
@@ -37,6 +38,11 @@ class Server:
         wait_for(self.name, lambda: http_status(self.port, "/readyz") == 200, self.process, 30, log, step=0.001)
         self.ready_s = time.monotonic() - begin
 
+    def stop(self):
+        """In good order: nothing is left to write, and the store is nobody's."""
+        self.close()
+        self.bench.children.stop(self.process)
+
     def kill(self):
         self.bench.children.kill(self.process)
 
@@ -45,8 +51,13 @@ class Server:
         return self
 
     def __exit__(self, *_):
+        self.remove()
+
+    def remove(self):
+        """Ends it, and its store."""
         self.close()
-        self.kill()
+        if self.process:
+            self.kill()
         shutil.rmtree(self.where, ignore_errors=True)
 
     @property
@@ -66,10 +77,14 @@ class Server:
         wait_until_idle(self.pids, seconds)
 
     def ask(self, method, path, body=None, wait_s=0):
-        """The answer's JSON, on a kept connection. Raises Failed where it is no success."""
+        return json.loads(self.fetch(method, path, body, wait_s))
+
+    def fetch(self, method, path, body=None, wait_s=0, accept="*/*"):
+        """The answer's body, on a kept connection. Raises Failed where it is no success."""
         if self.kept is None:
             self.kept = http.client.HTTPConnection("127.0.0.1", self.port, timeout=wait_s + 30)
-        headers = ({"Content-Type": "application/json"} if body else {}) | ({"Prefer": f"wait={wait_s}"} if wait_s else {})
+        headers = {"Accept": accept} | ({"Content-Type": "application/json"} if body else {})
+        headers |= {"Prefer": f"wait={wait_s}"} if wait_s else {}
         try:
             self.kept.request(method, path, body, headers)
             answer = self.kept.getresponse()
@@ -79,7 +94,7 @@ class Server:
             raise Failed(f"{method} {path}: {e}") from None
         if answer.status >= 300:
             raise Failed(f"{method} {path}: {answer.status} {text[:200].decode(errors='replace')}")
-        return json.loads(text)
+        return text
 
     def close(self):
         if self.kept:

@@ -2,12 +2,10 @@
 
 import http.client
 import json
-import time
 
-from lib.contestants import PRODUCT
 from lib.lane import Column
 from lib.load import LoadLane, product
-from lib.processes import Failed, cpu_seconds, memory_kib
+from lib.processes import Failed
 from lib.requests import PROMPT, follow_request
 
 
@@ -21,41 +19,8 @@ class StreamLane(LoadLane):
         columns.insert(4 + len(self.references), Column("stalls", "stalls", plain=True))
         return columns
 
-    def more_words(self, contestant, row):
-        if contestant.name != PRODUCT:
-            return []
-        return ["--drain-ms", "2000"]  # a run goes on when its client is cut off, and would disturb the next round
-
     def figures(self, number):
-        return super().figures(number) | {"stalls": number("stalls_10x"), "stalls_100ms": number("stalls_100ms"),
-                                          "held": number("peak_open")}
-
-
-class HeldStreams(StreamLane):
-    """Many slow streams at once. CPU and memory are those of the seconds in which all are there."""
-
-    def __init__(self, name, title, rows, load, streams, ramp_s, length_s, **options):
-        super().__init__(name, title, rows, load, **options)
-        self.streams, self.ramp_s, self.length_s = streams, ramp_s, length_s
-
-    def make_columns(self):
-        return [Column("held", "held", plain=True), Column("CPU cores", "cores", 2), Column("PSS KiB/stream", "kib_each", 1),
-                Column("stalls over 100 ms", "stalls_100ms"), *super().make_columns()[1:]]
-
-    def measure(self, bench, row, n):
-        pids = bench.contestants[self.by_name[row].contestant].pids()
-        empty = memory_kib(pids)["pss_kib"]
-        figures = super().measure(bench, row, n)
-        return figures | {"kib_each": (figures["pss_kib"] - empty) / figures["held"],
-                          "held_percent": 100 * figures["held"] / self.streams}
-
-    def beside(self, contestant, load):
-        time.sleep(self.ramp_s + 0.5)
-        pids = contestant.pids()
-        cpu, begin = cpu_seconds(pids), time.monotonic()
-        time.sleep(self.length_s - self.ramp_s - 2)
-        cores = (cpu_seconds(pids) - cpu) / (time.monotonic() - begin)
-        return {"cores": cores} | memory_kib(pids)
+        return super().figures(number) | {"stalls": number("stalls_10x")}
 
 
 class ReadersLane(StreamLane):
@@ -69,9 +34,10 @@ class ReadersLane(StreamLane):
     references = ()
 
     def make_columns(self):
-        columns = super().make_columns()
-        columns[0].head, columns[3].head = "events/s", "CPU µs/event"
-        return columns
+        """Without the times of the first token: it is waited for until all readers are there."""
+        rate, _, _, cpu, stalls = super().make_columns()
+        rate.head, cpu.head = "events/s", "CPU µs/event"
+        return [rate, cpu, stalls]
 
     def more_words(self, contestant, row):
         return ["--path", f"/v1/runs/{start_run(contestant, self.paces[row.name])}/events"]

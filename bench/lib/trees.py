@@ -4,14 +4,15 @@ import json
 import threading
 import time
 
-from lib.lane import Column, Lane
+from lib.lane import Column, Lane, same_rounds, spread
 from lib.processes import Failed
 from lib.server import ECHO, Server
 from lib.telling import grouped
 
-TASKS = 10000  # each figure covers about so many
+TASKS = 10000  # of the large trees
+SMALL_TASKS = 5000  # each figure of a small one covers so many
 LIMIT = 100
-SIZES = (100, 1000, 10000)
+SIZES = (100, 10000)
 OVERHEAD = 10  # nodes that are left of the 10,000 that a tree may have, for the composite and what it needs
 
 
@@ -46,38 +47,32 @@ class Shape:
 
 
 class TreesLane(Lane):
-    """The map of 10,000 in every round, in a fresh Sluice each; the other shapes in the first `shape_rounds`."""
+    """Each shape in a fresh Sluice in each round."""
 
     columns = (Column("tasks/s", "rate"), Column("CPU µs/task", "cpu", 1),
                Column("of 100 nodes'", "of_smallest", 2, plain=True), Column("peak added MiB", "peak", 1, plain=True))
     weighed = ("map, 10,000", "parallel, 10,000")
 
-    def __init__(self, shape_rounds):
+    def __init__(self):
         self.shapes = {s.name: s for s in (Shape(kind, n) for kind in KINDS for n in SIZES)}
-        self.shape_rounds = shape_rounds
-        super().__init__("trees", f"trees: calls of sim/echo, {LIMIT} at once, durable; each figure covers 10,000 tasks",
-                         list(self.shapes))
+        title = f"trees: calls of sim/echo, {LIMIT} at once, durable; small ones are repeated to {grouped(SMALL_TASKS)} tasks"
+        super().__init__("trees", title, list(self.shapes))
 
     def measure(self, bench, row, n):
         shape = self.shapes[row]
         weighed = {"peak": weigh(bench, shape)} if n == 0 and row in self.weighed else {}
         return measure_shape(bench, shape) | weighed
 
-    def take(self, row, n, measure):
-        if n < self.shape_rounds or row == "map, 10,000":
-            super().take(row, n, measure)
-
     def summarise(self):
         super().summarise()
         for name, row in self.result.items():
-            smallest = self.result[f"{self.shapes[name].kind}, {SIZES[0]}"]
-            if "median" in row and "median" in smallest:
-                ratio = row["median"]["cpu"]["median"] / smallest["median"]["cpu"]["median"]
-                row["median"]["of_smallest"] = {"median": ratio, "min": ratio, "max": ratio}
+            pairs = same_rounds(row, self.result[f"{self.shapes[name].kind}, {SIZES[0]}"])
+            if pairs:
+                row["median"]["of_smallest"] = spread([a["cpu"] / b["cpu"] for a, b in pairs])
 
 
 def measure_shape(bench, shape):
-    times = max(1, TASKS // shape.nodes)
+    times = max(1, SMALL_TASKS // shape.nodes)
     with Server(bench, "trees", ECHO) as server:
         server.run(map_tree(SIZES[0]))
         server.settle()
