@@ -157,6 +157,17 @@ def test_the_readme_is_true(env):
     run_commands(env, commands_of(blocks_of("README.md"), ""), env.server(), ["sim"])
 
 
+def test_the_readme_has_every_command(env):
+    shown = env.cli("--help").stdout
+    commands = re.findall(r"^  ([a-z]+)  ", shown, re.MULTILINE)
+    check(len(commands) > 10, "commands in --help", shown)
+    with open(f"{ROOT}/README.md", encoding="utf-8") as f:
+        rows = [line.split("|")[1] for line in f if line.startswith("| `sluice ")]
+    named = " ".join(rows).replace("`", " ").replace(",", " ").split()
+    for command in commands:
+        check(command in named, f"README.md's table has no row of sluice {command}")
+
+
 def test_the_readmes_provider_works(env):
     up = env.upstream()
     blocks = blocks_of("README.md")
