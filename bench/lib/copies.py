@@ -40,7 +40,7 @@ def stock(server, count, request):
     server.stop()
     try:
         looked_at = copy_runs(server.database, count - originals)
-    except sqlite3.Error as e:
+    except (sqlite3.Error, OSError) as e:
         raise Failed(f"runs could not be copied: {e}") from None
     server.start()
     for before, copy in looked_at:

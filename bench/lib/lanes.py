@@ -26,7 +26,7 @@ def make_lanes(options, files):
         requests_lane(s * 0.7), c10_lane(s * 0.5), c1_lane(s * 0.35),
         TlsLane(s * 0.6),
         fast_streams_lane(s * 0.7), paced_streams_lane(s * 0.6),
-        HeldLane(min(HELD_STREAMS, (files - 500) // 2), ramp_s=4, windows=5),
+        HeldLane(min(HELD_STREAMS, (files - 500) // 2), ramp_s=6, windows=5),
         readers_lane(),
         TreesLane(),
         ReadsLane(s * 1.5),
