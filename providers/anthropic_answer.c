@@ -14,6 +14,7 @@ void anthropic_decoder_init(struct decoder *d, const struct decoder_setup *setup
 void anthropic_decoder_fini(struct decoder *d)
 {
     intake_fini(&of(d)->intake);
+    tool_slots_fini(&of(d)->tools);
 }
 
 static bool is_type(struct json v, const char *type)

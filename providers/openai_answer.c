@@ -15,6 +15,7 @@ void openai_decoder_init(struct decoder *d, const struct decoder_setup *setup)
 void openai_decoder_fini(struct decoder *d)
 {
     intake_fini(&of(d)->intake);
+    tool_slots_fini(&of(d)->tools);
     buf_fini(&of(d)->refusal);
 }
 

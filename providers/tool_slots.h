@@ -4,8 +4,8 @@
  *
  * Servers say it in different ways: by an index from 0, by one from elsewhere, by an id in the
  * first piece or in each, by nothing but the order; some give every call the index 0 and an id of
- * its own. Here they become 0, 1, 2 in the order in which they begin. Pure data; zeroed memory is
- * ready. */
+ * its own. Here they become 0, 1, 2 in the order in which they begin. Zeroed memory is ready, and
+ * needs nothing more until the first call comes: most answers have none. */
 #include <stdbool.h>
 
 #include "providers/answer.h"
@@ -18,11 +18,15 @@ struct tool_slot {
 };
 
 struct tool_slots {
-    struct tool_slot slots[ANSWER_MAX_TOOL_CALLS];
-    uint32_t count;
+    struct tool_slot *slots;
+    uint32_t count; /* at most ANSWER_MAX_TOOL_CALLS */
+    uint32_t cap;
 };
 
-/* `index` NULL: none was sent; `id` may be empty. False: there are too many. */
+void tool_slots_fini(struct tool_slots *t);
+
+/* `index` NULL: none was sent; `id` may be empty. False: there are too many,
+ * or no memory. */
 bool tool_slots_find(struct tool_slots *t, const uint64_t *index, struct str id,
                      uint32_t *ret_slot) MUST_CHECK;
 #endif
