@@ -8,7 +8,7 @@
 #include "net/transfer_internal.h"
 
 enum {
-    RECEIVE_BUFFER = 8192,   /* bytes; curl has one per transfer */
+    RECEIVE_BUFFER = 4096,   /* bytes; curl has one per transfer */
     MAX_SPARE_HANDLES = 256, /* handles kept for reuse, each a few KiB */
     HEAD_MAX = 131072,       /* bytes of an answer's headers, those of interim answers included */
     NAME_FRESH_MS =
