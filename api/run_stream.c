@@ -7,7 +7,7 @@ struct run_stream {
     struct api_request *r;
     struct follow *follow;
     struct run_stream_options options;
-    struct api_reply head;
+    struct api_reply *head; /* until it goes out: it is large, and streams last */
 };
 
 /* --- a creator that went away ----------------------------------------------------------------- */
@@ -35,7 +35,9 @@ void run_cancel_for_gone(struct shard *shard, struct str tenant, const struct id
 static void destroy(struct run_stream *s)
 {
     follow_close(s->follow);
-    buf_fini(&s->head.body);
+    if (s->head != NULL)
+        buf_fini(&s->head->body);
+    mem_free(s->head);
     mem_free(s);
 }
 
@@ -113,7 +115,10 @@ static void on_opened(struct follow *f, void *ctx)
         return;
     }
     r->state = s;
-    streams_begin(r, s->options.format == FRAME_SSE ? &sse : &ndjson, &s->head);
+    struct api_reply head = *s->head;
+    mem_free(s->head);
+    s->head = NULL;
+    streams_begin(r, s->options.format == FRAME_SSE ? &sse : &ndjson, &head);
 }
 
 static void on_gone_early(struct api_request *r)
@@ -129,6 +134,7 @@ void run_stream_start(struct api_request *r, const struct run_stream_options *op
                       struct api_reply *head)
 {
     struct run_stream *s = mem_zalloc(sizeof *s);
+    struct api_reply *own = mem_alloc(sizeof *own);
     struct follow_options o = {.tenant = r->tenant,
                                .id = options->id,
                                .after = options->after,
@@ -138,12 +144,12 @@ void run_stream_start(struct api_request *r, const struct run_stream_options *op
                                .on_opened = on_opened,
                                .on_ready = on_ready,
                                .ctx = s};
-    if (s != NULL) {
-        s->r = r;
-        s->options = *options;
-        s->head = *head;
+    if (s != NULL && own != NULL) {
+        *own = *head;
+        *s = (struct run_stream){.r = r, .options = *options, .head = own};
     }
-    if (s == NULL || follow_open(r->shard, &o, &s->follow) != OK) {
+    if (s == NULL || own == NULL || follow_open(r->shard, &o, &s->follow) != OK) {
+        mem_free(own);
         mem_free(s);
         api_fail(r, ERR_OVERLOADED, NULL);
         return;
