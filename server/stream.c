@@ -10,7 +10,6 @@
  *                                            -> on_content: error
  */
 #include <errno.h>
-#include <stdio.h>
 #include <sys/socket.h>
 
 #include "base/mem.h"
@@ -20,7 +19,8 @@ enum {
     CHUNK_BYTES = 16384,  /* pulled at once */
     OUT_BYTES = 67108864, /* the largest event is far below it */
     KEEP_BYTES = 4096,    /* memory that an idle stream keeps */
-    CHUNK_HEAD = 8,       /* "ffffff\r\n" */
+    CHUNK_DIGITS = 8,     /* of its length: "0000ffff\r\n" */
+    CHUNK_HEAD = CHUNK_DIGITS + 2,
 };
 
 static struct loop *loop_of(const struct exchange *x)
@@ -76,13 +76,15 @@ void stream_abandon(struct exchange *x)
 /* Frames what stands in `out` from `start` on as one chunk: its head was left room for. */
 static void close_chunk(struct exchange *x, size_t start)
 {
+    static const char digits[] = "0123456789abcdef";
     struct stream *s = &x->stream;
-    char head[CHUNK_HEAD + 1];
     if (!x->stream.is_chunked || s->out.failed)
         return;
+    char *head = s->out.data + start;
     size_t len = s->out.len - start - CHUNK_HEAD;
-    snprintf(head, sizeof head, "%06zx\r\n", len);
-    memcpy(s->out.data + start, head, CHUNK_HEAD);
+    for (int i = CHUNK_DIGITS; i-- > 0; len >>= 4)
+        head[i] = digits[len & 15];
+    memcpy(head + CHUNK_DIGITS, "\r\n", 2);
     buf_add_lit(&s->out, "\r\n");
 }
 

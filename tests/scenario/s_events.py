@@ -424,3 +424,12 @@ def test_a_reader_that_leaves_changes_nothing(env):
         (reader.close if how == "close" else reader.conn.reset)()
     up.release("g")
     check_in(server.check_finished(run["id"])["state"], {"succeeded"}, "state")
+
+
+@time_limit(120)
+def test_an_event_may_be_larger_than_16_mib(env):
+    """Its chunk's length has seven digits."""
+    size = 17 << 20
+    server, _ = env.with_upstream({"up": f"ok,tokens=1,size={size}"}, {"limits": {"output_bytes": 2 * size}})
+    stream = server.stream_run("up", NDJSON, input="x", params={"stream": False})
+    check_eq(len(text_of(stream.all())), size, "the text's length")
