@@ -16,12 +16,13 @@ struct stream {
         STREAM_DONE,   /* all was written: the daemon sends the last chunk */
         STREAM_BROKEN, /* it cannot be ended properly: the connection is closed */
     } phase;
-    bool is_chunked;      /* HTTP/1.1; else the answer ends with its connection */
-    bool is_cut;          /* its last words are in `out` */
-    struct loop_msg lent; /* the socket is ours: begin */
-    bool is_lent;         /* that message is on its way */
-    struct buf out;       /* framed, on its way to the socket */
-    size_t sent;          /* of `out` */
+    bool is_chunked;         /* HTTP/1.1; else the answer ends with its connection */
+    bool is_cut;             /* its last words are in `out` */
+    struct loop_msg lent;    /* the socket is ours: begin */
+    bool is_lent;            /* that message is on its way */
+    struct buf out;          /* framed, on its way to the socket */
+    size_t sent;             /* of `out` */
+    uint64_t quiet_since_ms; /* all that the source had was sent */
     struct loop_timer heartbeat;
     struct loop_timer stall;
 };

@@ -143,14 +143,21 @@ static void wait_for_client(struct exchange *x)
         leave(x, true, false);
 }
 
+/* Not moved with every event: the timer looks when it fires. */
+static uint64_t next_heartbeat_ms(const struct exchange *x)
+{
+    return x->stream.quiet_since_ms + x->conn->edge->settings->http.heartbeat_ms;
+}
+
 /* Its source has nothing more for now. */
 static void wait_for_source(struct exchange *x)
 {
     struct stream *s = &x->stream;
     if (s->out.cap > KEEP_BYTES)
         buf_fini(&s->out);
-    loop_timer_start(&s->heartbeat,
-                     loop_now_ms(loop_of(x)) + x->conn->edge->settings->http.heartbeat_ms);
+    s->quiet_since_ms = loop_now_ms(loop_of(x));
+    if (!loop_timer_is_armed(&s->heartbeat))
+        loop_timer_start(&s->heartbeat, next_heartbeat_ms(x));
     if (conn_watch(x->conn, LOOP_GONE) != OK)
         leave(x, true, false);
 }
@@ -202,7 +209,9 @@ static void on_heartbeat(struct loop_timer *timer)
 {
     struct stream *s = CONTAINER_OF(timer, struct stream, heartbeat);
     struct exchange *x = CONTAINER_OF(s, struct exchange, stream);
-    if (s->out.len == 0) {
+    if (next_heartbeat_ms(x) > loop_now_ms(loop_of(x))) {
+        loop_timer_start(timer, next_heartbeat_ms(x));
+    } else if (s->out.len == 0) {
         size_t start = open_chunk(x);
         s->source->heartbeat(&x->request, &s->out);
         close_chunk(x, start);
