@@ -2,7 +2,10 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 /* Counting costs an atomic per call, so the product does not count: tests are built with
  * SLUICE_TEST. */
@@ -94,4 +97,27 @@ char *mem_strdup(struct str s)
         memcpy(copy, s.at, s.len);
     copy[s.len] = '\0';
     return copy;
+}
+
+/* Each byte is the one before it, and the first is 0. */
+static bool is_zero(const char *page, size_t size)
+{
+    return page[0] == 0 && memcmp(page, page + 1, size - 1) == 0;
+}
+
+void mem_drop_zeros(void *start, size_t size)
+{
+    size_t page = (size_t)getpagesize(), skip = -(uintptr_t)start & (page - 1);
+    if (size < skip)
+        return;
+    char *at = (char *)start + skip, *end = (char *)start + size;
+    while ((size_t)(end - at) >= page) {
+        char *run = at;
+        while ((size_t)(end - at) >= page && is_zero(at, page))
+            at += page;
+        if (at > run)
+            (void)madvise(run, (size_t)(at - run), MADV_DONTNEED); /* at worst they stay */
+        else
+            at += page;
+    }
 }

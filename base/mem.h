@@ -15,6 +15,11 @@ void *mem_shrink(void *block, size_t size);  /* to fewer bytes; where it has to,
 void mem_free(void *block);                  /* NULL is fine */
 char *mem_strdup(struct str s);              /* NUL-terminated copy */
 
+/* Gives pages of zeros that lie whole in this memory back to the system, and keeps the addresses:
+ * they read as zeros until something is written. For what somebody else has cleared and keeps for
+ * long. Private memory (the heap's, or an anonymous mapping) that no other thread writes to. */
+void mem_drop_zeros(void *start, size_t size);
+
 /* For tests: the n-th allocation from now on fails (1: the next), and only that one; 0 turns it
  * off. */
 void mem_fail_nth(unsigned long n);

@@ -291,12 +291,12 @@ static void on_sweep(struct loop_timer *timer)
 
 static struct MHD_Daemon *start_daemon(struct edge *e)
 {
+    e->pool_bytes = e->settings->http.header_bytes + (size_t)POOL_BEYOND_HEADER;
     unsigned flags =
         MHD_USE_NO_LISTEN_SOCKET | MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
     return MHD_start_daemon(
         flags, 0, NULL, NULL, exchange_on_request, e, MHD_OPTION_EXTERNAL_LOGGER, on_daemon_log,
-        NULL, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        e->settings->http.header_bytes + (size_t)POOL_BEYOND_HEADER, MHD_OPTION_CONNECTION_LIMIT,
+        NULL, MHD_OPTION_CONNECTION_MEMORY_LIMIT, e->pool_bytes, MHD_OPTION_CONNECTION_LIMIT,
         1000000u, MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_STRICT_FOR_CLIENT, 0,
         MHD_OPTION_URI_LOG_CALLBACK, exchange_on_uri, e, MHD_OPTION_NOTIFY_COMPLETED,
         exchange_on_completed, e, MHD_OPTION_NOTIFY_CONNECTION, on_connection, e, MHD_OPTION_END);

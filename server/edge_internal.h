@@ -76,6 +76,7 @@ struct edge {
     struct api *api;
     const struct settings *settings; /* in force */
     struct MHD_Daemon *daemon;
+    size_t pool_bytes;        /* the daemon's memory for a connection */
     struct loop_watch *watch; /* of the daemon's epoll descriptor */
     struct loop_msg again, drain, hurry;
     bool needs_run, is_running, again_is_posted;

@@ -242,6 +242,15 @@ void stream_cut(struct exchange *x, const char *reason)
 
 /* --- the daemon's side ------------------------------------------------------------------------ */
 
+/* The daemon has read the head into the first half of its memory for the connection, and has
+ * cleared it since: where a stream lasts, that would be the largest part of what it costs. The head
+ * begins where that memory does. */
+static void drop_cleared(const struct exchange *x)
+{
+    char *head = (char *)(uintptr_t)x->request.method.at;
+    mem_drop_zeros(head, x->conn->edge->pool_bytes / 2);
+}
+
 static void on_socket_lent(struct loop_msg *msg)
 {
     struct stream *s = CONTAINER_OF(msg, struct stream, lent);
@@ -249,6 +258,7 @@ static void on_socket_lent(struct loop_msg *msg)
     s->is_lent = false;
     if (s->source == NULL || s->phase != STREAM_OPEN)
         return;
+    drop_cleared(x);
     if (x->conn->edge->is_draining && !s->is_cut)
         stream_cut(x, "drain");
     else

@@ -1,6 +1,9 @@
 #include "base/mem.h"
 
 #include <check.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 Suite *suite_base_mem(void);
 
@@ -58,6 +61,40 @@ START_TEST(the_nth_allocation_fails_and_only_that_one)
 }
 END_TEST
 
+START_TEST(pages_of_zeros_go_back_and_read_as_zeros)
+{
+    enum { PAGES = 5 };
+    size_t page = (size_t)getpagesize();
+    char *at = mmap(NULL, PAGES * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    unsigned char is_there[PAGES];
+    ck_assert_ptr_ne(at, MAP_FAILED);
+    memset(at, 'x', PAGES * page);
+    memset(at + 16, 0, 3 * page - 16);  /* two whole pages; the first begins with something else */
+    memset(at + 4 * page, 0, page - 1); /* the last one ends with something else */
+    mem_drop_zeros(at + 8, PAGES * page - 8);
+    ck_assert_int_eq(mincore(at, PAGES * page, is_there), 0);
+    for (size_t i = 0; i < PAGES; i++)
+        ck_assert_int_eq(is_there[i] & 1, i != 1 && i != 2);
+    ck_assert_int_eq(at[15], 'x');
+    ck_assert_int_eq(at[page], 0);
+    ck_assert_int_eq(at[3 * page - 1], 0);
+    ck_assert_int_eq(at[3 * page], 'x');
+    ck_assert_int_eq(at[5 * page - 1], 'x');
+    at[page] = 'y';
+    ck_assert_int_eq(at[page], 'y');
+    munmap(at, PAGES * page);
+}
+END_TEST
+
+START_TEST(less_than_a_page_of_zeros_stays)
+{
+    char few[64] = {0};
+    mem_drop_zeros(few, sizeof few);
+    mem_drop_zeros(few, 0);
+    ck_assert_int_eq(few[63], 0);
+}
+END_TEST
+
 Suite *suite_base_mem(void)
 {
     Suite *s = suite_create("base/mem");
@@ -65,6 +102,8 @@ Suite *suite_base_mem(void)
     tcase_add_test(c, gives_and_takes_back);
     tcase_add_test(c, copies_a_string_with_a_nul_at_its_end);
     tcase_add_test(c, the_nth_allocation_fails_and_only_that_one);
+    tcase_add_test(c, pages_of_zeros_go_back_and_read_as_zeros);
+    tcase_add_test(c, less_than_a_page_of_zeros_stays);
     suite_add_tcase(s, c);
     return s;
 }
