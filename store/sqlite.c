@@ -49,6 +49,15 @@ static enum err take_lock(const char *db_path, int *ret_fd, struct error *ret_er
     return OK;
 }
 
+/* SQLite would make it as the umask says, and its log and index as the database is. What people say
+ * to models is not for every user of the machine. One that is there keeps its mode. */
+static void make_private(const char *db_path)
+{
+    int fd = open(db_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd >= 0)
+        close(fd); /* before SQLite takes locks, which a close would drop (POSIX) */
+} /* where it could not be made SQLite says why */
+
 /* --- the interface ---------------------------------------------------------------------------- */
 
 static struct sqlite_store *self(const struct store *store)
@@ -179,6 +188,7 @@ static enum err open_database(struct sqlite_store *s, struct error *ret_error)
     enum err e = take_lock(s->path, &s->lock_fd, ret_error);
     if (e != OK)
         return e;
+    make_private(s->path);
     e = db_open(s->path, s->options.vfs, DB_WRITER, &s->db, &error);
     if (e == OK)
         e = schema_migrate(s->db, &error);

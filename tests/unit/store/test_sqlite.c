@@ -48,6 +48,36 @@ static void write_file(const void *bytes, size_t n)
     close(fd);
 }
 
+/* --- its files -------------------------------------------------------------------------------- */
+
+START_TEST(every_user_of_the_machine_could_read_the_database)
+{
+    static const char *const endings[] = {"", "-wal", "-shm", ".lock"};
+    char path[4096];
+    struct stat st;
+    mode_t before = umask(0022);
+    struct store *store = sqlite_rig_open();
+    for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
+        snprintf(path, sizeof path, "%s%s", sqlite_rig_path(), endings[i]);
+        ck_assert_int_eq(stat(path, &st), 0);
+        ck_assert_msg((st.st_mode & 0777) == 0600, "%s", path);
+    }
+    store_close(store);
+    umask(before);
+}
+END_TEST
+
+START_TEST(a_database_that_is_there_keeps_its_mode)
+{
+    struct stat st;
+    store_close(sqlite_rig_open());
+    ck_assert_int_eq(chmod(sqlite_rig_path(), 0640), 0);
+    store_close(sqlite_rig_open());
+    ck_assert_int_eq(stat(sqlite_rig_path(), &st), 0);
+    ck_assert_int_eq(st.st_mode & 0777, 0640);
+}
+END_TEST
+
 /* --- the lock --------------------------------------------------------------------------------- */
 
 START_TEST(a_second_opening_is_refused_and_names_the_process)
@@ -189,6 +219,8 @@ Suite *suite_store_sqlite(void)
     Suite *s = suite_create("store/sqlite");
     TCase *t = tcase_create("opening");
     tcase_add_checked_fixture(t, set_up, tear_down);
+    tcase_add_test(t, every_user_of_the_machine_could_read_the_database);
+    tcase_add_test(t, a_database_that_is_there_keeps_its_mode);
     tcase_add_test(t, a_second_opening_is_refused_and_names_the_process);
     tcase_add_test(t, the_lock_goes_with_the_store);
     tcase_add_test(t, a_refused_opening_leaves_the_lease_alone);
