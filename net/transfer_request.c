@@ -62,11 +62,17 @@ static CURLcode set_url(struct transfer *t, const char *url)
     return t->url_text != NULL ? CURLE_OK : CURLE_OUT_OF_MEMORY;
 }
 
+static bool is_tls(struct str url)
+{
+    const struct str scheme = STR("https:");
+    return url.len > scheme.len && str_eq_nocase((struct str){url.at, scheme.len}, scheme);
+}
+
 bool transfer_set_request(struct transfer *t, const struct http_request *r)
 {
     bool has_body = r->body.at != NULL, is_head = strcmp(r->method, "HEAD") == 0;
     bool is_usual = strcmp(r->method, has_body ? "POST" : "GET") == 0;
-    t->pool->is_tls = str_starts(str_of(r->url), STR("https:"));
+    t->pool->is_tls = is_tls(str_of(r->url));
     /* HTTP/2 with TLS only. Without, curl would hold all requests back until the first is answered,
      * to see whether the server speaks it. */
     long version = t->pool->is_tls ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1;
