@@ -153,10 +153,10 @@ static const struct schema_row rows[] = {
         "timeout_ms of a run whose request does not say. At most max_run_timeout_ms."),
     ROW("limits.max_run_timeout_ms", MS, RELOADS, "86400000", 1, 366 * DAY_MS,
         IN_CONFIG(engine.spec.max_run_timeout_ms), "The largest timeout_ms of a run."),
-    ROW("limits.uncommitted_events", INT, 0, "4096", 16, 65536,
+    ROW("limits.uncommitted_events", INT, 0, "4096", 16, UNCOMMITTED_EVENTS_MAX,
         IN_CONFIG(engine.uncommitted_events),
         "Events of one run that may be published before they are stored. Beyond it its "
-        "provider is not read. Lower it only after a clean stop: recovery relies on it."),
+        "provider is not read."),
     ROW("limits.tree_depth", INT, RELOADS, "32", 1, JSON_MAX_DEPTH,
         IN_CONFIG(engine.spec.tree_depth),
         "Depth of nested tasks, and of gateways that call gateways."),

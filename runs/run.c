@@ -121,8 +121,9 @@ enum err run_restore(struct shard *shard, const struct run_record *r, struct run
         return ERR_NOMEM;
     }
     bool in_flight = r->state == RUN_RUNNING || r->state == RUN_CANCELLING;
-    /* What may have been told beyond the last commit is never told again under the same seq. */
-    feed_init(&run->feed, in_flight ? r->seq + shard->limits->uncommitted_events : r->seq);
+    /* What may have been told beyond the last commit, under whatever limit, is never told again
+     * under the same seq. */
+    feed_init(&run->feed, in_flight ? r->seq + UNCOMMITTED_EVENTS_MAX : r->seq);
     run->created_at_ms = r->created_at_ms;
     run->id = r->id;
     run->is_stored = true;

@@ -18,6 +18,8 @@
 
 struct engine;
 
+enum { UNCOMMITTED_EVENTS_MAX = 65536 }; /* the largest engine_limits.uncommitted_events */
+
 /* What bounds the engine. Set when it is made; a reload changes what is marked (r). */
 struct engine_limits {
     uint32_t live_runs;          /* (r) in memory, all loops together */

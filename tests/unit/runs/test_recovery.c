@@ -207,6 +207,41 @@ START_TEST(what_was_told_stays_told)
 }
 END_TEST
 
+/* As many events were told before their commit as the limit allowed then; it is lower now. */
+START_TEST(a_seq_was_told_twice_after_a_crash_under_another_limit)
+{
+    struct rig_options o = rig_options_default();
+    struct reader live, after;
+    o.limits.uncommitted_events = 4096;
+    rig_start(&rig, &o);
+    id = rig_run(&rig, 0, LINE_OF(SIM("\"gap_ms\":10,\"tokens\":200")), STREAMS, &created);
+    rig_read(&rig, 1, &id, 0, true, &live);
+    rig_advance(&rig, 100);
+    store_fake_hold(rig.fake);
+    rig_advance(&rig, 1000);
+    uint64_t last = live.follow->cursor;
+    rig_close(&live);
+    rig_forget(&created);
+    rig.options.limits.uncommitted_events = 16;
+    store_fake_take_over(rig.fake); /* what is held is not written any more */
+    store_fake_let_go(rig.fake);
+    rig_restart(&rig);
+    rig_read(&rig, 1, &id, last, true, &after);
+    rig_advance(&rig, 10000);
+    ck_assert_int_eq(state(), RUN_SUCCEEDED);
+    struct str rest = buf_str(&after.out);
+    struct event_line line;
+    bool has_gap = false;
+    while (event_next_line(&rest, &line)) {
+        ck_assert_uint_gt(line.seq, last);
+        has_gap = has_gap || str_eq(line.type, STR("stream.gap"));
+    }
+    ck_assert(has_gap);
+    rig_close(&after);
+    rig_stop(&rig);
+}
+END_TEST
+
 /* The answer was on its way and not yet committed: whoever was not told may have no run. */
 START_TEST(a_run_that_nobody_was_told_of_may_be_gone_and_one_that_was_told_of_is_not)
 {
@@ -277,6 +312,7 @@ Suite *suite_runs_recovery(void)
     tcase_add_loop_test(t, a_call_that_must_not_be_made_twice_fails_as_crashed, 0,
                         2 * (int)(sizeof fails / sizeof fails[0]));
     tcase_add_loop_test(t, what_was_told_stays_told, 0, 10);
+    tcase_add_test(t, a_seq_was_told_twice_after_a_crash_under_another_limit);
     tcase_add_loop_test(
         t, a_run_that_nobody_was_told_of_may_be_gone_and_one_that_was_told_of_is_not, 0, 3);
     tcase_add_test(t, cancels_of_a_dead_gateway_are_carried_out);
