@@ -403,6 +403,7 @@ void attempt_on_first_byte(struct attempt *a)
     if (a->first_byte_ms != 0)
         return; /* of an earlier answer */
     a->first_byte_ms = loop_now_ms(a->loop);
+    outbox_want(a->task->run, SAVE_SOON); /* the row has it */
 }
 
 bool attempt_on_delta(void *ctx, const struct delta *d)

@@ -77,6 +77,12 @@ static void enlist(struct run *run)
 
 void outbox_want(struct run *run, int urgency)
 {
+    run->row_changed = true;
+    outbox_want_events(run, urgency);
+}
+
+void outbox_want_events(struct run *run, int urgency)
+{
     if (urgency <= (int)run->wanted)
         return;
     run->wanted = (enum save_urgency)urgency;
@@ -203,37 +209,58 @@ static enum err add_telling(const struct run *run, struct arena *arena, struct s
     return t->host.at != NULL ? OK : ERR_NOMEM;
 }
 
+static bool is_only_events(const struct run *run, const struct store_change *c)
+{
+    bool has_family = c->child_count > 0 || c->wait_count > 0 || c->wakes != NULL;
+    return !run->row_changed && !c->accept && !c->release && !has_family && c->task_count == 0;
+}
+
+static enum err add_row(struct run *run, struct arena *arena, struct store_change *c)
+{
+    struct run_record *record = arena_alloc(arena, sizeof *record);
+    if (record == NULL)
+        return ERR_NOMEM;
+    c->run = record;
+    c->only_events = is_only_events(run, c);
+    if (!c->only_events)
+        return run_record(run, arena, record);
+    *record = (struct run_record){.id = run->id, .seq = run->feed.last_seq};
+    return OK;
+}
+
+static size_t bytes_of(const struct store_change *c)
+{
+    size_t bytes = sizeof *c->run + (c->accept ? c->run->spec.len : 0) + c->run->output.len +
+                   c->run->attempts.len;
+    for (uint32_t i = 0; i < c->segment_count; i++)
+        bytes += c->segments[i].lines.len;
+    for (uint32_t i = 0; i < c->child_count; i++)
+        bytes += sizeof *c->children + c->children[i].run->spec.len;
+    for (uint32_t i = 0; i < c->task_count; i++)
+        bytes += c->tasks[i].text.len + c->tasks[i].output.len;
+    return bytes;
+}
+
 /* Writes one run's change. The bytes that it points to stay in place: the run does not go while it
  * is being saved. */
 static enum err add_change(struct save_batch *b, struct run *run, struct store_change *c)
 {
-    struct run_record *record = arena_alloc(&b->arena, sizeof *record);
-    if (record == NULL)
-        return ERR_NOMEM;
-    enum err e = run_record(run, &b->arena, record);
-    if (e != OK)
-        return e;
+    struct arena *arena = &b->arena;
     *c = (struct store_change){.accept = !run->is_stored,
                                .release = run->release,
-                               .run = record,
                                .epoch = run->shard->store->epoch,
                                .ref = run->store_ref};
-    e = add_segments(run, &b->arena, c);
+    enum err e = add_segments(run, arena, c);
     if (e == OK)
-        e = add_telling(run, &b->arena, c);
-    if (e != OK)
-        return e;
-    b->base.bytes += sizeof *record + (c->accept ? record->spec.len : 0) + record->output.len +
-                     record->attempts.len;
-    for (uint32_t i = 0; i < c->segment_count; i++)
-        b->base.bytes += c->segments[i].lines.len;
-    e = children_add(run, &b->arena, c);
-    for (uint32_t i = 0; i < c->child_count; i++)
-        b->base.bytes += sizeof *c->children + c->children[i].run->spec.len;
+        e = add_telling(run, arena, c);
     if (e == OK)
-        e = tree_rows(run, &b->arena, &c->tasks, &c->task_count);
-    for (uint32_t i = 0; e == OK && i < c->task_count; i++)
-        b->base.bytes += c->tasks[i].text.len + c->tasks[i].output.len;
+        e = children_add(run, arena, c);
+    if (e == OK)
+        e = tree_rows(run, arena, &c->tasks, &c->task_count);
+    if (e == OK)
+        e = add_row(run, arena, c);
+    if (e == OK)
+        b->base.bytes += bytes_of(c);
     return e;
 }
 
@@ -278,6 +305,7 @@ static void fail_later(struct run *run)
 {
     struct outbox *o = &run->shard->outbox;
     run->wanted = SAVE_NOW;
+    run->row_changed = true; /* as far as can be known */
     list_remove(&run->outbox_link);
     list_push_back(&o->failed, &run->outbox_link);
     if (!loop_timer_is_armed(&o->again))
@@ -308,6 +336,7 @@ static void send_batch(struct outbox *o)
         b->runs[b->base.count++] = run;
         list_remove(&run->outbox_link);
         run->wanted = SAVE_NOTHING;
+        run->row_changed = false;
         run->is_saving = true;
         run->feed.is_lazy = false;
         feed_save_begin(&run->feed);

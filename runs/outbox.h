@@ -35,6 +35,10 @@ void outbox_fini(struct outbox *o);
 /* The run is to be stored; `urgency` as in enum save_urgency. */
 void outbox_want(struct run *run, int urgency);
 
+/* The same where nothing but its events is new: its row need not be written. Most saves of a stream
+ * are of this kind. */
+void outbox_want_events(struct run *run, int urgency);
+
 /* A run has ended that was not saved yet and whose end is told before it is: it is to be stored
  * within flush_ms, or at once where others wait for its place in memory. */
 void outbox_want_end(struct run *run);

@@ -241,7 +241,10 @@ void run_tell(struct run *run, enum event_type type, enum save_urgency urgency)
         run_lacks_memory(run);
     shard_count(run->shard, SERIES_EVENTS, 0, 0, 1);
     shard_publish_later(run);
-    outbox_want(run, (int)urgency);
+    if (type == EVENT_OUTPUT_DELTA)
+        outbox_want_events(run, (int)urgency);
+    else
+        outbox_want(run, (int)urgency);
 }
 
 /* Facts that nobody waits for can share a commit with what comes next. */

@@ -63,7 +63,8 @@ struct run {
     struct list outbox_link, held_link;
     enum save_urgency wanted;
     bool is_saving;
-    bool is_stored; /* its row exists */
+    bool row_changed; /* since it was last sent to be saved: more than its events is new */
+    bool is_stored;   /* its row exists */
     bool release;   /* the next save gives it up: it has ended, is parked, or waits in the store for
                        its turn */
     bool is_hidden; /* no longer in the directory */

@@ -19,6 +19,7 @@ static const struct db_statement statements[] = {
     STATEMENT(read_epoch, "SELECT epoch FROM gateway"),
     STATEMENT(insert_run, rows_insert_sql),
     STATEMENT(update_run, rows_update_sql),
+    STATEMENT(find_owned, "SELECT 1 FROM run WHERE key=?1 AND owner=?2"),
     STATEMENT(insert_segment,
               "INSERT INTO segment (key, run, first, last, lines) VALUES (?5, ?1, ?2, ?3, ?4)"
               " ON CONFLICT (run, first) DO NOTHING"),
@@ -157,8 +158,23 @@ static bool apply_accept(struct sqlite_store *s, struct store_change *c)
     return apply_insert(s, (int64_t)c->ref, c->run, c->release ? 0 : c->epoch);
 }
 
+/* Its row is not written: is it still there, and the caller's? */
+static bool check_owner(struct sqlite_store *s, struct store_change *c)
+{
+    sqlite3_stmt *st = s->st.find_owned;
+    db_bind_int(st, 1, (int64_t)c->ref);
+    db_bind_int(st, 2, (int64_t)c->epoch);
+    int rc = sqlite3_step(st);
+    if (rc == SQLITE_DONE)
+        c->result = STORE_FENCED;
+    db_reset(st);
+    return rc == SQLITE_ROW || rc == SQLITE_DONE;
+}
+
 static bool apply_save(struct sqlite_store *s, struct store_change *c)
 {
+    if (c->only_events)
+        return check_owner(s, c);
     rows_bind_update(s->st.update_run, (int64_t)c->ref, c->run, c->epoch, c->release);
     if (!db_run(s->st.update_run))
         return false;

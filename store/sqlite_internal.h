@@ -25,7 +25,8 @@ void op_queue_stop(struct op_queue *q);
 /* The writing statements; all prepared, or none while the database is closed after a failure. */
 struct write_statements {
     sqlite3_stmt *begin, *commit, *rollback, *read_epoch, *flip;
-    sqlite3_stmt *insert_run, *update_run, *insert_segment, *find_segment, *insert_label, *put_task;
+    sqlite3_stmt *insert_run, *update_run, *find_owned, *insert_segment, *find_segment;
+    sqlite3_stmt *insert_label, *put_task;
     sqlite3_stmt *find_idem, *find_state, *find_parked, *make_due, *set_command, *delete_run;
     sqlite3_stmt *set_note, *drop_note, *insert_bulletin;
     sqlite3_stmt *put_delivery, *settle_delivery, *end_delivery, *drop_delivery;

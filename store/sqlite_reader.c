@@ -38,7 +38,8 @@ static bool open_reader(struct reader *r)
                           " WHERE run.tenant=each.one AND run.id=?2");
     r->twin = db_prepare(r->db, "SELECT id, idem_digest FROM run"
                                 " WHERE tenant=?1 AND idem_scope=?2 AND idem_key=?3");
-    r->find = db_prepare(r->db, "SELECT key, seq, state FROM run WHERE tenant=?1 AND id=?2");
+    r->find =
+        db_prepare(r->db, "SELECT key, " ROWS_SEQ ", state FROM run WHERE tenant=?1 AND id=?2");
     r->events = db_prepare(
         r->db, "SELECT lines FROM segment WHERE run=?1 AND first >= ifnull((SELECT max(first) FROM"
                " segment WHERE run=?1 AND first <= ?2), 0) AND last >= ?2 ORDER BY first");

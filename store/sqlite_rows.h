@@ -4,9 +4,16 @@
 #include "model/run_record.h"
 #include "store/sqlite_db.h"
 
+/* The last event of a run that is committed. While somebody owns it, events may come without a
+ * write of its row: what that says is a floor. */
+#define ROWS_SEQ                                                                                   \
+    "CASE owner WHEN 0 THEN seq ELSE max(seq, ifnull((SELECT last FROM segment"                    \
+    " WHERE segment.run=run.key ORDER BY first DESC LIMIT 1), 0)) END"
+
 /* Columns of a SELECT that rows_read_run understands. */
 #define ROWS_RUN_COLUMNS                                                                            \
-    "key, tenant, id, state, task_state, owner, lane, wake_at, seq, created_at, started_at, "       \
+    "key, tenant, id, state, task_state, owner, lane, wake_at, " ROWS_SEQ                           \
+    ", created_at, started_at, "                                                                    \
     "finished_at, timeout_ms, flags, calls, attempt_count, input_tokens, output_tokens, "           \
     "workflow_version, agent, workflow, name, retry_of, parent, reason, error, attempts, command, " \
     "spec, output"

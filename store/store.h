@@ -120,8 +120,10 @@ struct store_child {
  * those of its tasks that are not what they were. */
 enum { STORE_LANE_MAX = 80 };
 struct store_change {
-    bool accept;  /* the run is new */
-    bool release; /* nobody owns it any more: it has ended, or is parked until wake_at_ms */
+    bool accept;      /* the run is new */
+    bool release;     /* nobody owns it any more: it has ended, or is parked until wake_at_ms */
+    bool only_events; /* the row stays as it is, but for the seq, which moves to the last event's:
+                         of `run` only that and the id are read. Neither accept nor release */
     const struct run_record
         *run; /* its row from now on. `spec` and all that never changes is read on accept only;
                  a `definition` is kept then if its version is not there any more */

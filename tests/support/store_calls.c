@@ -111,6 +111,14 @@ enum store_result calls_save(struct store *s, struct loop *loop, const struct ru
     return do_change_with_events(s, loop, &c, first);
 }
 
+enum store_result calls_save_events(struct store *s, struct loop *loop,
+                                    const struct run_record *run, uint64_t ref, uint64_t epoch,
+                                    uint64_t first)
+{
+    struct store_change c = {.only_events = true, .run = run, .epoch = epoch, .ref = ref};
+    return do_change_with_events(s, loop, &c, first);
+}
+
 enum store_result calls_claim(struct store *s, struct loop *loop, const char *lane, uint32_t max,
                               struct store_claim *ret)
 {

@@ -39,6 +39,11 @@ uint64_t calls_accept_released(struct store *s, struct loop *loop, const struct 
 enum store_result calls_save(struct store *s, struct loop *loop, const struct run_record *run,
                              uint64_t ref, uint64_t epoch, bool release, uint64_t first);
 
+/* Saves nothing but those events. */
+enum store_result calls_save_events(struct store *s, struct loop *loop,
+                                    const struct run_record *run, uint64_t ref, uint64_t epoch,
+                                    uint64_t first);
+
 /* A claim's and a read's memory is freed by arena_fini (buf_fini). */
 enum store_result calls_claim(struct store *s, struct loop *loop, const char *lane, uint32_t max,
                               struct store_claim *ret);

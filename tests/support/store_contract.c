@@ -419,6 +419,65 @@ START_TEST(a_save_leaves_what_never_changes)
 }
 END_TEST
 
+static uint64_t listed_seq(void)
+{
+    struct store_list l = {.op.kind = STORE_LIST, .tenant = STR("t"), .limit = 2};
+    arena_init(&l.arena, 1 << 20);
+    ck_assert_int_eq(calls_do(store, loop, &l.op), STORE_OK);
+    ck_assert_uint_eq(l.count, 1);
+    uint64_t seq = l.runs[0].seq;
+    arena_fini(&l.arena);
+    return seq;
+}
+
+START_TEST(events_alone_leave_the_row_and_move_its_seq)
+{
+    struct run_record run = calls_run(1);
+    uint64_t ref = accept(&run);
+    struct run_record row = run;
+    run.state = RUN_FAILED; /* is not read */
+    run.seq = 8;
+    ck_assert_int_eq(calls_save_events(store, loop, &run, ref, store->epoch, 2), STORE_OK);
+    run.seq = 11;
+    ck_assert_int_eq(calls_save_events(store, loop, &run, ref, store->epoch, 9), STORE_OK);
+    must_read(&run, 0, 1000, 1, 11);
+    ck_assert_uint_eq(listed_seq(), 11);
+    struct store_events e;
+    ck_assert_int_eq(calls_events(store, loop, &run, 11, 1000, &e), STORE_OK);
+    ck_assert(e.committed_seq == 11 && e.state == row.state);
+    buf_fini(&e.lines);
+    reopen(); /* its owner dies: whoever takes it goes on behind the last event */
+    struct store_claim c;
+    ck_assert_int_eq(calls_claim(store, loop, "sim", 1, &c), STORE_OK);
+    ck_assert_uint_eq(c.count, 1);
+    ck_assert(c.runs[0].run.seq == 11 && c.runs[0].run.state == row.state);
+    run.state = RUN_SUCCEEDED;
+    run.seq = 12;
+    ck_assert_int_eq(calls_save(store, loop, &run, c.runs[0].ref, store->epoch, true, 12),
+                     STORE_OK);
+    must_be(&run, RUN_SUCCEEDED, false);
+    must_read(&run, 0, 1000, 1, 12);
+    ck_assert_uint_eq(listed_seq(), 12);
+    arena_fini(&c.arena);
+}
+END_TEST
+
+START_TEST(events_alone_are_fenced_as_a_save_is)
+{
+    struct run_record run = calls_run(1);
+    uint64_t ref = accept(&run);
+    run.seq = 2;
+    ck_assert_int_eq(calls_save_events(store, loop, &run, ref, store->epoch + 1, 2), STORE_FENCED);
+    ck_assert_int_eq(calls_save_events(store, loop, &run, ref + 1, store->epoch, 2), STORE_FENCED);
+    must_read(&run, 0, 1000, 1, 1);
+    run.state = RUN_SUCCEEDED;
+    ck_assert_int_eq(calls_save(store, loop, &run, ref, store->epoch, true, 2), STORE_OK);
+    run.seq = 3;
+    ck_assert_int_eq(calls_save_events(store, loop, &run, ref, store->epoch, 3), STORE_FENCED);
+    must_read(&run, 0, 1000, 1, 2);
+}
+END_TEST
+
 START_TEST(a_save_under_another_lease_is_fenced_and_writes_nothing)
 {
     struct run_record run = calls_run(1);
@@ -1919,6 +1978,8 @@ void contract_add(Suite *suite, const char *name, void (*set_up)(void), void (*t
     tcase_add_test(t, removing_a_run_frees_its_key);
     tcase_add_test(t, a_save_writes_what_may_change);
     tcase_add_test(t, a_save_leaves_what_never_changes);
+    tcase_add_test(t, events_alone_leave_the_row_and_move_its_seq);
+    tcase_add_test(t, events_alone_are_fenced_as_a_save_is);
     tcase_add_test(t, a_save_under_another_lease_is_fenced_and_writes_nothing);
     tcase_add_test(t, a_dead_gateways_save_is_fenced_once_its_run_was_claimed);
     tcase_add_test(t, a_released_run_is_nobodys);

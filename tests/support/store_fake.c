@@ -83,7 +83,7 @@ struct store_fake {
     bool holds, holds_reads, stalls_reads, fails_reads;
     struct queue writes, reads, stalled;
     uint64_t queue_bytes, queued_bytes;
-    unsigned open_ops, commits;
+    unsigned open_ops, commits, row_writes;
     struct list watches;
 };
 
@@ -477,6 +477,11 @@ static struct row *save(struct store_fake *f, struct store_change *c)
         c->result = STORE_FENCED;
         return NULL;
     }
+    if (c->only_events) {
+        r->run.seq = c->run->seq;
+        return r;
+    }
+    f->row_writes++;
     update(r, c->run);
     r->owner = c->release ? 0 : c->epoch;
     return r;
@@ -1671,6 +1676,11 @@ void store_fake_fail_reads(struct store_fake *f, bool fails)
 }
 
 /* --- looking ---------------------------------------------------------------------------------- */
+
+unsigned store_fake_row_writes(const struct store_fake *f)
+{
+    return f->row_writes;
+}
 
 unsigned store_fake_commits(const struct store_fake *f)
 {

@@ -48,9 +48,10 @@ void store_fake_fail_reads(struct store_fake *f, bool fails); /* from now on the
 /* As if it had never kept what versions of workflows were. */
 void store_fake_forget_definitions(struct store_fake *f);
 
-/* What a test may count: commits that were made, rows that are there, writes and reads that wait.
- */
+/* What a test may count: commits that were made, rows that they wrote again, rows that are there,
+ * writes and reads that wait. */
 unsigned store_fake_commits(const struct store_fake *f);
+unsigned store_fake_row_writes(const struct store_fake *f);
 unsigned store_fake_rows(const struct store_fake *f);
 unsigned store_fake_held(const struct store_fake *f);
 unsigned store_fake_held_reads(const struct store_fake *f);

@@ -42,12 +42,33 @@ START_TEST(a_plain_call_tells_what_the_contract_says)
 }
 END_TEST
 
+/* Its row is written again when something else happens to it. */
+START_TEST(deltas_are_stored_without_the_row)
+{
+    struct id id =
+        rig_run(&rig, 0, "{\"agent\":\"story\",\"params\":{\"sim\":{\"gap_ms\":500,\"tokens\":9}}}",
+                PLAIN, &created);
+    rig_advance(&rig, 600);
+    unsigned writes = store_fake_row_writes(rig.fake), commits = store_fake_commits(rig.fake);
+    uint64_t seq = rig_row(&rig, &id)->seq;
+    rig_advance(&rig, 1000);
+    ck_assert_uint_eq(rig_row(&rig, &id)->seq, seq + 2);
+    ck_assert_uint_eq(store_fake_commits(rig.fake) - commits, 2);
+    ck_assert_uint_eq(store_fake_row_writes(rig.fake) - writes, 0);
+    rig_advance(&rig, 5000);
+    ck_assert_int_eq(rig_row(&rig, &id)->state, RUN_SUCCEEDED);
+    ck_assert_uint_ge(store_fake_row_writes(rig.fake) - writes, 1);
+    rig_forget(&created);
+}
+END_TEST
+
 Suite *suite_runs_run(void)
 {
     Suite *s = suite_create("runs/run");
     TCase *t = tcase_create("life");
     tcase_add_checked_fixture(t, set_up, tear_down);
     tcase_add_loop_test(t, a_plain_call_tells_what_the_contract_says, 0, 3);
+    tcase_add_test(t, deltas_are_stored_without_the_row);
     suite_add_tcase(s, t);
     return s;
 }
