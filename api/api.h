@@ -92,7 +92,7 @@ struct api_request {
     const struct api_transport *transport;
     struct str method, path, query_text; /* raw: not decoded */
     struct headers headers;
-    struct str body;
+    struct str body; /* during api_handle alone */
 
     /* set on the way in */
     const struct route *route;

@@ -12,10 +12,11 @@
  * lone surrogates, numbers are within a double's range, nesting is at most `max_depth` (the root is
  * 1), and nothing but white space surrounds the root.
  *
- * Life: json_doc_init, json_parse (again and again: the tape's memory is reused and only grows),
- * json_doc_fini. The text is borrowed and must outlive every cursor; a cursor lives until the next
- * json_parse. One thread at a time. Bounds: text < 2^31 bytes, tokens (16 bytes each) at most
- * `max_tokens`; time is linear in the text, whatever is in it. */
+ * Life: json_doc_init, json_parse (again and again: the tape's memory is reused, but what a large
+ * text needed is given back when a small one comes), json_doc_fini. The text is borrowed and must
+ * outlive every cursor; a cursor lives until the next json_parse. One thread at a time. Bounds:
+ * text < 2^31 bytes, tokens (16 bytes each) at most `max_tokens`; time is linear in the text,
+ * whatever is in it. */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

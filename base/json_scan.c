@@ -12,7 +12,11 @@
 #include "base/json_names.h"
 #include "base/mem.h"
 
-enum { FIRST_TOKENS = 64, MAX_TOKENS = (1 << 28) - 1 /* json_token.count */ };
+enum {
+    FIRST_TOKENS = 64,
+    KEEP_TOKENS = 4096,        /* of a tape, for a text that does not need them */
+    MAX_TOKENS = (1 << 28) - 1 /* json_token.count */
+};
 
 static const uint32_t no_token = UINT32_MAX;
 
@@ -83,6 +87,17 @@ static enum err grow(struct json_doc *doc, uint32_t max)
     doc->tokens = tokens;
     doc->cap = cap;
     return OK;
+}
+
+/* Documents are used again and again for as long as a thread lives: what a large text needed is not
+ * kept for small ones. A text has fewer tokens than bytes. */
+static void shrink(struct json_doc *doc, size_t text_len)
+{
+    if (doc->cap <= KEEP_TOKENS || text_len >= doc->cap)
+        return;
+    mem_free(doc->tokens);
+    doc->tokens = NULL;
+    doc->cap = 0;
 }
 
 static bool make_room(struct scan *s)
@@ -330,6 +345,7 @@ struct json_fault json_fault_at(struct str text, size_t offset, const char *what
 
 enum err json_parse(struct json_doc *doc, struct str text, struct json_fault *ret_fault)
 {
+    shrink(doc, text.len);
     doc->text = text.len > 0 ? text.at : "";
     doc->count = 0;
     doc->spaced = false;

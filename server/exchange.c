@@ -28,6 +28,14 @@ void exchange_init(struct exchange *x, struct conn *conn)
     stream_init(x);
 }
 
+static void forget_body(struct exchange *x)
+{
+    if (x->body.cap > KEEP_BODY)
+        buf_fini(&x->body);
+    buf_clear(&x->body);
+    x->request.body = STR_NONE;
+}
+
 static void forget_request(struct exchange *x)
 {
     if (x->response != NULL)
@@ -36,9 +44,7 @@ static void forget_request(struct exchange *x)
     mem_free(x->uri);
     x->uri = NULL;
     list_remove(&x->waiting);
-    if (x->body.cap > KEEP_BODY)
-        buf_fini(&x->body);
-    buf_clear(&x->body);
+    forget_body(x);
 }
 
 /* The client is gone, and the API still has the request: it has to let go. */
@@ -317,6 +323,7 @@ static enum MHD_Result handle(struct exchange *x)
     x->request.body = buf_str(&x->body);
     x->is_handled = true;
     api_handle(&x->request);
+    forget_body(x); /* its answer may take as long as its run does */
     if (x->is_answered)
         return queue(x);
     wait_for_answer(x);

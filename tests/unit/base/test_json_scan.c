@@ -672,6 +672,25 @@ static enum err parse_fresh(void *arg)
     return e;
 }
 
+START_TEST(what_a_large_text_needed_is_not_kept_for_small_ones)
+{
+    struct json_doc doc;
+    struct buf large;
+    json_doc_init(&doc);
+    buf_init(&large, 1 << 20);
+    for (int i = 0; i < 20000; i++)
+        buf_add_str(&large, i == 0 ? STR("[1") : STR(",1"));
+    buf_add_char(&large, ']');
+    ck_assert_int_eq(json_parse(&doc, buf_str(&large), NULL), OK);
+    ck_assert_uint_gt(doc.cap, 20000);
+    ck_assert_int_eq(json_parse(&doc, STR("[1, 2]"), NULL), OK);
+    ck_assert_uint_eq(doc.count, 3);
+    ck_assert_uint_lt(doc.cap, 1000);
+    buf_fini(&large);
+    json_doc_fini(&doc);
+}
+END_TEST
+
 START_TEST(without_memory_it_says_so_and_leaks_nothing)
 {
     struct buf b = many_members(300, "n", false);
@@ -717,6 +736,7 @@ Suite *suite_base_json_scan(void)
     tcase_add_test(c, knows_whether_there_is_white_space_inside);
     tcase_add_test(c, the_tape_tells_where_everything_is);
     tcase_add_test(c, a_later_parse_reuses_the_tape);
+    tcase_add_test(c, what_a_large_text_needed_is_not_kept_for_small_ones);
     tcase_add_test(c, without_memory_it_says_so_and_leaks_nothing);
     tcase_add_test(c, tells_the_line_and_column_of_any_byte);
     suite_add_tcase(s, c);
