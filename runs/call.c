@@ -17,12 +17,9 @@ enum {
                      do so for ever */
 };
 
-static void on_retry(struct loop_timer *timer);
-
 void call_init(struct task *t)
 {
     struct call_state *c = &t->call;
-    loop_timer_init(&c->retry, t->run->shard->loop, on_retry);
     buf_init(&c->closed, 67108864);
     c->generation = 1;
 }
@@ -37,7 +34,6 @@ static void forget_texts(struct call_state *c)
 void call_fini(struct task *t)
 {
     assert(t->call.attempt == NULL);
-    loop_timer_stop(&t->call.retry);
     agent_unref(t->call.agent);
     forget_texts(&t->call);
     buf_fini(&t->call.closed);
@@ -234,8 +230,11 @@ void call_begin(struct task *t)
         try_now(t);
 }
 
-const struct task_kind task_kind_call = {
-    .begin = call_begin, .stop = call_stop, .settle = call_settle, .fini = call_fini};
+const struct task_kind task_kind_call = {.begin = call_begin,
+                                         .stop = call_stop,
+                                         .wake = try_now,
+                                         .settle = call_settle,
+                                         .fini = call_fini};
 
 /* --- after an attempt ------------------------------------------------------------------------- */
 
@@ -285,14 +284,8 @@ static void retry_at(struct task *t, uint64_t at_ms)
     snprintf(reason.blocked_on, sizeof reason.blocked_on, "provider:%.*s",
              STR_ARG(t->call.last_provider));
     task_enter(t, TASK_RETRYING, &reason);
-    loop_timer_start(&t->call.retry, at_ms);
+    loop_timer_start(&t->wake, at_ms);
     run_review(t->run);
-}
-
-static void on_retry(struct loop_timer *timer)
-{
-    struct call_state *c = CONTAINER_OF(timer, struct call_state, retry);
-    try_now(CONTAINER_OF(c, struct task, call));
 }
 
 /* May another model be asked after this? The caller's own fault would be the same everywhere. */
@@ -394,7 +387,7 @@ void call_on_attempt_end(struct task *t, struct attempt *a, const struct attempt
 
 void call_stop(struct task *t)
 {
-    loop_timer_stop(&t->call.retry);
+    loop_timer_stop(&t->wake);
     if (t->call.attempt != NULL)
         attempt_cancel(t->call.attempt);
 }
@@ -535,10 +528,9 @@ void call_crash(struct task *t)
 static void wait_on(struct task *t)
 {
     struct loop *loop = t->run->shard->loop;
-    struct reason reason = t->reason;
-    task_wait(t, &reason);
-    loop_timer_start(&t->call.retry,
-                     loop_now_ms(loop) + (uint64_t)(reason.until_ms - loop_wall_ms(loop)));
+    int64_t left_ms = task_reason(t)->until_ms - loop_wall_ms(loop);
+    task_wait(t, task_reason(t));
+    loop_timer_start(&t->wake, loop_now_ms(loop) + (uint64_t)left_ms);
 }
 
 void call_resume(struct task *t, bool was_lost)
@@ -553,7 +545,7 @@ void call_resume(struct task *t, bool was_lost)
         call_crash(t);
     else if (was_lost && c->lost > MAX_LOST)
         fail(t, ERR_CRASHED, STR("the gateway stopped too often while the call was under way"));
-    else if (t->state == TASK_RETRYING && t->reason.until_ms > loop_wall_ms(run->shard->loop))
+    else if (t->state == TASK_RETRYING && task_reason(t)->until_ms > loop_wall_ms(run->shard->loop))
         wait_on(t);
     else
         try_now(t);

@@ -37,8 +37,7 @@ struct call_state {
     struct str handle; /* of work that an attempt had begun when the gateway stopped; NULL: none */
     uint32_t handle_key;     /* with this API key */
     struct attempt *attempt; /* under way, or waiting for its turn; NULL: none */
-    struct loop_timer retry;
-    struct buf closed; /* the attempts that have ended, as JSON, with commas between them */
+    struct buf closed;       /* the attempts that have ended, as JSON, with commas between them */
 };
 
 /* How an attempt ended, for its call. */

@@ -115,8 +115,8 @@ static void wait_for_child(struct task *t)
     char id[RUN_ID_TEXT];
     struct reason reason = {.code = REASON_DEPENDENCY,
                             .since_ms = loop_wall_ms(t->run->shard->loop)};
-    if (t->reason.code == REASON_DEPENDENCY)
-        reason.since_ms = t->reason.since_ms;
+    if (task_reason(t)->code == REASON_DEPENDENCY)
+        reason.since_ms = task_reason(t)->since_ms;
     if (t->child.has_id) {
         run_id_format(&t->child.id, id);
         snprintf(reason.blocked_on, sizeof reason.blocked_on, "run:%.*s", (int)sizeof id, id);
@@ -400,7 +400,7 @@ static void stop(struct task *t)
 }
 
 const struct task_kind task_kind_child = {
-    .begin = begin, .stop = stop, .fini = fini, .lingers = true};
+    .begin = begin, .stop = stop, .wake = begin, .fini = fini, .lingers = true};
 
 /* --- of a run --------------------------------------------------------------------------------- */
 

@@ -26,8 +26,9 @@ static void restore_state(struct run *run, const struct run_record *r)
     root->started_at_ms = r->started_at_ms;
     root->usage = r->usage;
     root->state = r->task_state;
-    if (root->state == TASK_RETRYING || root->state == TASK_BLOCKED)
-        root->reason = run->reason;
+    bool waits = root->state == TASK_RETRYING || root->state == TASK_BLOCKED;
+    if (waits && task_set_reason(root, &run->reason) != OK)
+        run_lacks_memory(run);
 }
 
 static void tell_gap(struct run *run, uint64_t committed_seq)

@@ -332,7 +332,7 @@ const struct reason *run_waits_for(const struct run *run)
     const struct task *first = tree_first_wait(&run->tree);
     if (first == NULL || run->in_flight > 0 || tree_has_agenda(&run->tree))
         return NULL;
-    return &first->reason;
+    return task_reason(first);
 }
 
 /* Where room is short, a run that waits for its children does not keep it from them. */

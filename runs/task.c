@@ -108,6 +108,15 @@ static void forget_outcome(struct task *t)
     t->code = OK;
 }
 
+static void forget_wait(struct task *t)
+{
+    if (t->wait == NULL)
+        return;
+    heap_remove(&t->run->tree.waits, &t->wait->node);
+    mem_free(t->wait);
+    t->wait = NULL;
+}
+
 void task_fini(struct task *t)
 {
     loop_timer_stop(&t->deadline);
@@ -123,6 +132,7 @@ void task_fini(struct task *t)
     if (task_kind_of(t)->fini != NULL)
         task_kind_of(t)->fini(t);
     forget_outcome(t);
+    forget_wait(t);
     mem_free(t->note);
 }
 
@@ -139,7 +149,7 @@ static void reset(struct task *t)
     t->is_cut = false;
     mem_free(t->note);
     t->note = NULL;
-    t->reason = (struct reason){.code = REASON_NONE};
+    forget_wait(t);
     t->started_at_ms = t->finished_at_ms = 0;
     tree_changed(t);
     if (task_is_child(t))
@@ -166,18 +176,38 @@ static void set_state(struct task *t, enum task_state state)
     t->state = state;
 }
 
+const struct reason *task_reason(const struct task *t)
+{
+    static const struct reason none = {.code = REASON_NONE};
+    return t->wait != NULL ? &t->wait->reason : &none;
+}
+
+enum err task_set_reason(struct task *t, const struct reason *reason)
+{
+    if (t->wait == NULL)
+        t->wait = mem_zalloc(sizeof *t->wait);
+    if (t->wait == NULL)
+        return ERR_NOMEM;
+    t->wait->task = t;
+    t->wait->reason = *reason;
+    return OK;
+}
+
 void task_wait(struct task *t, const struct reason *reason)
 {
     struct heap *waits = &t->run->tree.waits;
-    t->reason = *reason;
-    heap_remove(waits, &t->wait);
-    heap_insert(waits, &t->wait, reason->until_ms > 0 ? (uint64_t)reason->until_ms : UINT64_MAX);
+    if (task_set_reason(t, reason) != OK) {
+        run_lacks_memory(t->run);
+        return;
+    }
+    heap_remove(waits, &t->wait->node);
+    heap_insert(waits, &t->wait->node,
+                reason->until_ms > 0 ? (uint64_t)reason->until_ms : UINT64_MAX);
 }
 
 void task_wait_over(struct task *t)
 {
-    heap_remove(&t->run->tree.waits, &t->wait);
-    t->reason = (struct reason){.code = REASON_NONE};
+    forget_wait(t);
 }
 
 void task_enter(struct task *t, enum task_state state, const struct reason *reason)
@@ -263,9 +293,8 @@ void task_rearm(struct task *t)
     arm(t);
     if (t->phase != PHASE_PAUSE)
         return;
-    int64_t left_ms = t->reason.until_ms - loop_wall_ms(loop);
-    struct reason reason = t->reason;
-    task_wait(t, &reason);
+    int64_t left_ms = task_reason(t)->until_ms - loop_wall_ms(loop);
+    task_wait(t, task_reason(t));
     loop_timer_start(&t->wake, loop_now_ms(loop) + (left_ms > 0 ? (uint64_t)left_ms : 0));
 }
 
@@ -441,7 +470,8 @@ void task_skip(struct task *t, enum task_state state)
 
     struct reason reason = {.since_ms = loop_wall_ms(t->run->shard->loop)};
     reason.code = state == TASK_SKIPPED ? REASON_DEPENDENCY : REASON_PARENT_CANCELLED;
-    t->reason = reason;
+    if (task_set_reason(t, &reason) != OK)
+        run_lacks_memory(t->run);
     if (state == TASK_CANCELLED) {
         t->code = ERR_CANCELLED;
         t->error = failure_text(&(struct failure){
@@ -542,5 +572,5 @@ static void on_wake(struct loop_timer *timer)
     if (t->phase == PHASE_PAUSE)
         try_again(t);
     else
-        task_kind_of(t)->begin(t); /* a sleep looks at the clock */
+        task_kind_of(t)->wake(t);
 }

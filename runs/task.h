@@ -25,6 +25,13 @@
 struct run;
 struct fuse;
 
+/* Why it waits and until when; or why it never began. */
+struct task_wait {
+    struct heap_node node; /* among what its run waits for; not linked: it never began */
+    struct task *task;
+    struct reason reason;
+};
+
 enum task_phase {
     PHASE_PENDING,
     PHASE_BODY,
@@ -46,12 +53,11 @@ struct task {
     bool is_cut;   /* it was stopped for itself alone: for the task above it has failed */
     char *note;    /* why, in the words of the client that cancelled it, owned; NULL: none */
 
-    struct reason reason;
+    struct task_wait *wait;                /* NULL: it does not, and did begin */
     int64_t started_at_ms, finished_at_ms; /* wall */
     uint64_t deadline_ms; /* monotonic: by then it must have ended; its own, or one above it */
     struct loop_timer deadline;
-    struct loop_timer wake; /* the end of a sleep, or of a pause */
-    struct heap_node wait;  /* among what its run waits for */
+    struct loop_timer wake; /* the end of a pause, or of what its body waits for */
     struct usage usage;     /* with all that is below */
     uint32_t bodies;        /* how often its body has begun */
     uint32_t of;            /* the same of its parent, when it began */
@@ -118,6 +124,11 @@ void task_enter(struct task *t, enum task_state state, const struct reason *reas
 /* Nothing is in flight of it until `until_ms` (wall; 0: not known), or no longer so. */
 void task_wait(struct task *t, const struct reason *reason);
 void task_wait_over(struct task *t);
+
+/* REASON_NONE: none. Until it changes. */
+const struct reason *task_reason(const struct task *t);
+/* As it was stored. ERR_NOMEM. */
+enum err task_set_reason(struct task *t, const struct reason *reason) MUST_CHECK;
 
 /* The ends of a body, when nothing below is in flight. `output` and `error` are owned JSON and are
  * taken over; `state` is failed, cancelled or timed_out. */

@@ -14,6 +14,8 @@ struct task_kind {
      * one calls task_end_stopped when it may end. */
     void (*stop)(struct task *t);
     bool lingers;
+    /* What its body waited for has come: its timer has fired. NULL: it waits for nothing. */
+    void (*wake)(struct task *t);
     /* It has ended: what only its body needed goes. NULL: nothing. */
     void (*settle)(struct task *t);
     /* Frees what the type has of its own. */

@@ -35,7 +35,7 @@ static void wake_up(struct task *t)
 }
 
 /* Until a moment of the wall clock, so that time during which the gateway is down counts; called
- * again when that has come. */
+ * again when the timer has fired, to look at that clock. */
 static void begin_sleep(struct task *t)
 {
     struct loop *loop = t->run->shard->loop;
@@ -51,4 +51,4 @@ static void begin_sleep(struct task *t)
     run_review(t->run);
 }
 
-const struct task_kind task_kind_sleep = {.begin = begin_sleep};
+const struct task_kind task_kind_sleep = {.begin = begin_sleep, .wake = begin_sleep};

@@ -22,7 +22,7 @@ static void add_shown(struct buf *b, const struct task *t)
     json_add_string_or_null(b, t->spec != NULL ? t->spec->name : STR_NONE);
     buf_addf(b, ",\"type\":\"%s\",\"state\":\"%s\",\"reason\":", task_type_name(t->type),
              task_state_name(t->state));
-    reason_write(b, &t->reason);
+    reason_write(b, task_reason(t));
     stamp_write_span(b, t->started_at_ms, t->finished_at_ms);
     buf_add_lit(b, ",\"error\":");
     json_add_or_null(b, t->error);
@@ -200,10 +200,14 @@ enum err task_row_read(struct task *t, const struct store_task *row, bool *ret_w
     }
     if (!parse_state(json_get_lit(root, "state"), &t->state))
         return ERR_INVALID_JSON;
-    reason_read(&t->reason, json_raw(json_get_lit(root, "reason")));
+    struct reason reason;
+    reason_read(&reason, json_raw(json_get_lit(root, "reason")));
     if (t->order > t->run->tree.ends)
         t->run->tree.ends = t->order;
-    e = read_outcome(t, json_get_lit(root, "error"), row->output);
+    if (reason.code != REASON_NONE)
+        e = task_set_reason(t, &reason);
+    if (e == OK)
+        e = read_outcome(t, json_get_lit(root, "error"), row->output);
     if (e == OK)
         e = read_note(t, json_get_lit(own, "note"));
     read_attempts(t, json_raw(attempts), ret_was_running);

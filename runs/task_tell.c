@@ -42,12 +42,12 @@ void task_tell_wait(struct task *t, enum event_type type)
 {
     struct buf *b = say(t, type);
     if (type == EVENT_TASK_RETRYING) {
-        int64_t in_ms = t->reason.until_ms - loop_wall_ms(t->run->shard->loop);
+        int64_t in_ms = task_reason(t)->until_ms - loop_wall_ms(t->run->shard->loop);
         buf_add_lit(b, ",\"retry_in_ms\":");
         buf_add_i64(b, in_ms > 0 ? in_ms : 0);
     }
     buf_add_lit(b, ",\"reason\":");
-    reason_write(b, &t->reason);
+    reason_write(b, task_reason(t));
     tell(t, type);
 }
 
@@ -88,7 +88,7 @@ void task_tell_end(struct task *t)
         say_output(b, t);
     } else if (t->state == TASK_SKIPPED) {
         buf_add_lit(b, ",\"reason\":");
-        reason_write(b, &t->reason);
+        reason_write(b, task_reason(t));
     } else {
         buf_add_lit(b, ",\"error\":");
         json_add_or_null(b, t->error);

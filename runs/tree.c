@@ -180,7 +180,7 @@ void tree_forget_changes(struct run *run)
 struct task *tree_first_wait(const struct tree *tree)
 {
     struct heap_node *first = heap_first(&tree->waits);
-    return first != NULL ? CONTAINER_OF(first, struct task, wait) : NULL;
+    return first != NULL ? CONTAINER_OF(first, struct task_wait, node)->task : NULL;
 }
 
 static uint64_t first_deadline_ms(const struct task *t)
@@ -207,8 +207,6 @@ static void quiet(struct task *t)
 {
     loop_timer_stop(&t->deadline);
     loop_timer_stop(&t->wake);
-    if (task_is_call(t))
-        loop_timer_stop(&t->call.retry);
     list_remove(&t->due);
     LIST_EACH (it, &t->group.live)
         quiet(CONTAINER_OF(it, struct task, sibling));

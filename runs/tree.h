@@ -22,7 +22,7 @@ struct tree {
     struct list ended;        /* the agenda: struct task.due of those that have ended */
     struct list turns;        /* and of those whose turn it is */
     struct list busy;         /* on its shard's list while the agenda is not empty */
-    struct heap waits;        /* struct task.wait, by when they end; UINT64_MAX: not known */
+    struct heap waits;        /* struct task_wait, by when they end; UINT64_MAX: not known */
     struct list changed;      /* tasks that are not stored as they are: struct task.changed */
     struct store_task *below; /* rows of another run, stored with this one when it is accepted */
     uint32_t below_count;
