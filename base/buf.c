@@ -7,7 +7,7 @@
 
 #include "base/mem.h"
 
-enum { FIRST_SIZE = 256, TRIM_FROM = 64 };
+enum { FIRST_SIZE = 256, TRIM_FROM = 32 };
 
 void buf_init(struct buf *b, size_t max)
 {

@@ -86,8 +86,14 @@ void task_on_timeout_ms(struct check *c, struct json v, const struct doc_path *a
 void task_on_retry(struct check *c, struct json v, const struct doc_path *at, void *out)
 {
     struct task_frame *f = out;
-    f->spec->retry = retry_spec_default();
-    f->spec->has_retry = retry_spec_check(c, v, at, &f->spec->retry);
+    struct retry_spec *retry = arena_alloc(c->arena, sizeof *retry);
+    if (retry == NULL) {
+        c->no_memory = true;
+        return;
+    }
+    *retry = retry_spec_default();
+    if (retry_spec_check(c, v, at, retry))
+        f->spec->retry = retry;
 }
 
 void task_on_on_error(struct check *c, struct json v, const struct doc_path *at, void *out)

@@ -66,11 +66,10 @@ struct dag_step {
 
 struct task_spec {
     enum task_type type;
-    struct str name;    /* NULL: none; of a dag's step: its name there */
-    int64_t timeout_ms; /* 0: none */
-    bool has_retry;
-    bool goes_on; /* on_error: continue */
-    struct retry_spec retry;
+    struct str name;                /* NULL: none; of a dag's step: its name there */
+    int64_t timeout_ms;             /* 0: none */
+    bool goes_on;                   /* on_error: continue */
+    const struct retry_spec *retry; /* NULL: none */
 
     struct task_spec *parent;   /* NULL: the root */
     struct task_spec *children; /* of a map: one, the task that is made for each element */

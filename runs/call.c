@@ -160,8 +160,8 @@ static bool prepare(struct task *t)
 static struct retry_policy policy_of(const struct task *t, const struct upstream *u)
 {
     const struct retry_spec *spec = NULL;
-    if (t->spec != NULL && t->spec->has_retry)
-        spec = &t->spec->retry;
+    if (t->spec != NULL && t->spec->retry != NULL)
+        spec = t->spec->retry;
     else if (t->call.agent != NULL && t->call.agent->has_retry)
         spec = &t->call.agent->retry;
     if (spec == NULL)

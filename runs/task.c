@@ -26,7 +26,6 @@ static void init(struct task *t, struct run *run, const struct task_spec *spec)
                        .type = spec != NULL ? spec->type : TASK_CALL,
                        .state = TASK_PENDING,
                        .deadline_ms = UINT64_MAX};
-    loop_timer_init(&t->deadline, run->shard->loop, on_deadline);
     loop_timer_init(&t->wake, run->shard->loop, on_wake);
     list_init(&t->due);
     list_init(&t->sibling);
@@ -117,9 +116,18 @@ static void forget_wait(struct task *t)
     t->wait = NULL;
 }
 
+static void forget_deadline(struct task *t)
+{
+    if (t->deadline == NULL)
+        return;
+    loop_timer_stop(&t->deadline->timer);
+    mem_free(t->deadline);
+    t->deadline = NULL;
+}
+
 void task_fini(struct task *t)
 {
-    loop_timer_stop(&t->deadline);
+    forget_deadline(t);
     loop_timer_stop(&t->wake);
     list_remove(&t->due);
     list_remove(&t->sibling);
@@ -247,6 +255,16 @@ static bool is_shielded(const struct task *t)
     return t->type == TASK_SHIELD || (t->spec != NULL && t->spec->is_finally);
 }
 
+static struct task_deadline *make_deadline(struct task *t)
+{
+    struct task_deadline *d = mem_alloc(sizeof *d);
+    if (d == NULL)
+        return NULL;
+    loop_timer_init(&d->timer, t->run->shard->loop, on_deadline);
+    d->task = t;
+    return d;
+}
+
 void task_limit(struct task *t, int64_t timeout_ms)
 {
     if (timeout_ms == 0)
@@ -255,7 +273,12 @@ void task_limit(struct task *t, int64_t timeout_ms)
     uint64_t at_ms = loop_now_ms(t->run->shard->loop) + (left_ms > 0 ? (uint64_t)left_ms : 0);
     if (at_ms < t->deadline_ms)
         t->deadline_ms = at_ms;
-    loop_timer_start(&t->deadline, at_ms);
+    if (t->deadline == NULL)
+        t->deadline = make_deadline(t);
+    if (t->deadline != NULL)
+        loop_timer_start(&t->deadline->timer, at_ms);
+    else
+        run_lacks_memory(t->run);
 }
 
 /* The nearest of its own time and that of what is around it; a shield has its own alone. */
@@ -370,10 +393,10 @@ static bool is_last_try(const struct task *t)
 static bool wants_retry(struct task *t, enum task_state outcome, uint64_t *ret_at_ms)
 {
     struct shard *shard = t->run->shard;
-    if (outcome != TASK_FAILED || task_is_call(t) || !t->spec->has_retry ||
+    if (outcome != TASK_FAILED || task_is_call(t) || t->spec->retry == NULL ||
         t->stop == ERR_INTERNAL || is_last_try(t))
         return false;
-    struct retry_policy policy = policy_of(&t->spec->retry);
+    struct retry_policy policy = policy_of(t->spec->retry);
     struct retry_failure failure = {.code = t->code, .attempt = t->bodies};
     return retry_decide(&policy, &failure, t->deadline_ms, NULL, loop_now_ms(shard->loop),
                         &shard->rng, ret_at_ms) == RETRY_AGAIN;
@@ -413,7 +436,7 @@ static void body_over(struct task *t, enum task_state outcome)
         pause_until(t, at_ms);
         return;
     }
-    loop_timer_stop(&t->deadline);
+    forget_deadline(t);
     t->outcome = outcome;
     if (t->bodies > 0 && t->spec != NULL && t->spec->finally != NULL)
         task_begin_finally(t);
@@ -563,7 +586,7 @@ enum err task_cancel(struct task *t, struct str note)
 
 static void on_deadline(struct loop_timer *timer)
 {
-    stop_body(CONTAINER_OF(timer, struct task, deadline), ERR_TASK_TIMEOUT);
+    stop_body(CONTAINER_OF(timer, struct task_deadline, timer)->task, ERR_TASK_TIMEOUT);
 }
 
 static void on_wake(struct loop_timer *timer)

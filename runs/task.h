@@ -40,6 +40,12 @@ enum task_phase {
     PHASE_ENDED,
 };
 
+/* When its own time is over. */
+struct task_deadline {
+    struct loop_timer timer;
+    struct task *task;
+};
+
 struct task {
     struct run *run;
     struct task *parent;          /* NULL: the root */
@@ -56,12 +62,12 @@ struct task {
     struct task_wait *wait;                /* NULL: it does not, and did begin */
     int64_t started_at_ms, finished_at_ms; /* wall */
     uint64_t deadline_ms; /* monotonic: by then it must have ended; its own, or one above it */
-    struct loop_timer deadline;
-    struct loop_timer wake; /* the end of a pause, or of what its body waits for */
-    struct usage usage;     /* with all that is below */
-    uint32_t bodies;        /* how often its body has begun */
-    uint32_t of;            /* the same of its parent, when it began */
-    uint64_t order;         /* of its end among all ends of the run */
+    struct task_deadline *deadline; /* NULL: it has no time of its own, or needs it no more */
+    struct loop_timer wake;         /* the end of a pause, or of what its body waits for */
+    struct usage usage;             /* with all that is below */
+    uint32_t bodies;                /* how often its body has begun */
+    uint32_t of;                    /* the same of its parent, when it began */
+    uint64_t order;                 /* of its end among all ends of the run */
 
     enum task_state outcome; /* of the body, once phase is PHASE_FINALLY */
     enum err code;           /* of the error */

@@ -185,7 +185,9 @@ struct task *tree_first_wait(const struct tree *tree)
 
 static uint64_t first_deadline_ms(const struct task *t)
 {
-    uint64_t first = loop_timer_is_armed(&t->deadline) ? t->deadline.node.key : UINT64_MAX;
+    const struct task_deadline *own = t->deadline;
+    bool is_armed = own != NULL && loop_timer_is_armed(&own->timer);
+    uint64_t first = is_armed ? own->timer.node.key : UINT64_MAX;
     LIST_EACH (it, &t->group.live) {
         uint64_t below = first_deadline_ms(CONTAINER_OF(it, struct task, sibling));
         first = below < first ? below : first;
@@ -205,7 +207,8 @@ uint64_t tree_first_deadline_ms(const struct run *run)
 
 static void quiet(struct task *t)
 {
-    loop_timer_stop(&t->deadline);
+    if (t->deadline != NULL)
+        loop_timer_stop(&t->deadline->timer);
     loop_timer_stop(&t->wake);
     list_remove(&t->due);
     LIST_EACH (it, &t->group.live)

@@ -53,7 +53,7 @@ START_TEST(a_call_of_an_agent)
     ck_assert_ptr_null(t->name.at);
     ck_assert_ptr_null(t->params.at);
     ck_assert_int_eq(t->timeout_ms, 0);
-    ck_assert(!t->has_retry);
+    ck_assert(t->retry == NULL);
 }
 END_TEST
 
@@ -70,9 +70,9 @@ START_TEST(a_call_of_models_with_all_that_it_may_say)
     ck_assert_uint_eq(t->model_count, 2);
     ck_assert(str_eq(t->models[1], STR("sim/b")));
     ck_assert_ptr_null(t->agent.at);
-    ck_assert(t->has_retry);
-    ck_assert_uint_eq(t->retry.attempts, 9);
-    ck_assert_uint_eq(t->retry.base_ms, 1000);
+    ck_assert(t->retry != NULL);
+    ck_assert_uint_eq(t->retry->attempts, 9);
+    ck_assert_uint_eq(t->retry->base_ms, 1000);
     ck_assert_int_eq(t->timeout_ms, 5);
 }
 END_TEST

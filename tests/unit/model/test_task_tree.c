@@ -37,9 +37,9 @@ START_TEST(every_task_has_the_common_members)
         ck_assert_int_eq((int)t->type, i);
         ck_assert(str_eq(t->name, STR("n")));
         ck_assert_int_eq(t->timeout_ms, 7);
-        ck_assert(t->has_retry && t->goes_on);
-        ck_assert_uint_eq(t->retry.attempts, 2);
-        ck_assert_uint_eq(t->retry.base_ms, 1000);
+        ck_assert(t->retry != NULL && t->goes_on);
+        ck_assert_uint_eq(t->retry->attempts, 2);
+        ck_assert_uint_eq(t->retry->base_ms, 1000);
         ck_assert(t->finally->is_finally);
         ck_assert_ptr_eq(t->finally->parent, t);
         ck_assert_uint_eq(t->finally->index, t->child_count);
@@ -56,7 +56,7 @@ START_TEST(left_out_they_mean_nothing)
     struct task_spec *t = tree_of(V);
     ck_assert_ptr_null(t->name.at);
     ck_assert_int_eq(t->timeout_ms, 0);
-    ck_assert(!t->has_retry && !t->goes_on && !t->is_finally);
+    ck_assert(t->retry == NULL && !t->goes_on && !t->is_finally);
     ck_assert_ptr_null(t->finally);
     ck_assert_ptr_null(t->parent);
     ck_assert_uint_eq(t->depth, 1);
