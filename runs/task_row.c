@@ -16,12 +16,28 @@ enum { NOTE_BYTES = 4096 }; /* of arena, for a note that was written with escape
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
+/* `word` needs no escapes. */
+static void add_word(struct buf *b, struct str member, const char *word)
+{
+    buf_add_str(b, member);
+    buf_add_char(b, '"');
+    buf_add_str(b, str_of(word));
+    buf_add_char(b, '"');
+}
+
+static void add_number(struct buf *b, struct str member, uint64_t value)
+{
+    buf_add_str(b, member);
+    buf_add_u64(b, value);
+}
+
 static void add_shown(struct buf *b, const struct task *t)
 {
     buf_add_lit(b, "\"name\":");
     json_add_string_or_null(b, t->spec != NULL ? t->spec->name : STR_NONE);
-    buf_addf(b, ",\"type\":\"%s\",\"state\":\"%s\",\"reason\":", task_type_name(t->type),
-             task_state_name(t->state));
+    add_word(b, STR(",\"type\":"), task_type_name(t->type));
+    add_word(b, STR(",\"state\":"), task_state_name(t->state));
+    buf_add_lit(b, ",\"reason\":");
     reason_write(b, task_reason(t));
     stamp_write_span(b, t->started_at_ms, t->finished_at_ms);
     buf_add_lit(b, ",\"error\":");
@@ -42,13 +58,17 @@ static void add_shown(struct buf *b, const struct task *t)
  */
 static void add_own(struct buf *b, const struct task *t)
 {
-    buf_addf(
-        b,
-        ",\"own\":{\"of\":%u,\"bodies\":%u,\"order\":%llu,\"phase\":%d,\"outcome\":%d,"
-        "\"stop\":\"%s\",\"cut\":%d,\"copy\":%d,\"count\":%u,\"started\":%lld,\"finished\":%lld",
-        (unsigned)t->of, (unsigned)t->bodies, (unsigned long long)t->order, (int)t->phase,
-        (int)t->outcome, err_code(t->stop), t->is_cut, t->is_copy, (unsigned)t->group.count,
-        (long long)t->started_at_ms, (long long)t->finished_at_ms);
+    add_number(b, STR(",\"own\":{\"of\":"), t->of);
+    add_number(b, STR(",\"bodies\":"), t->bodies);
+    add_number(b, STR(",\"order\":"), t->order);
+    add_number(b, STR(",\"phase\":"), t->phase);
+    add_number(b, STR(",\"outcome\":"), t->outcome);
+    add_word(b, STR(",\"stop\":"), err_code(t->stop));
+    add_number(b, STR(",\"cut\":"), t->is_cut);
+    add_number(b, STR(",\"copy\":"), t->is_copy);
+    add_number(b, STR(",\"count\":"), t->group.count);
+    add_number(b, STR(",\"started\":"), (uint64_t)t->started_at_ms);
+    add_number(b, STR(",\"finished\":"), (uint64_t)t->finished_at_ms);
     if (t->note != NULL) {
         buf_add_lit(b, ",\"note\":");
         json_add_string(b, str_of(t->note));
