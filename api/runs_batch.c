@@ -20,8 +20,8 @@ enum { MAX_RUNS = 1000 };
 struct item {
     struct accept accept; /* its `json` becomes the answer: the run, or the problem */
     struct batch *batch;
-    struct str text; /* as it was sent */
-    struct str body; /* without its key: what a create is sent */
+    struct str text; /* as it was sent; until the handler returns */
+    struct str body; /* likewise, without its key: what a create is sent */
     struct str key;  /* NULL: none */
     bool has_bad_key;
     enum field_code bad_key;
@@ -145,15 +145,13 @@ static void on_looked(struct replay *p)
 static void look(struct batch *b)
 {
     struct item *item = &b->items[b->next];
-    const struct accept *a = &item->accept;
-    create_set_key(&item->accept, b->r, item->key, item->text, b->scope);
     b->replay =
         (struct replay){.shard = b->shard,
-                        .twin = {.tenant = b->tenant, .scope = a->idem_scope, .key = a->idem_key},
+                        .twin = {.tenant = b->tenant, .scope = str_of(b->scope), .key = item->key},
                         .problem = {.code = item->refused},
                         .on_done = on_looked,
                         .ctx = b};
-    memcpy(b->replay.twin.digest, a->idem_digest, sizeof b->replay.twin.digest);
+    memcpy(b->replay.twin.digest, item->accept.idem_digest, sizeof b->replay.twin.digest);
     replay_start(&b->replay);
 }
 
@@ -212,7 +210,8 @@ static void read_key(struct check *c, struct item *item, struct json key)
         item->has_bad_key = true;
         item->bad_key = text.len > 255 ? FIELD_TOO_LONG : FIELD_OUT_OF_RANGE;
     } else {
-        item->key = text;
+        item->key = arena_str(&item->batch->arena, text); /* the body goes before the batch does */
+        c->no_memory |= item->key.at == NULL;
     }
 }
 
@@ -316,6 +315,8 @@ static void prepare(struct item *item, unsigned depth)
     struct batch *b = item->batch;
     struct accept *a = &item->accept;
     struct problem problem;
+    if (item->key.at != NULL)
+        create_set_key(a, b->r, item->key, item->text, b->scope);
     if (!check_item(item, &problem)) {
         refuse(item, &problem);
         return;
@@ -325,8 +326,6 @@ static void prepare(struct item *item, unsigned depth)
     a->tenant = b->tenant;
     a->brief = true;
     a->on_accepted = on_accepted;
-    if (item->key.at != NULL)
-        create_set_key(a, b->r, item->key, item->text, b->scope);
     b->accepts[b->untold++] = a;
 }
 

@@ -282,14 +282,6 @@ static void on_hurry(struct api_request *r)
 
 /* --- refused ---------------------------------------------------------------------------------- */
 
-/* Where the digest is of no use, it is not made. */
-static void read_idempotency(struct create *c)
-{
-    const struct api_request *r = c->r;
-    if (r->headers.idempotency_key.at != NULL)
-        create_set_key(&c->accept, r, r->headers.idempotency_key, r->body, c->scope);
-}
-
 static void on_looked_for_twin(struct replay *p)
 {
     struct create *c = p->ctx;
@@ -318,7 +310,6 @@ static struct refusal *make_refusal(struct create *c, const struct problem *prob
     struct refusal *f = mem_zalloc(sizeof *f);
     if (f == NULL)
         return NULL;
-    read_idempotency(c);
     str_copy(f->key, sizeof f->key, key);
     f->replay = (struct replay){
         .shard = r->shard,
@@ -364,6 +355,8 @@ static bool read_headers(struct create *c)
         fail(c, ERR_INVALID_HEADER, wrong);
         return false;
     }
+    if (h->idempotency_key.at != NULL)
+        create_set_key(&c->accept, r, h->idempotency_key, r->body, c->scope);
     c->wait_was_asked = headers_wait_ms(h) > 0;
     return true;
 }
@@ -447,7 +440,6 @@ static void create(struct api_request *r, const struct run_target *target, uint6
     if (c == NULL || !check_body(c, target) || !within_rate(c))
         return;
     c->accept.spec.flags |= c->depth << RUN_DEPTH_SHIFT;
-    read_idempotency(c);
     start(c);
 }
 
@@ -539,10 +531,8 @@ static void retry(struct create *c, struct store_tasks *old)
         fail(c, e == ERR_UNKNOWN_WORKFLOW ? e : ERR_OVERLOADED, NULL);
         return;
     }
-    if (within_rate(c)) {
-        read_idempotency(c);
+    if (within_rate(c))
         start(c);
-    }
 }
 
 static void on_old_read(struct tasks_get *g)

@@ -1,6 +1,7 @@
 #include "tests/support/api_rig.h"
 
 #include <check.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void take_reply(struct api_request *request, struct api_reply *reply)
@@ -87,9 +88,14 @@ void api_ask(struct api_rig *a, uint32_t shard, const char *line, const char *he
     r->method = str_cut(&rest, ' ');
     r->path = str_cut(&rest, '?');
     r->query_text = rest.at != NULL ? rest : STR("");
-    r->body = body != NULL ? str_of(body) : STR("");
     read_headers(&r->headers, headers);
+    char *sent = strdup(body != NULL ? body : "");
+    ck_assert_ptr_nonnull(sent);
+    r->body = str_of(sent);
     api_handle(r);
+    r->body = STR_NONE;
+    explicit_bzero(sent, strlen(sent)); /* it is there no longer than that */
+    free(sent);
 }
 
 void api_hang_up(struct asked_api *r)

@@ -235,6 +235,22 @@ START_TEST(a_key_that_was_seen_answers_with_its_run)
 }
 END_TEST
 
+/* It is looked for after the handler has returned: what was sent is not there any more. */
+START_TEST(a_key_that_was_seen_is_found_although_nothing_new_is_let_in)
+{
+    post(BATCH(KEYED("a")));
+    struct id a = id_of(0);
+    api_done(&asked);
+    rig_advance(&rig, 1000);
+    rig.engine->limits.live_runs = 0;
+    rig.engine->limits.queue_runs = 0;
+    post(BATCH(KEYED("b") "," KEYED("a") ",{\"agent\":\"story\",\"idempotency_key\":\"a\"}"));
+    ck_assert_str_eq(results(), "503/\"overloaded\" 202 422/\"idempotency_mismatch\" ");
+    ck_assert(is_same(id_of(1), a));
+    api_done(&asked);
+}
+END_TEST
+
 START_TEST(of_twins_in_a_batch_the_second_is_a_replay)
 {
     post(BATCH(KEYED("a") "," ECHO
@@ -457,6 +473,7 @@ Suite *suite_api_runs_batch(void)
     t = tcase_create("keys");
     tcase_add_checked_fixture(t, set_up, tear_down);
     tcase_add_test(t, a_key_that_was_seen_answers_with_its_run);
+    tcase_add_test(t, a_key_that_was_seen_is_found_although_nothing_new_is_let_in);
     tcase_add_test(t, of_twins_in_a_batch_the_second_is_a_replay);
     tcase_add_test(t, a_batchs_keys_are_not_those_of_a_create);
     tcase_add_loop_test(t, a_key_is_visible_ascii_of_some_length, 0, sizeof keys / sizeof keys[0]);
