@@ -57,14 +57,17 @@ static enum err add(struct query *q, struct str pair, const char *const *allowed
         return error_set(e, ERR_INVALID_QUERY, "there is no parameter \"%.*s\" here",
                          STR_ARG(name));
     for (uint32_t i = 0; i < q->count; i++) {
-        if (str_eq(q->names[i], name))
+        if (str_eq(q->pairs[i].name, name))
             return error_set(e, ERR_INVALID_QUERY, "the parameter \"%.*s\" is there twice",
                              STR_ARG(name));
     }
     if (q->count == QUERY_MAX)
         return error_set(e, ERR_INVALID_QUERY, "there are too many parameters");
-    q->names[q->count] = name;
-    q->values[q->count++] = value;
+    if (q->count == 0)
+        q->pairs = arena_alloc(&q->arena, QUERY_MAX * sizeof *q->pairs);
+    if (q->pairs == NULL)
+        return error_set(e, ERR_NOMEM, "out of memory");
+    q->pairs[q->count++] = (struct query_pair){name, value};
     return OK;
 }
 
@@ -91,8 +94,8 @@ void query_fini(struct query *q)
 struct str query_get(const struct query *q, const char *name)
 {
     for (uint32_t i = 0; i < q->count; i++) {
-        if (str_eq(q->names[i], str_of(name)))
-            return q->values[i];
+        if (str_eq(q->pairs[i].name, str_of(name)))
+            return q->pairs[i].value;
     }
     return STR_NONE;
 }

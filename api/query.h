@@ -9,9 +9,13 @@
 
 enum { QUERY_MAX = 32 };
 
+struct query_pair {
+    struct str name, value;
+};
+
 struct query {
     struct arena arena;
-    struct str names[QUERY_MAX], values[QUERY_MAX];
+    struct query_pair *pairs; /* in the arena, room for QUERY_MAX; most requests have none */
     uint32_t count;
 };
 

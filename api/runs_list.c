@@ -26,12 +26,14 @@ static enum err read_metadata(const struct query *q, struct store_filter *f, str
 {
     static const struct str prefix = {"metadata.", 9};
     for (uint32_t i = 0; i < q->count; i++) {
-        if (!str_starts(q->names[i], prefix))
+        const struct query_pair *p = &q->pairs[i];
+        if (!str_starts(p->name, prefix))
             continue;
         if (f->metadata_count == sizeof f->metadata_keys / sizeof f->metadata_keys[0])
             return error_set(e, ERR_INVALID_QUERY, "there are too many metadata parameters");
-        f->metadata_keys[f->metadata_count] = (struct str){q->names[i].at + 9, q->names[i].len - 9};
-        f->metadata_values[f->metadata_count++] = q->values[i];
+        f->metadata_keys[f->metadata_count] =
+            (struct str){p->name.at + prefix.len, p->name.len - prefix.len};
+        f->metadata_values[f->metadata_count++] = p->value;
     }
     return OK;
 }
