@@ -178,8 +178,8 @@ void transfer_recycle(struct transfer *t)
     struct transfer_pool *pool = t->pool;
     loop_timer_stop(&t->timer);
     list_remove(&t->link);
-    mem_free(t->header_text);
-    t->header_text = NULL;
+    mem_free(t->headers);
+    t->headers = NULL;
     t->state = IDLE;
     if (pool->spare_count < MAX_SPARE_HANDLES) {
         list_push_front(&pool->spare, &t->link);

@@ -98,8 +98,7 @@ struct transfer {
     bool finished;  /* on_done was called, or will never be */
     CURLU *url;     /* of the last request, as curl has read it; valid while there is `url_text` */
     char *url_text; /* NULL: the next request's is to be read */
-    struct curl_slist header_nodes[HTTP_MAX_HEADERS + 2];
-    char *header_text;
+    struct curl_slist *headers; /* the nodes, and their text behind them */
     char error_text[CURL_ERROR_SIZE];
 };
 

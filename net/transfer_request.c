@@ -4,7 +4,14 @@
 
 enum { KEPT_URL_MAX = 512 }; /* a longer one is read each time, so that spare handles stay small */
 
-static size_t header_bytes(const struct http_request *r)
+enum { MORE_HEADERS = 1 }; /* Expect */
+
+static size_t nodes_bytes(const struct http_request *r)
+{
+    return (r->header_count + MORE_HEADERS) * sizeof(struct curl_slist);
+}
+
+static size_t text_bytes(const struct http_request *r)
 {
     size_t bytes = sizeof "Expect:";
     for (uint32_t i = 0; i < r->header_count; i++)
@@ -12,16 +19,16 @@ static size_t header_bytes(const struct http_request *r)
     return bytes;
 }
 
-/* curl wants a linked list of lines. Its nodes are ours, so that no line costs an allocation.
- * "Name;" sends an empty value, "Name:" none at all: that is how the `Expect:` header, and the wait
- * for a 100 that it brings, is switched off. */
+/* curl wants a linked list of lines. It is one piece of memory, so that no line costs an
+ * allocation. "Name;" sends an empty value, "Name:" none at all: that is how the `Expect:` header,
+ * and the wait for a 100 that it brings, is switched off. */
 bool transfer_write_headers(struct transfer *t, const struct http_request *r)
 {
-    char *at = mem_alloc(header_bytes(r));
-    if (at == NULL)
+    struct curl_slist *node = mem_alloc(nodes_bytes(r) + text_bytes(r));
+    if (node == NULL)
         return false;
-    t->header_text = at;
-    struct curl_slist *node = t->header_nodes;
+    t->headers = node;
+    char *at = (char *)node + nodes_bytes(r);
     for (uint32_t i = 0; i < r->header_count; i++, node++) {
         const struct http_header *h = &r->headers[i];
         *node = (struct curl_slist){.data = at, .next = node + 1};
@@ -80,7 +87,7 @@ bool transfer_set_request(struct transfer *t, const struct http_request *r)
     CURLcode rc = set_url(t, r->url);
 #define SET(option, value) rc = rc == CURLE_OK ? curl_easy_setopt(e, option, value) : rc
     SET(CURLOPT_HTTP_VERSION, version);
-    SET(CURLOPT_HTTPHEADER, t->header_nodes);
+    SET(CURLOPT_HTTPHEADER, t->headers);
     SET(CURLOPT_NOBODY, 0L);
     SET(CURLOPT_HTTPGET, 1L);
     if (has_body) {
