@@ -53,7 +53,7 @@ static void on_verdict(struct gate_waiter *w, const struct limiter_answer *answe
 static struct attempt *new_attempt(struct task *t, struct upstream *u)
 {
     const struct provider_kind *kind = u->provider->kind;
-    size_t own = kind->is_local ? sizeof(struct sim) : kind->decoder_size;
+    size_t own = kind->is_local ? sizeof(struct local_play) : kind->decoder_size;
     struct attempt *a = mem_zalloc(offsetof(struct attempt, own) + own);
     if (a == NULL)
         return NULL;
@@ -375,7 +375,7 @@ static void stop_early(struct attempt *a, const char *state, enum event_type typ
     transfer_cancel(a->transfer); /* the socket is closed before the loop polls again */
     a->transfer = NULL;
     if (a->has_sim)
-        sim_usage(&a->own.sim, &a->step, &a->answer.usage);
+        sim_usage(&a->own.local.sim, &a->own.local.step, &a->answer.usage);
     struct attempt_outcome o = {.code = ERR_CANCELLED};
     attempt_settle(a, &o);
     shard_count(a->shard, SERIES_ATTEMPTS, a->upstream->label, outcome, 1);

@@ -22,6 +22,12 @@
 
 struct task;
 
+/* What a local provider plays, and what comes next of it. */
+struct local_play {
+    struct sim sim;
+    struct sim_step step;
+};
+
 struct attempt {
     struct task *task;
     struct shard *shard; /* to which it belongs, also when its task is gone */
@@ -61,12 +67,11 @@ struct attempt {
 
     /* of a local provider */
     struct loop_timer step_timer;
-    struct sim_step step;
     bool step_is_late; /* the timer is a deadline: the step would come after it */
     bool has_sim;
 
     union {
-        struct sim sim;
+        struct local_play local;
         _Alignas(16) char decoder[1]; /* kind->decoder_size bytes */
     } own;
 };

@@ -13,7 +13,7 @@ void attempt_sim_init(struct attempt *a)
 void attempt_sim_fini(struct attempt *a)
 {
     if (a->has_sim)
-        sim_fini(&a->own.sim);
+        sim_fini(&a->own.local.sim);
 }
 
 static uint64_t silence_ms(const struct attempt *a)
@@ -27,7 +27,8 @@ static void wait_for_step(struct attempt *a)
 {
     uint64_t now_ms = loop_now_ms(a->loop);
     uint64_t end_ms = attempt_end_ms(a);
-    uint64_t at_ms = a->step.kind == SIM_SILENCE ? UINT64_MAX : now_ms + a->step.after_ms;
+    uint64_t at_ms =
+        a->own.local.step.kind == SIM_SILENCE ? UINT64_MAX : now_ms + a->own.local.step.after_ms;
     uint64_t limit_ms = now_ms + silence_ms(a) < end_ms ? now_ms + silence_ms(a) : end_ms;
     a->step_is_late = at_ms > limit_ms;
     loop_timer_start(&a->step_timer, a->step_is_late ? limit_ms : at_ms);
@@ -35,32 +36,34 @@ static void wait_for_step(struct attempt *a)
 
 static void end_of_play(struct attempt *a)
 {
-    struct verdict v = a->step.kind == SIM_FAIL ? a->step.verdict : (struct verdict){.code = OK};
-    sim_usage(&a->own.sim, NULL, &a->answer.usage);
+    struct verdict v = a->own.local.step.kind == SIM_FAIL ? a->own.local.step.verdict
+                                                          : (struct verdict){.code = OK};
+    sim_usage(&a->own.local.sim, NULL, &a->answer.usage);
     a->answer.has_usage = v.code == OK;
     if (v.code == OK)
         answer_set_finish_reason(&a->answer, STR("stop"));
     if (a->stop_code != OK)
         v = (struct verdict){.code = a->stop_code};
-    attempt_conclude_verdict(a, &v, v.code == OK || sim_was_answered(&a->step),
-                             a->step.retry_after_ms);
+    attempt_conclude_verdict(a, &v, v.code == OK || sim_was_answered(&a->own.local.step),
+                             a->own.local.step.retry_after_ms);
 }
 
 /* Does what the script says next, as far as it is due. */
 static void play(struct attempt *a)
 {
     for (int i = 0; i < STEPS_AT_ONCE && !a->is_paused; i++) {
-        if (a->first_byte_ms == 0 && a->step.kind != SIM_SILENCE && a->step.kind != SIM_FAIL)
+        if (a->first_byte_ms == 0 && a->own.local.step.kind != SIM_SILENCE &&
+            a->own.local.step.kind != SIM_FAIL)
             attempt_on_first_byte(a);
-        bool goes_on =
-            a->step.kind == SIM_TOKEN &&
-            attempt_on_delta(a, &(struct delta){.kind = DELTA_TEXT, .text = a->step.text});
+        bool goes_on = a->own.local.step.kind == SIM_TOKEN &&
+                       attempt_on_delta(
+                           a, &(struct delta){.kind = DELTA_TEXT, .text = a->own.local.step.text});
         if (!goes_on) {
             end_of_play(a);
             return;
         }
-        sim_next(&a->own.sim, &a->step);
-        if (a->step.after_ms > 0 || a->step.kind == SIM_SILENCE) {
+        sim_next(&a->own.local.sim, &a->own.local.step);
+        if (a->own.local.step.after_ms > 0 || a->own.local.step.kind == SIM_SILENCE) {
             wait_for_step(a);
             return;
         }
@@ -75,7 +78,7 @@ static void on_step(struct loop_timer *timer)
     if (a->step_is_late) {
         struct attempt_outcome o = {.code = ERR_PROVIDER_TIMEOUT,
                                     .message = STR("sim said nothing in time")};
-        sim_usage(&a->own.sim, &a->step, &a->answer.usage);
+        sim_usage(&a->own.local.sim, &a->own.local.step, &a->answer.usage);
         attempt_conclude(a, &o);
         return;
     }
@@ -84,11 +87,11 @@ static void on_step(struct loop_timer *timer)
 
 enum err attempt_sim_start(struct attempt *a, struct error *error)
 {
-    enum err e = sim_init(&a->own.sim, &a->call, &a->shard->scratch, error);
+    enum err e = sim_init(&a->own.local.sim, &a->call, &a->shard->scratch, error);
     a->has_sim = true;
     if (e != OK)
         return e;
-    sim_next(&a->own.sim, &a->step);
+    sim_next(&a->own.local.sim, &a->own.local.step);
     wait_for_step(a);
     return OK;
 }
