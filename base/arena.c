@@ -4,7 +4,7 @@
 
 #include "base/mem.h"
 
-enum { FIRST_BLOCK = 1024, MAX_BLOCK = 65536, ALIGN = 16 };
+enum { FIRST_BLOCK = 512, MAX_BLOCK = 65536, ALIGN = 16 };
 
 struct arena_block {
     struct arena_block *next;
