@@ -1,5 +1,6 @@
 #include "base/clock.h"
 
+#include <pthread.h>
 #include <time.h>
 
 static uint64_t read_ns(clockid_t id)
@@ -27,6 +28,30 @@ int64_t clock_wall_ms(const struct clock_fake *fake)
 int64_t clock_steady_ms(const struct clock_fake *fake)
 {
     return (int64_t)((fake ? fake->mono_ns : read_ns(CLOCK_BOOTTIME)) / 1000000u);
+}
+
+/* Measured once: rounded each time anew, ids and stamps that are made on one loop after another
+ * could go back by a millisecond; and a clock that is set must not make what was stored a moment
+ * ago years old. */
+static int64_t wall_ahead_ms;
+
+static void measure_wall(void)
+{
+    wall_ahead_ms = clock_wall_ms(NULL) - clock_steady_ms(NULL);
+}
+
+int64_t clock_wall_ahead_ms(const struct clock_fake *fake)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    if (fake != NULL)
+        return clock_wall_ms(fake) - clock_steady_ms(fake);
+    pthread_once(&once, measure_wall);
+    return wall_ahead_ms;
+}
+
+int64_t clock_stamp_ms(void)
+{
+    return clock_wall_ahead_ms(NULL) + clock_steady_ms(NULL);
 }
 
 /* Days since 1970-01-01 to a civil date and back: Howard Hinnant, chrono-compatible low-level date

@@ -1,7 +1,6 @@
 #include "base/loop.h"
 
 #include <assert.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <uv.h>
 
@@ -47,24 +46,6 @@ static void on_spin(uv_idle_t *spin)
     (void)spin; /* being active is all that it is for */
 }
 
-/* Of steady time. Measured once: rounded for each loop by itself, ids and stamps that are made on
- * one loop after another could go back by a millisecond. */
-static int64_t wall_ahead_ms;
-
-static void measure_wall(void)
-{
-    wall_ahead_ms = clock_wall_ms(NULL) - clock_steady_ms(NULL);
-}
-
-static int64_t wall_ahead(const struct clock_fake *fake)
-{
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    if (fake != NULL)
-        return clock_wall_ms(fake) - clock_steady_ms(fake);
-    pthread_once(&once, measure_wall);
-    return wall_ahead_ms;
-}
-
 enum err loop_create(const struct clock_fake *fake, struct loop **ret_loop)
 {
     struct loop *l = mem_zalloc(sizeof *l);
@@ -75,7 +56,7 @@ enum err loop_create(const struct clock_fake *fake, struct loop **ret_loop)
         return ERR_IO;
     }
     l->fake = fake;
-    l->wall_ahead_ms = wall_ahead(fake);
+    l->wall_ahead_ms = clock_wall_ahead_ms(fake);
     l->alarm_at_ms = UINT64_MAX;
     l->soon_tail = &l->soon_head;
     heap_init(&l->timers);

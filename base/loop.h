@@ -36,7 +36,7 @@ bool loop_turn(struct loop *loop);
 /* The time, read once a turn. Deadlines are absolute monotonic ms. */
 uint64_t loop_now_ms(const struct loop *loop);
 
-/* The wall time at which the process made its first loop, and what has passed since: all loops
+/* clock_stamp_ms: the wall time when the process first asked, and what has passed since; all loops
  * agree. A clock that is set meanwhile moves no deadline that is stored as wall time; stamps follow
  * it from the next start on. */
 int64_t loop_wall_ms(const struct loop *loop);

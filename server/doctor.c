@@ -12,7 +12,6 @@
 
 enum { PATH_BYTES = 4096, MIB = 1024 * 1024, FEW_CONNECTIONS = 1000 };
 
-static const int64_t clock_floor_ms = 1735689600000;   /* 2025: this program is younger */
 static const int64_t clock_slack_ms = 60000;           /* a run may be stamped by another machine */
 static const uint64_t disk_floor_bytes = 256ULL * MIB; /* the log alone may take 64 */
 
@@ -120,7 +119,7 @@ static void look_at_clock(struct doctor *d)
 {
     int64_t now_ms = clock_wall_ms(NULL);
     int64_t newest_ms = d->knows_facts ? d->facts.newest_ms : 0;
-    if (now_ms < clock_floor_ms)
+    if (now_ms < CLOCK_FLOOR_MS)
         say(d, false, "clock", "it is behind: this program was made later");
     else if (newest_ms > now_ms + clock_slack_ms)
         say(d, false, "clock", "it is behind: the newest run was created %lld s later",

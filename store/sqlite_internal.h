@@ -162,6 +162,8 @@ void watch_remove(struct store *store, struct store_watch *w);
 /* sqlite_retain.c: one small step within the writer's transaction; answers whether there may be
  * more to do. */
 bool retain_step(struct sqlite_store *s, bool *ret_more);
+/* Says so where the process was started by a clock by which no age can be told. */
+void retain_check_clock(void);
 
 /* Takes up to `max` operations; NULL if none wait. The caller holds the lock. */
 struct store_op *op_queue_take(struct op_queue *q, int max);

@@ -444,6 +444,7 @@ void *writer_main(void *arg)
     struct sqlite_store *s = arg;
     bool stopping = false;
     pthread_setname_np(pthread_self(), "store writer");
+    retain_check_clock();
     for (;;) {
         struct store_op *ops = wait_for_ops(&s->writes, next_look_ms(s), &stopping);
         if (ops == NULL && stopping)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/rng.h"
+#include "tests/support/set_clock.h"
 
 Suite *suite_base_clock(void);
 
@@ -181,6 +182,19 @@ START_TEST(the_real_clocks_run)
 }
 END_TEST
 
+/* Retention read the clock that was set, and took what had ended a moment before for old. */
+START_TEST(stamps_do_not_follow_a_clock_that_is_set)
+{
+    static const int64_t year_ms = 31536000000;
+    int64_t before_ms = clock_stamp_ms();
+    set_clock_ahead(year_ms);
+    ck_assert_int_gt(clock_wall_ms(NULL), before_ms + year_ms - 60000);
+    ck_assert_int_ge(clock_stamp_ms(), before_ms);
+    ck_assert_int_lt(clock_stamp_ms(), before_ms + 60000);
+    set_clock_ahead(0);
+}
+END_TEST
+
 Suite *suite_base_clock(void)
 {
     Suite *s = suite_create("base/clock");
@@ -195,6 +209,7 @@ Suite *suite_base_clock(void)
     tcase_add_test(c, each_day_of_four_hundred_years_has_its_date);
     tcase_add_test(c, a_fake_clock_stands_still);
     tcase_add_test(c, the_real_clocks_run);
+    tcase_add_test(c, stamps_do_not_follow_a_clock_that_is_set);
     suite_add_tcase(s, c);
     return s;
 }

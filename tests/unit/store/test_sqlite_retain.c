@@ -3,9 +3,12 @@
 
 #include <check.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "tests/support/faulty_vfs.h"
+#include "tests/support/set_clock.h"
 #include "tests/support/sqlite_rig.h"
 #include "tests/support/store_calls.h"
 
@@ -20,6 +23,13 @@ static void set_up(void)
     ck_assert_int_eq(loop_create(NULL, &loop), OK);
     sqlite_rig_make();
     store_close(sqlite_rig_open());
+}
+
+/* Before the process has asked for the time. */
+static void set_up_in_1971(void)
+{
+    set_clock_ahead(31536000000 - clock_wall_ms(NULL));
+    set_up();
 }
 
 static void tear_down(void)
@@ -71,6 +81,9 @@ static void pass_through_writer(void)
 
 enum { DAY_MS = 86400000 };
 
+static const int64_t year_ms = 365 * (int64_t)DAY_MS;
+static const int64_t old_ms = CLOCK_FLOOR_MS; /* as long ago as an age can be told of */
+
 START_TEST(ended_runs_go_when_they_are_old_enough)
 {
     int64_t now_ms = clock_wall_ms(NULL);
@@ -121,9 +134,76 @@ START_TEST(a_run_that_was_made_long_ago_and_ended_lately_stays)
 }
 END_TEST
 
+/* The gateway had started before the machine knew the time; then it was told. */
+START_TEST(what_ended_before_the_clock_was_set_forward_by_years_stays)
+{
+    add_runs(1, 10, RUN_SUCCEEDED, loop_wall_ms(loop), 10);
+    set_clock_ahead(20 * year_ms);
+    sqlite_rig_options.retain_ms = DAY_MS;
+    store = sqlite_rig_open();
+    pass_through_writer();
+    pass_through_writer();
+    ck_assert_int_eq(count(), 10);
+}
+END_TEST
+
+/* And was started again: now all that the first one had stamped looked decades old. */
+START_TEST(what_ended_while_the_clock_was_below_the_floor_stays)
+{
+    int64_t now_ms = clock_wall_ms(NULL);
+    add_runs(1, 10, RUN_SUCCEEDED, CLOCK_FLOOR_MS - 1, 10);
+    add_runs(11, 11, RUN_SUCCEEDED, CLOCK_FLOOR_MS, 10);
+    add_runs(12, 12, RUN_SUCCEEDED, now_ms, 10);
+    sqlite_rig_options.retain_ms = DAY_MS;
+    store = sqlite_rig_open();
+    wait_for_count(11);
+    pass_through_writer();
+    ck_assert_int_eq(count(), 11);
+    ck_assert_int_eq(sqlite_rig_sql("SELECT count(*) FROM run WHERE key = 11"), 0);
+}
+END_TEST
+
+/* What the log says while the store is open, and the first round of retention is done. */
+static void read_log_of_a_start(char *ret_text, size_t cap)
+{
+    int ends[2];
+    ck_assert_int_eq(pipe(ends), 0);
+    log_to_fd(ends[1]);
+    store = sqlite_rig_open();
+    pass_through_writer();
+    pass_through_writer();
+    store_close(store);
+    store = NULL;
+    log_to_fd(-1);
+    close(ends[1]);
+    ssize_t n = read(ends[0], ret_text, cap - 1);
+    close(ends[0]);
+    ret_text[n > 0 ? n : 0] = '\0';
+}
+
+START_TEST(a_start_with_a_clock_below_the_floor_is_told_and_deletes_nothing_by_age)
+{
+    char said[2048];
+    add_runs(1, 10, RUN_SUCCEEDED, 1, 10);
+    add_runs(11, 20, RUN_SUCCEEDED, old_ms, 10);
+    sqlite_rig_options.retain_ms = 1;
+    read_log_of_a_start(said, sizeof said);
+    ck_assert_ptr_nonnull(strstr(said, "the clock is wrong"));
+    ck_assert_int_eq(count(), 20);
+}
+END_TEST
+
+START_TEST(a_start_with_a_clock_that_may_be_right_says_nothing_of_it)
+{
+    char said[2048];
+    read_log_of_a_start(said, sizeof said);
+    ck_assert_ptr_null(strstr(said, "clock"));
+}
+END_TEST
+
 START_TEST(bulletins_go_with_what_is_older_than_they_are)
 {
-    add_runs(1, 10, RUN_SUCCEEDED, 1, 10); /* their segments' keys are 1 to 10 */
+    add_runs(1, 10, RUN_SUCCEEDED, old_ms, 10); /* their segments' keys are 1 to 10 */
     sqlite_rig_sql("INSERT INTO bulletin VALUES (11, NULL, '{}'), (13, 't', '{}')");
     add_runs(11, 11, RUN_SUCCEEDED, clock_wall_ms(NULL), 10);
     sqlite_rig_sql("UPDATE segment SET key = 12 WHERE run = 11");
@@ -141,7 +221,7 @@ END_TEST
 /* A circuit that opened before the first run was stored was forgotten at the next start. */
 START_TEST(the_newest_bulletins_stay_though_nothing_older_is_there)
 {
-    add_runs(1, 10, RUN_SUCCEEDED, 1, 10);
+    add_runs(1, 10, RUN_SUCCEEDED, old_ms, 10);
     sqlite_rig_sql("INSERT INTO bulletin VALUES (11, NULL, '{}'), (13, 't', '{}')");
     add_runs(11, 11, RUN_SUCCEEDED, clock_wall_ms(NULL), 10);
     sqlite_rig_sql("UPDATE segment SET key = 12 WHERE run = 11");
@@ -155,7 +235,7 @@ END_TEST
 
 START_TEST(without_retention_everything_stays)
 {
-    add_runs(1, 10, RUN_SUCCEEDED, 1, 10);
+    add_runs(1, 10, RUN_SUCCEEDED, old_ms, 10);
     store = sqlite_rig_open();
     pass_through_writer();
     pass_through_writer();
@@ -190,7 +270,7 @@ END_TEST
 
 START_TEST(a_great_many_old_runs_go_in_steps_between_which_others_write)
 {
-    add_runs(1, 20000, RUN_SUCCEEDED, 1000, 100);
+    add_runs(1, 20000, RUN_SUCCEEDED, old_ms, 100);
     sqlite_rig_options.retain_ms = DAY_MS;
     store = sqlite_rig_open();
     struct run_record run = calls_run(1);
@@ -203,7 +283,7 @@ END_TEST
 
 START_TEST(a_retention_whose_commit_fails_is_a_failure_of_the_disk)
 {
-    add_runs(1, 10, RUN_SUCCEEDED, 1000, 100);
+    add_runs(1, 10, RUN_SUCCEEDED, old_ms, 100);
     sqlite_rig_options.retain_ms = DAY_MS;
     faulty_vfs_arm(
         &(struct fault){FAULT_WAL, FAULT_SYNC, .after = 1, .times = 2, .code = SQLITE_IOERR_FSYNC});
@@ -225,6 +305,9 @@ Suite *suite_store_sqlite_retain(void)
     tcase_add_test(t, ended_runs_go_when_they_are_old_enough);
     tcase_add_test(t, a_run_of_which_something_is_to_be_told_stays_for_a_while);
     tcase_add_test(t, a_run_that_was_made_long_ago_and_ended_lately_stays);
+    tcase_add_test(t, what_ended_before_the_clock_was_set_forward_by_years_stays);
+    tcase_add_test(t, what_ended_while_the_clock_was_below_the_floor_stays);
+    tcase_add_test(t, a_start_with_a_clock_that_may_be_right_says_nothing_of_it);
     tcase_add_test(t, bulletins_go_with_what_is_older_than_they_are);
     tcase_add_test(t, the_newest_bulletins_stay_though_nothing_older_is_there);
     tcase_add_test(t, without_retention_everything_stays);
@@ -233,5 +316,9 @@ Suite *suite_store_sqlite_retain(void)
     tcase_add_test(t, a_great_many_old_runs_go_in_steps_between_which_others_write);
     tcase_add_test(t, a_retention_whose_commit_fails_is_a_failure_of_the_disk);
     suite_add_tcase(s, t);
+    TCase *wrong = tcase_create("wrong clock");
+    tcase_add_checked_fixture(wrong, set_up_in_1971, tear_down);
+    tcase_add_test(wrong, a_start_with_a_clock_below_the_floor_is_told_and_deletes_nothing_by_age);
+    suite_add_tcase(s, wrong);
     return s;
 }
