@@ -16,10 +16,20 @@ static const char of_tenant_sql[] =
     " FROM bulletin WHERE key >= ?1 AND ?3 IS NULL"
     " ORDER BY 1";
 
-/* A run's segments have the order of their keys by their seqs as well. */
+/* A run's segments have the order of their keys by their seqs as well, and it is the seqs that are
+ * indexed: the one from which on the keys are behind the cursor is found by halving. The run's last
+ * segment is looked at first, since most looks find nothing new. */
 static const char of_run_sql[] =
-    "SELECT key, CASE WHEN ?3 IS NULL OR (SELECT agent FROM run WHERE key=?2) = ?3 THEN lines END"
-    " FROM segment WHERE run=?2 AND +key >= ?1 ORDER BY first";
+    "WITH RECURSIVE half(low, high) AS ("
+    "SELECT iif(key < ?1, first, 0), first"
+    " FROM (SELECT key, first FROM segment WHERE run=?2 ORDER BY first DESC LIMIT 1)"
+    " UNION ALL "
+    "SELECT iif(s.key < ?1, s.first + 1, low), iif(s.key < ?1, high, (low + high) / 2)"
+    " FROM half CROSS JOIN segment s ON s.run=?2 AND s.first=(SELECT first FROM segment"
+    " WHERE run=?2 AND first >= (low + high) / 2 ORDER BY first LIMIT 1) WHERE low < high)"
+    " SELECT key, CASE WHEN ?3 IS NULL OR (SELECT agent FROM run WHERE key=?2) = ?3 THEN lines END"
+    " FROM segment WHERE run=?2 AND first >= (SELECT max(low) FROM half) AND +key >= ?1"
+    " ORDER BY first";
 
 static const char end_sql[] = "SELECT max((SELECT ifnull(max(key), 0) FROM segment),"
                               " (SELECT ifnull(max(key), 0) FROM bulletin)) + 1";
