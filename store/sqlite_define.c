@@ -14,9 +14,23 @@ enum {
 /* Of a row, in store/sqlite_schema.c. */
 enum standing { REPLACED, BY_API, BY_CONFIG, IN_QUESTION };
 
-#define UNUSED_VERSION                                                                             \
-    "kind=?1 AND name=?2 AND standing=0 AND (?1=0 OR NOT EXISTS (SELECT 1 FROM run"                \
-    " WHERE run.workflow=?2 AND run.workflow_version=definition.version))"
+/* Of one name (?1, ?2), or the version with a key (?1). */
+#define OF_NAME "kind=?1 AND name=?2"
+#define OF_KEY  "key=?1"
+
+/* Nobody needs it: it was replaced, and there is no run of it. The plus keeps SQLite from looking
+ * for it among what was replaced of all names. */
+#define IS_UNUSED                                                                                  \
+    "+standing=0 AND (kind=0 OR NOT EXISTS (SELECT 1 FROM run"                                     \
+    " WHERE run.workflow=definition.name AND run.workflow_version=definition.version))"
+
+#define DROP_OLDER(which)                                                                          \
+    "DELETE FROM definition WHERE " which " AND " IS_UNUSED " AND version < (SELECT max(version)"  \
+    " FROM definition AS other WHERE other.kind=definition.kind AND other.name=definition.name)"
+
+#define DROP_TEXT(which)                                                                           \
+    "UPDATE definition SET text=NULL, description=NULL"                                            \
+    " WHERE text IS NOT NULL AND " which " AND " IS_UNUSED
 
 static const struct db_statement statements[] = {
 #define STATEMENT(field, text)                                                                     \
@@ -35,16 +49,15 @@ static const struct db_statement statements[] = {
                       " VALUES (?1, ?2, ?3, ?4, ?5, ?6)"),
     STATEMENT(stand, "UPDATE definition SET standing=?2 WHERE key=?1"),
     STATEMENT(stand_all, "UPDATE definition SET standing=?2 WHERE standing=?1 AND standing > 0"),
-    STATEMENT(drop_unused, "DELETE FROM definition WHERE " UNUSED_VERSION " AND version <"
-                           " (SELECT max(version) FROM definition WHERE kind=?1 AND name=?2)"),
-    STATEMENT(drop_text, "UPDATE definition SET text=NULL, description=NULL"
-                         " WHERE text IS NOT NULL AND " UNUSED_VERSION),
+    STATEMENT(drop_older, DROP_OLDER(OF_NAME)),
+    STATEMENT(drop_text, DROP_TEXT(OF_NAME)),
+    STATEMENT(drop_older_one, DROP_OLDER(OF_KEY)),
+    STATEMENT(drop_text_one, DROP_TEXT(OF_KEY)),
     STATEMENT(keep, "INSERT INTO definition (kind, name, version, standing, text)"
                     " VALUES (1, ?1, ?2, 0, ?3) ON CONFLICT (kind, name, version)"
                     " DO UPDATE SET text=?3 WHERE text IS NULL"),
-    STATEMENT(next_replaced,
-              "SELECT key, kind, name FROM definition WHERE standing=0 AND text IS NOT NULL"
-              " AND key > ?1 ORDER BY key LIMIT 1"),
+    STATEMENT(next_replaced, "SELECT key FROM definition WHERE standing=0 AND text IS NOT NULL"
+                             " AND key > ?1 ORDER BY key LIMIT 1"),
     STATEMENT(raise_floor,
               "UPDATE gateway SET definition_floor=max(definition_floor, ifnull((SELECT version"
               " FROM definition WHERE text IS NULL ORDER BY version DESC LIMIT 1 OFFSET ?1), 0))"),
@@ -112,9 +125,10 @@ static bool stand(const struct define_statements *st, int64_t key, enum standing
 
 /* Of the versions that were replaced those go of which there is no run; the last one of the name
  * leaves its number. */
-static bool prune(const struct define_statements *st, enum definition_kind kind, struct str name)
+static bool prune_name(const struct define_statements *st, enum definition_kind kind,
+                       struct str name)
 {
-    sqlite3_stmt *both[] = {st->drop_unused, st->drop_text};
+    sqlite3_stmt *both[] = {st->drop_older, st->drop_text};
     bool fine = true;
     for (size_t i = 0; fine && i < 2; i++) {
         db_bind_int(both[i], 1, kind);
@@ -122,6 +136,14 @@ static bool prune(const struct define_statements *st, enum definition_kind kind,
         fine = db_run(both[i]);
     }
     return fine;
+}
+
+/* The same for one version. */
+static bool prune_one(const struct define_statements *st, int64_t key)
+{
+    db_bind_int(st->drop_older_one, 1, key);
+    db_bind_int(st->drop_text_one, 1, key);
+    return db_run(st->drop_older_one) && db_run(st->drop_text_one);
 }
 
 /* --- the operations --------------------------------------------------------------------------- */
@@ -140,7 +162,7 @@ bool apply_define(struct sqlite_store *s, struct store_define *d)
         return false;
     if (d->is.text.at != NULL && !insert(st, &d->is, BY_API))
         return false;
-    return prune(st, d->is.kind, d->is.name);
+    return prune_name(st, d->is.kind, d->is.name);
 }
 
 static bool stand_all(const struct define_statements *st, enum standing from, enum standing to)
@@ -159,12 +181,13 @@ static bool apply_one_seed(const struct define_statements *st, struct store_defi
     if (!read_found(st->find_same, &key, &version))
         return false;
     if (key == 0)
-        return insert(st, d, BY_CONFIG);
+        return insert(st, d, BY_CONFIG) && prune_name(st, d->kind, d->name);
     d->version = version;
     return stand(st, key, BY_CONFIG);
 }
 
-/* What it does not say any more is found by retention. */
+/* What it does not say any more is found by retention; a number that a name had left goes when a
+ * new version has the next one. */
 bool apply_seed(struct sqlite_store *s, struct store_seed *seed)
 {
     const struct define_statements *st = &s->define;
@@ -190,21 +213,13 @@ bool apply_keep_version(struct sqlite_store *s, const struct run_record *run)
 static bool prune_next(struct sqlite_store *s, bool *ret_found)
 {
     sqlite3_stmt *st = s->define.next_replaced;
-    char text[256];
-    struct str name = STR_NONE;
-    enum definition_kind kind = DEFINITION_AGENT;
     db_bind_int(st, 1, s->retire_from);
     int rc = sqlite3_step(st);
-    if (rc == SQLITE_ROW) {
-        struct str view = db_column_view(st, 2);
-        s->retire_from = sqlite3_column_int64(st, 0);
-        kind = (enum definition_kind)sqlite3_column_int(st, 1);
-        str_copy(text, sizeof text, view);
-        name = str_of(text);
-    }
-    db_reset(st);
     *ret_found = rc == SQLITE_ROW;
-    return rc == SQLITE_DONE || (rc == SQLITE_ROW && prune(&s->define, kind, name));
+    if (*ret_found)
+        s->retire_from = sqlite3_column_int64(st, 0);
+    db_reset(st);
+    return rc == SQLITE_DONE || (*ret_found && prune_one(&s->define, s->retire_from));
 }
 
 static bool forget_numbers(struct sqlite_store *s)

@@ -38,7 +38,7 @@ struct write_statements {
 /* Those of agents and workflows; likewise. */
 struct define_statements {
     sqlite3_stmt *find, *find_same, *next_version, *insert, *stand, *stand_all;
-    sqlite3_stmt *drop_unused, *drop_text, *keep;
+    sqlite3_stmt *drop_older, *drop_text, *drop_older_one, *drop_text_one, *keep;
     sqlite3_stmt *next_replaced, *raise_floor, *drop_numbers;
 };
 

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "tests/support/sqlite_rig.h"
+#include "tests/support/sqlite_steps.h"
 #include "tests/support/store_calls.h"
 
 Suite *suite_store_sqlite_define(void);
@@ -32,12 +33,15 @@ static void retain_until(int64_t left)
     store_close(store);
 }
 
-#define RUN_OF(key, version)                                                                       \
+/* Ended runs, whose keys and versions of the workflow "w" a query gives. */
+#define RUNS_OF(query)                                                                             \
     "INSERT INTO run (key, tenant, id, state, task_state, owner, lane, wake_at, seq, created_at,"  \
     " started_at, finished_at, timeout_ms, flags, calls, attempt_count, input_tokens,"             \
-    " output_tokens, workflow, workflow_version, spec) VALUES (" #key ", 't', CAST(printf("        \
-    "'%016d', " #key ") AS BLOB), 10, 0, 0, '', 0, 1, 1, 0, 1, 1, 0, 0, 0, 0, 0, 'w', " #version   \
-    ", '{}');"
+    " output_tokens, workflow, workflow_version, spec) SELECT key, 't', CAST(printf('%016d', key)" \
+    " AS BLOB), 10, 0, 0, '', 0, 1, 1, 0, 1, 1, 0, 0, 0, 0, 0, 'w', version, '{}' FROM (" query    \
+    ");"
+
+#define RUN_OF(key, version) RUNS_OF("SELECT " #key " AS key, " #version " AS version")
 
 START_TEST(a_version_goes_when_the_last_run_of_it_has_gone)
 {
@@ -63,6 +67,38 @@ START_TEST(a_great_many_versions_with_runs_are_looked_through)
                        1, 1) RUN_OF(2, 120));
     retain_until(4); /* two with runs, and the numbers of both names */
     ck_assert_int_eq(sqlite_rig_sql("SELECT count(*) FROM definition WHERE text IS NULL"), 2);
+}
+END_TEST
+
+/* For each version of a name, all of them were looked at. */
+START_TEST(a_round_with_many_versions_of_one_name_looks_at_each_once)
+{
+    enum { VERSIONS = 1000, STEPS_OF_EACH = 300 };
+    sqlite_rig_sql("INSERT INTO definition (kind, name, version, standing, text)"
+                   " WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)"
+                   " SELECT 1, 'w', i, 0, '[]' FROM n;"                      /**/
+                   RUNS_OF("SELECT version AS key, version FROM definition") /**/
+                   "INSERT INTO definition (kind, name, version, standing, text) VALUES"
+                   " (0, 'last', 1, 0, '[]'), (0, 'last', 2, 1, '[]')");
+    sqlite_steps_begin(SQLITE_STEPS_OF_WRITES);
+    retain_until(VERSIONS + 1);
+    sqlite_steps_end();
+    int steps = sqlite_steps_take();
+    ck_assert_int_gt(steps, VERSIONS);
+    ck_assert_int_lt(steps, VERSIONS * STEPS_OF_EACH);
+}
+END_TEST
+
+START_TEST(a_number_that_a_name_left_goes_when_a_seed_has_the_next_one)
+{
+    sqlite_rig_sql("INSERT INTO definition (kind, name, version, standing) VALUES (0, 'a', 7, 0)");
+    struct store *store = sqlite_rig_open();
+    struct store_definition says = {.name = STR("a"), .text = STR("{}")};
+    struct store_seed seed = {.op.kind = STORE_SEED, .seeds = &says, .count = 1};
+    ck_assert_int_eq(calls_do(store, loop, &seed.op), STORE_OK);
+    ck_assert_int_eq(says.version, 8);
+    ck_assert_int_eq(sqlite_rig_sql("SELECT count(*) FROM definition"), 1);
+    store_close(store);
 }
 END_TEST
 
@@ -93,6 +129,8 @@ Suite *suite_store_sqlite_define(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, a_version_goes_when_the_last_run_of_it_has_gone);
     tcase_add_test(t, a_great_many_versions_with_runs_are_looked_through);
+    tcase_add_test(t, a_round_with_many_versions_of_one_name_looks_at_each_once);
+    tcase_add_test(t, a_number_that_a_name_left_goes_when_a_seed_has_the_next_one);
     tcase_add_test(t, the_last_versions_of_ten_thousand_names_that_are_gone_are_remembered);
     suite_add_tcase(s, t);
     return s;
