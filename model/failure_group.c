@@ -109,15 +109,46 @@ static enum err write_cause(struct buf *b, const struct failure_group *g, struct
     return buf_ok(b);
 }
 
+/* Can it be read where the error is read? OK, and how many tokens it has; ERR_LIMIT; ERR_NOMEM. */
+static enum err measure(struct str part, uint32_t most, struct json_doc *scratch, uint32_t *ret)
+{
+    uint32_t max_depth = scratch->max_depth;
+    scratch->max_depth = FAILURE_PARTIAL_DEPTH;
+    enum err e = json_parse(scratch, part, NULL);
+    scratch->max_depth = max_depth;
+    if (e == ERR_NOMEM)
+        return e;
+    if (e != OK || scratch->count > most)
+        return ERR_LIMIT;
+    *ret = scratch->count;
+    return OK;
+}
+
+/* The group has to fit; what is finished is left out where it does not. */
+static enum err fit(struct failure_group *g, struct str errors, struct json_doc *scratch)
+{
+    uint32_t of_errors = 0, of_partial;
+    enum err e = measure(errors, FAILURE_TOKENS_MAX, scratch, &of_errors);
+    if (e != OK || g->partial.at == NULL)
+        return e;
+    e = measure(g->partial, FAILURE_TOKENS_MAX - of_errors, scratch, &of_partial);
+    if (e == ERR_LIMIT)
+        g->partial = STR_NONE;
+    return e == ERR_NOMEM ? e : OK;
+}
+
 enum err failure_group_write(struct buf *b, const struct failure_group *g, struct json_doc *scratch)
 {
+    struct failure_group own = *g;
     struct buf errors;
     buf_init(&errors, b->max);
     enum err e = add_errors(&errors, g, scratch);
+    if (e == OK)
+        e = fit(&own, buf_str(&errors), scratch);
     if (e == OK && g->cause == FAILURE_GROUP_ALL)
-        e = write_all(b, g, scratch, buf_str(&errors));
+        e = write_all(b, &own, scratch, buf_str(&errors));
     else if (e == OK)
-        e = write_cause(b, g, scratch, buf_str(&errors));
+        e = write_cause(b, &own, scratch, buf_str(&errors));
     buf_fini(&errors);
     return e;
 }

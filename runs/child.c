@@ -218,10 +218,9 @@ static void take_failure(struct task *t, const struct run_record *child)
     enum err e = failure_move(&text, child->error, t->path, &run->shard->scratch, &code);
     char *own = e == OK ? buf_take(&text, &len) : NULL;
     buf_fini(&text);
-    if (e == ERR_INVALID_JSON) {
-        fail(t, ERR_INTERNAL, "the child run's error cannot be read");
-    } else if (own == NULL) {
-        run_lacks_memory(run);
+    if (own == NULL) {
+        bool lacks_memory = e == OK || e == ERR_NOMEM;
+        fail(t, lacks_memory ? ERR_NOMEM : ERR_INTERNAL, "the child run's error cannot be read");
     } else if (is_own_timeout(t, child->state, code)) {
         mem_free(own);
         enter(t, CHILD_OVER);

@@ -197,14 +197,6 @@ static struct task_outcome outcome_of(const struct task *child)
     return o;
 }
 
-static void fail_for_size(struct task *t)
-{
-    task_fail(t, TASK_FAILED,
-              &(struct failure){.code = ERR_LIMIT_EXCEEDED,
-                                .message = STR("the value is larger than limits.output_bytes"),
-                                .task = t->path});
-}
-
 void group_succeed(struct task *t, group_write_fn *write)
 {
     const struct group *g = &t->group;
@@ -225,10 +217,8 @@ void group_succeed(struct task *t, group_write_fn *write)
     mem_free(outcomes);
     if (own != NULL)
         task_succeed(t, (struct str){own, len});
-    else if (e == ERR_LIMIT)
-        fail_for_size(t);
     else
-        run_lacks_memory(t->run);
+        task_fail_unwritten(t, e == OK ? ERR_NOMEM : e);
 }
 
 void group_succeed_as(struct task *t, const struct task *child)
@@ -333,10 +323,10 @@ static void fail_with(struct task *t, const struct failure_group *group, enum er
     enum err e = write_failure(t, &text, group);
     char *own = e == OK ? buf_take(&text, &len) : NULL;
     buf_fini(&text);
-    if (own == NULL && e == ERR_LIMIT)
-        fail_for_size(t);
-    else
+    if (own != NULL)
         task_fail_with(t, state_of_stop(t->stop), code, (struct str){own, len});
+    else
+        task_fail_unwritten(t, e == OK ? ERR_NOMEM : e);
 }
 
 void group_fail(struct task *t, uint32_t cause)

@@ -452,8 +452,6 @@ void task_succeed(struct task *t, struct str output)
 
 void task_fail_with(struct task *t, enum task_state state, enum err code, struct str error)
 {
-    if (error.at == NULL)
-        run_lacks_memory(t->run);
     t->error = error;
     t->code = code;
     body_over(t, state);
@@ -471,7 +469,26 @@ static struct str failure_text(const struct failure *failure)
 
 void task_fail(struct task *t, enum task_state state, const struct failure *failure)
 {
-    task_fail_with(t, state, failure->code, failure_text(failure));
+    struct str text = failure_text(failure);
+    if (text.at == NULL)
+        run_lacks_memory(t->run);
+    task_fail_with(t, state, failure->code, text);
+}
+
+void task_fail_unwritten(struct task *t, enum err why)
+{
+    struct failure failure = {.code = ERR_INTERNAL,
+                              .message = STR("the error of a task below cannot be read"),
+                              .task = t->path};
+    if (why == ERR_NOMEM) {
+        run_lacks_memory(t->run);
+        return;
+    }
+    if (why == ERR_LIMIT) {
+        failure.code = ERR_LIMIT_EXCEEDED;
+        failure.message = STR("the value is larger than limits.output_bytes");
+    }
+    task_fail(t, TASK_FAILED, &failure);
 }
 
 void task_adopt(struct task *t)

@@ -142,6 +142,10 @@ void task_succeed(struct task *t, struct str output);
 void task_fail(struct task *t, enum task_state state, const struct failure *failure);
 void task_fail_with(struct task *t, enum task_state state, enum err code, struct str error);
 
+/* The end of a body of which the value, or the error, cannot be written: ERR_NOMEM goes back to the
+ * store with its run; past ERR_LIMIT, or for anything else, it has failed. */
+void task_fail_unwritten(struct task *t, enum err why);
+
 /* Aborts what is in flight below it, in this turn; then its body ends as cancelled or timed out.
  * What is shielded goes on, and its end is waited for. */
 void task_stop(struct task *t, enum err code);

@@ -3,6 +3,8 @@
 
 #include <check.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/json.h"
 #include "base/mem.h"
@@ -124,12 +126,84 @@ START_TEST(what_does_not_fit_is_told)
 }
 END_TEST
 
+/* JSON of so many arrays within each other, or of one array with so many elements. From malloc. */
+static struct str nested(unsigned depth)
+{
+    char *text = malloc(2 * (size_t)depth);
+    ck_assert_ptr_nonnull(text);
+    memset(text, '[', depth);
+    memset(text + depth, ']', depth);
+    return (struct str){text, 2 * (size_t)depth};
+}
+
+static struct str list_of(unsigned elements)
+{
+    char *text = malloc(2 * (size_t)elements + 1);
+    ck_assert_ptr_nonnull(text);
+    for (unsigned i = 0; i < elements; i++)
+        memcpy(text + 2 * (size_t)i, ",0", 2);
+    text[0] = '[';
+    text[2 * (size_t)elements] = ']';
+    return (struct str){text, 2 * (size_t)elements + 1};
+}
+
+/* Takes `partial` over. Is it in the error of one leaf? */
+static bool is_told(struct str partial)
+{
+    union { /* owned text is only viewed as const */
+        const char *view;
+        char *own;
+    } at = {.view = partial.at};
+    struct buf b;
+    buf_init(&b, 1 << 23);
+    ck_assert_int_eq(write(&b,
+                           &(struct failure_group){
+                               .errors = leaves, .count = 1, .cause = 0, .partial = partial}),
+                     OK);
+    bool is_there = b.len > partial.len &&
+                    memcmp(b.data + b.len - partial.len - 1, partial.at, partial.len) == 0;
+    buf_fini(&b);
+    free(at.own);
+    return is_there;
+}
+
+/* An error that nobody could read again was written: a run that had one never ended. */
+START_TEST(what_is_finished_is_left_out_where_the_error_could_not_be_read_again)
+{
+    enum { OF_THE_GROUP = 14 /* tokens: the list, an entry, six members */, ITS_OWN = 1 };
+    unsigned most = FAILURE_TOKENS_MAX - OF_THE_GROUP - ITS_OWN;
+    ck_assert(is_told(nested(FAILURE_PARTIAL_DEPTH)));
+    ck_assert(!is_told(nested(FAILURE_PARTIAL_DEPTH + 1)));
+    ck_assert(is_told(list_of(most)));
+    ck_assert(!is_told(list_of(most + 1)));
+}
+END_TEST
+
+START_TEST(a_group_of_more_errors_than_can_be_read_is_past_a_limit)
+{
+    enum { MANY = FAILURE_TOKENS_MAX / 13 + 1 };
+    struct str *errors = malloc(MANY * sizeof *errors);
+    struct buf b;
+    ck_assert_ptr_nonnull(errors);
+    for (int i = 0; i < MANY; i++)
+        errors[i] = leaves[0];
+    buf_init(&b, 1 << 27);
+    ck_assert_int_eq(
+        write(&b,
+              &(struct failure_group){.errors = errors, .count = MANY, .cause = FAILURE_GROUP_ALL}),
+        ERR_LIMIT);
+    buf_fini(&b);
+    free(errors);
+}
+END_TEST
+
 static enum err write_group(void *arg)
 {
     struct buf b;
     (void)arg;
     buf_init(&b, 65536);
-    enum err e = write(&b, &(struct failure_group){.errors = leaves, .count = 2, .cause = 1});
+    enum err e = write(&b, &(struct failure_group){
+                               .errors = leaves, .count = 2, .cause = 1, .partial = STR("[1]")});
     buf_fini(&b);
     return e;
 }
@@ -149,6 +223,8 @@ Suite *suite_model_failure_group(void)
     tcase_add_test(t, groups_are_flattened_and_a_cause_keeps_no_old_partial);
     tcase_add_test(t, what_a_store_has_damaged_is_told);
     tcase_add_test(t, what_does_not_fit_is_told);
+    tcase_add_test(t, what_is_finished_is_left_out_where_the_error_could_not_be_read_again);
+    tcase_add_test(t, a_group_of_more_errors_than_can_be_read_is_past_a_limit);
     tcase_add_test(t, without_memory_it_says_so);
     suite_add_tcase(s, t);
     return s;

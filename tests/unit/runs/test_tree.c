@@ -618,6 +618,37 @@ START_TEST(no_more_is_told_than_may_be_uncommitted)
 }
 END_TEST
 
+/* The deepest input that there is: what is made of it, in the error of a sequence, was nested more
+ * deeply than anybody reads. The run went to the store and back for ever. */
+static void run_on_deep_input(const char *tree)
+{
+    enum { DEPTH = 63 };
+    char body[4096];
+    memset(body, 0, sizeof body);
+    strcat(body, "{\"input\":");
+    memset(body + strlen(body), '[', DEPTH);
+    memset(body + strlen(body), ']', DEPTH);
+    strcat(body, ",\"task\":");
+    strcat(body, tree);
+    strcat(body, "}");
+    run_body(body);
+}
+
+START_TEST(a_run_ends_where_what_its_sequence_has_finished_is_nested_too_deeply)
+{
+#define DEEP SEQ(V("\"{{input}}\"") "," V("\"{{input.nope}}\""))
+    static const char *const trees[] = {SEQ(PAR(DEEP)), SEQ(DEEP), DEEP};
+    start();
+    run_on_deep_input(trees[_i]);
+    rig_advance(&rig, 1000);
+    ck_assert_uint_eq(created.ended, 1);
+    ck_assert_int_eq(row()->state, RUN_FAILED);
+    ck_assert(rig_text_has(row()->error, "{\"code\":\"template_error\""));
+    ck_assert(!rig_text_has(row()->error, "\"partial\":[["));
+    finish();
+}
+END_TEST
+
 /* Whichever allocation fails: the run is refused, or goes back to the store and on from there, or a
  * call of it fails. It ends once, and nothing is left. */
 START_TEST(a_run_ends_also_where_memory_ran_out)
@@ -671,6 +702,8 @@ Suite *suite_runs_tree(void)
     tcase_add_test(bounds, ten_thousand_calls_are_cancelled_together);
     tcase_add_test(bounds, no_more_than_the_limit_are_in_flight);
     tcase_add_test(bounds, no_more_is_told_than_may_be_uncommitted);
+    tcase_add_loop_test(bounds,
+                        a_run_ends_where_what_its_sequence_has_finished_is_nested_too_deeply, 0, 3);
     tcase_add_test(bounds, a_run_ends_also_where_memory_ran_out);
     suite_add_tcase(s, bounds);
     return s;

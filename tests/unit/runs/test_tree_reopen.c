@@ -354,6 +354,26 @@ START_TEST(a_large_map_goes_on_in_the_middle)
 }
 END_TEST
 
+/* The row of a sequence that had failed was nested more deeply than anybody reads: whoever took the
+ * run up again dropped it, and it was said to run for ever. */
+START_TEST(a_failed_sequence_is_read_again_whatever_it_had_finished)
+{
+    char body[2048] = "{\"input\":";
+    memset(body + strlen(body), '[', 63);
+    memset(body + strlen(body), ']', 63);
+    strcat(body, ",\"task\":" SEQ("{\"type\":\"sequence\",\"on_error\":\"continue\",\"steps\":[" V(
+                     "\"{{input}}\"") "," V("\"{{input.nope}}\"") "]}," AFTER(9000, "b")) "}");
+    start(body, false);
+    rig_advance(&rig, 1000);
+    ck_assert_uint_eq(told("\"task.failed\""), 2);
+    rig_crash(&rig);
+    rig_advance(&rig, 10000);
+    ck_assert_int_eq(row()->state, RUN_SUCCEEDED);
+    ck_assert(output_is("[null,\"b\"]"));
+    rig_stop(&rig);
+}
+END_TEST
+
 Suite *suite_runs_tree_reopen(void)
 {
     Suite *s = suite_create("runs/tree_reopen");
@@ -376,6 +396,7 @@ Suite *suite_runs_tree_reopen(void)
     tcase_add_test(t, what_was_decided_keeps_its_outcome_when_it_is_woken_to_be_cancelled);
     tcase_add_test(t, a_pause_between_two_tries_keeps_its_end);
     tcase_add_loop_test(t, a_large_map_goes_on_in_the_middle, 0, 2);
+    tcase_add_test(t, a_failed_sequence_is_read_again_whatever_it_had_finished);
     suite_add_tcase(s, t);
     return s;
 }
