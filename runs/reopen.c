@@ -108,40 +108,34 @@ static void go_on_as_tree(struct run *run, const struct store_claimed *claimed)
     run_review(run);
 }
 
-/* What is damaged stays as it is, and ours, like a run that cannot be read at all. */
-static void give_up(struct run *run, enum err e)
+/* Nothing of it can go on: of its tasks nothing is read, or nothing was. */
+static void fail_unread(struct run *run, const struct store_claimed *claimed, enum err code,
+                        const char *message)
 {
-    log_error(log_msg("a stored task cannot be read"),
-              log_str("run", (struct str){run->text, RUN_ID_TEXT}), log_s("error", err_code(e)));
-    if (e == ERR_NOMEM)
-        run_lacks_memory(run);
-    else
-        run_on_lost(run);
+    if (run->state == RUN_RUNNING || run->state == RUN_CANCELLING)
+        tell_gap(run, claimed->run.seq);
+    run->root.stop = ERR_INTERNAL; /* it is not tried again */
+    task_fail(&run->root, TASK_FAILED,
+              &(struct failure){.code = code, .message = str_of(message), .task = run->root.path});
 }
 
 static enum err reopen_tree(struct run *run, const struct store_claimed *claimed)
 {
     enum err e = tree_restore(run, claimed->tasks, claimed->task_count);
-    if (e != OK) {
-        give_up(run, e);
+    if (e == OK) {
+        run_arm(run);
+        go_on_as_tree(run, claimed);
+        return OK;
+    }
+    log_error(log_msg("a stored task cannot be read"),
+              log_str("run", (struct str){run->text, RUN_ID_TEXT}), log_s("error", err_code(e)));
+    if (e == ERR_NOMEM) {
+        run_lacks_memory(run);
         return e;
     }
-    run_arm(run);
-    go_on_as_tree(run, claimed);
+    restore_state(run, &claimed->run);
+    fail_unread(run, claimed, ERR_INTERNAL, "what is stored of its tasks cannot be read");
     return OK;
-}
-
-/* Of a workflow of which its version is lost, nothing can go on. */
-static void fail_lost(struct run *run, const struct store_claimed *claimed)
-{
-    if (run->state == RUN_RUNNING || run->state == RUN_CANCELLING)
-        tell_gap(run, claimed->run.seq);
-    task_fail(
-        &run->root, TASK_FAILED,
-        &(struct failure){
-            .code = ERR_UNKNOWN_WORKFLOW,
-            .message = STR("the version of the workflow that it is of does not exist any more"),
-            .task = run->root.path});
 }
 
 enum err run_reopen(struct shard *shard, const struct store_claimed *claimed)
@@ -162,7 +156,8 @@ enum err run_reopen(struct shard *shard, const struct store_claimed *claimed)
     bool was_running;
     restore_state(run, r);
     if (run_spec_is_lost(&run->spec)) {
-        fail_lost(run, claimed);
+        fail_unread(run, claimed, ERR_UNKNOWN_WORKFLOW,
+                    "the version of the workflow that it is of does not exist any more");
         return OK;
     }
     if ((run->spec.flags & RUN_IS_TREE) != 0)

@@ -53,6 +53,15 @@ static enum err restore(struct run *run, const struct store_task *rows, uint32_t
     return OK;
 }
 
+/* As if nothing of it had been read. */
+static void forget(struct run *run)
+{
+    task_fini(&run->root);
+    tree_fini(&run->tree);
+    tree_init(&run->tree);
+    task_init_root(&run->root, run, run->spec.task);
+}
+
 enum err tree_restore(struct run *run, const struct store_task *rows, uint32_t count)
 {
     struct store_task *sorted = mem_alloc((count + (size_t)1) * sizeof *sorted);
@@ -63,6 +72,8 @@ enum err tree_restore(struct run *run, const struct store_task *rows, uint32_t c
     qsort(sorted, count, sizeof *sorted, task_row_order);
     enum err e = restore(run, sorted, count);
     mem_free(sorted);
+    if (e != OK)
+        forget(run);
     return e;
 }
 

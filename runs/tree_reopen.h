@@ -12,7 +12,8 @@
 #include "runs/run.h"
 #include "store/store.h"
 
-/* OK; ERR_NOMEM; ERR_INVALID_JSON where a row is damaged or has no place in the tree. */
+/* OK; ERR_NOMEM; ERR_INVALID_JSON, ERR_LIMIT where a row is damaged or has no place in the tree.
+ * Where it is not OK the root is as new: nothing of it was read. */
 enum err tree_restore(struct run *run, const struct store_task *rows, uint32_t count) MUST_CHECK;
 
 /* Calls on_lost for each call of which an attempt was under way. */

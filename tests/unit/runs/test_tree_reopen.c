@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "tests/support/rig_ops.h"
+#include "tests/support/sqlite_rig.h"
 
 Suite *suite_runs_tree_reopen(void);
 
@@ -374,6 +375,37 @@ START_TEST(a_failed_sequence_is_read_again_whatever_it_had_finished)
 }
 END_TEST
 
+static enum run_state state(void)
+{
+    enum run_state s;
+    ck_assert_int_eq(rig_get(&rig, 0, &id, &s, NULL), OK);
+    return s;
+}
+
+/* It was dropped from memory, and nobody took it up again. */
+START_TEST(a_tree_of_which_a_row_is_damaged_fails)
+{
+    static const char *const damages[] = {
+        "UPDATE task SET text = '{' WHERE path = '0'",
+        "UPDATE task SET text = '{' WHERE path = ''",
+        "UPDATE task SET path = '7/3' WHERE path = '1'",
+    };
+    start(TASK("{\"type\":\"sequence\",\"retry\":{\"attempts\":3},\"finally\":{"
+               "\"type\":\"value\",\"timeout_ms\":1000,\"value\":1},\"steps\":[" AFTER(
+                   100, "a") "," AFTER(90000, "b") "]}"),
+          true);
+    rig_advance(&rig, 1000);
+    sqlite_rig_sql(damages[_i]);
+    rig_crash(&rig);
+    rig_advance(&rig, 1000);
+    ck_assert_int_eq(state(), RUN_FAILED);
+    ck_assert_uint_eq(told("\"run.finished\""), 1);
+    ck_assert_uint_eq(told("{\"code\":\"internal\""), 2); /* of the root, and of the run */
+    (void)rig_types(rig_events(&rig, &id));               /* every hole is covered by a gap */
+    rig_stop(&rig);
+}
+END_TEST
+
 Suite *suite_runs_tree_reopen(void)
 {
     Suite *s = suite_create("runs/tree_reopen");
@@ -397,6 +429,7 @@ Suite *suite_runs_tree_reopen(void)
     tcase_add_test(t, a_pause_between_two_tries_keeps_its_end);
     tcase_add_loop_test(t, a_large_map_goes_on_in_the_middle, 0, 2);
     tcase_add_test(t, a_failed_sequence_is_read_again_whatever_it_had_finished);
+    tcase_add_loop_test(t, a_tree_of_which_a_row_is_damaged_fails, 0, 3);
     suite_add_tcase(s, t);
     return s;
 }
