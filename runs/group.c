@@ -78,10 +78,9 @@ void group_reset(struct task *t)
 
 /* --- children begin and end ------------------------------------------------------------------- */
 
-/* One more task than there may be, or than there is memory for. */
-static void refuse(struct task *t)
+void group_refuse(struct task *t)
 {
-    if (t->run->tree.tasks < TASKS_MAX) {
+    if (!tree_is_full(t->run)) {
         run_lacks_memory(t->run);
         return;
     }
@@ -95,7 +94,7 @@ static void begin_child(struct task *t, uint32_t index)
     struct group *g = &t->group;
     struct task *child = task_make(t, index);
     if (child == NULL) {
-        refuse(t);
+        group_refuse(t);
         return;
     }
     list_push_back(&g->live, &child->sibling);
@@ -128,7 +127,7 @@ static bool sweep(struct task *t)
     g->swept++;
     if (child != NULL)
         task_skip(child, state_of_rest(t));
-    else if (t->run->tree.tasks < TASKS_MAX)
+    else if (!tree_is_full(t->run))
         run_lacks_memory(t->run);
     return true;
 }

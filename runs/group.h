@@ -52,6 +52,10 @@ void group_on_child(struct task *t, struct task *child);
 void group_decide(struct task *t, uint32_t cause);
 void group_stop(struct task *t);
 
+/* task_make has refused a child: that is one more than there may be, which ends it, or there is no
+ * memory. Nothing is decided yet. */
+void group_refuse(struct task *t);
+
 /* What becomes of the body, once nothing is live. */
 typedef void group_write_fn(struct buf *b, const struct task_outcome *children, uint32_t count);
 void group_succeed(struct task *t, group_write_fn *write);

@@ -10,7 +10,7 @@ static void on_publish(struct loop_hook *hook);
 
 enum err shard_init(struct shard *s, struct engine *engine, uint32_t index, struct loop *loop)
 {
-    *s = (struct shard){.engine = engine, .index = index, .loop = loop};
+    *s = (struct shard){.engine = engine, .index = index, .loop = loop, .tasks_max = TASKS_MAX};
     uint64_t seed;
     rng_system(&seed, sizeof seed);
     rng_seed(&s->rng, seed);

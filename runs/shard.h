@@ -48,6 +48,7 @@ struct shard {
     struct loop *loop;
     struct store *store;
     const struct engine_limits *limits; /* in force; another one after a takeover */
+    uint32_t tasks_max;                 /* of one run; TASKS_MAX unless changed after init */
     struct str base_path;
     struct catalog *catalog;         /* likewise */
     struct definitions *definitions; /* in force; another one whenever one of them is changed */

@@ -48,7 +48,7 @@ static struct task *make(struct task *parent, const struct task_spec *spec, uint
 {
     struct run *run = parent->run;
     size_t size = sizeof(struct task) + parent->path.len + PATH_STEP;
-    struct task *t = run->tree.tasks < TASKS_MAX ? mem_alloc(size) : NULL;
+    struct task *t = mem_alloc(size);
     if (t == NULL)
         return NULL;
     init(t, run, spec);
@@ -72,13 +72,19 @@ static struct task *make(struct task *parent, const struct task_spec *spec, uint
     return NULL;
 }
 
-struct task *task_make(struct task *parent, uint32_t index)
+struct task *task_make_stored(struct task *parent, uint32_t index)
 {
     struct group *g = &parent->group;
     assert(index < g->count);
     if (g->at[index] == NULL)
         g->at[index] = make(parent, task_child_spec(parent, index), index);
     return g->at[index];
+}
+
+struct task *task_make(struct task *parent, uint32_t index)
+{
+    bool is_there = parent->group.at[index] != NULL;
+    return is_there || !tree_is_full(parent->run) ? task_make_stored(parent, index) : NULL;
 }
 
 struct task *task_make_finally(struct task *t)

@@ -97,13 +97,16 @@ struct task {
 /* The root of a run, in place; not begun. `spec` NULL: a call of the run's agent. */
 void task_init_root(struct task *t, struct run *run, const struct task_spec *spec);
 
-/* The child `index` of `parent`, made where it is not there yet. NULL: no memory, or the run has
- * TASKS_MAX tasks. */
-enum { TASKS_MAX = 200000 };
+/* The child `index` of `parent`, made where it is not there yet. NULL: no memory, or tree_is_full.
+ */
 struct task *task_make(struct task *parent, uint32_t index);
+
+/* The same for one that has a row: it was made once, and is there however many there are. */
+struct task *task_make_stored(struct task *parent, uint32_t index);
 void task_fini(struct task *t); /* with all below it, which is freed */
 
-/* The child that is its `finally`; NULL also where it has none. */
+/* The child that is its `finally`, which it has whatever else there is. NULL: it has none, or no
+ * memory. */
 struct task *task_make_finally(struct task *t);
 
 void task_begin(struct task *t);

@@ -93,7 +93,7 @@ static void skip(struct task *t, uint32_t index)
 {
     struct task *step = task_make(t, index);
     if (step == NULL) {
-        run_lacks_memory(t->run);
+        group_refuse(t);
         return;
     }
     if (step->phase == PHASE_PENDING)
@@ -106,7 +106,7 @@ static void skip(struct task *t, uint32_t index)
 static void on_child(struct task *t, struct task *child)
 {
     const struct dag_step *ended = &t->spec->steps[child->index];
-    for (uint32_t i = 0; i < ended->needed_by_count; i++) {
+    for (uint32_t i = 0; i < ended->needed_by_count && !t->group.is_decided; i++) {
         uint32_t later = ended->needed_by[i];
         if (--t->dag.left[later] > 0 || had_its_turn(t, later))
             continue;

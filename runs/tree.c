@@ -175,6 +175,12 @@ void tree_forget_changes(struct run *run)
         continue;
 }
 
+bool tree_is_full(const struct run *run)
+{
+    /* Once it has come back from the store those below are among its tasks. */
+    return run->tree.tasks + run->tree.below_count >= run->shard->tasks_max;
+}
+
 /* --- waits ------------------------------------------------------------------------------------ */
 
 struct task *tree_first_wait(const struct tree *tree)

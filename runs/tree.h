@@ -61,6 +61,11 @@ enum err tree_rows(struct run *run, struct arena *arena, struct store_task **ret
 void tree_save_begin(struct run *run);
 void tree_save_end(struct run *run, bool is_stored);
 
+/* Has it as many tasks as a run may make, with those that it has of another run? (A `finally` is
+ * made all the same.) */
+enum { TASKS_MAX = 200000 };
+bool tree_is_full(const struct run *run);
+
 /* The task that waits for the earliest moment; NULL: none waits. */
 struct task *tree_first_wait(const struct tree *tree);
 

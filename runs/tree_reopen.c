@@ -28,7 +28,7 @@ static enum err place(struct run *run, struct str path, struct task **ret)
         bool is_child = index < t->group.count;
         if (!is_child && (t->spec == NULL || t->spec->finally == NULL))
             return ERR_INVALID_JSON;
-        t = is_child ? task_make(t, index) : task_make_finally(t);
+        t = is_child ? task_make_stored(t, index) : task_make_finally(t);
         if (t == NULL)
             return ERR_NOMEM;
     }

@@ -50,6 +50,7 @@ struct rig_options rig_options_default(void)
     return (struct rig_options){
         .loops = 2,
         .limits = default_limits(),
+        .tasks_max = TASKS_MAX,
         .providers = {default_provider("sim")},
         .agents = "{\"echo\":{\"model\":\"sim/echo\"},\"story\":{\"model\":\"sim/story\"}}"};
 }
@@ -113,9 +114,9 @@ static struct workflow *make_workflow(struct rig *r, struct json_member m,
     struct check c = {.problem = &problem, .arena = arena};
     struct doc_path root = {.up = NULL};
     ck_assert(json_string(m.name, arena, &name));
-    ck_assert_msg(workflow_create(&c, m.value, &root, name, &r->options.limits.spec, names,
-                                  &workflow) == OK,
-                  "%s", problem.fields[0].detail);
+    ck_assert_msg(
+        workflow_create(&c, m.value, &root, name, &r->options.limits.spec, names, &workflow) == OK,
+        "%s", problem.fields[0].detail);
     return workflow;
 }
 
@@ -154,10 +155,17 @@ static struct definitions *make_definitions(struct rig *r, struct catalog *catal
     json_doc_fini(&doc);
     arena_fini(&arena);
     struct definitions *definitions;
-    ck_assert_int_eq(definitions_create(d.agents, d.agent_count, d.workflows, d.workflow_count,
-                                        &definitions),
-                     OK);
+    ck_assert_int_eq(
+        definitions_create(d.agents, d.agent_count, d.workflows, d.workflow_count, &definitions),
+        OK);
     return definitions;
+}
+
+void rig_bound_tasks(struct rig *r, uint32_t most)
+{
+    r->options.tasks_max = most;
+    for (uint32_t i = 0; i < r->options.loops; i++)
+        r->engine->shards[i].tasks_max = most;
 }
 
 static void start_engine(struct rig *r)
@@ -173,6 +181,7 @@ static void start_engine(struct rig *r)
                                .limits = r->options.limits,
                                .base_path = STR("")};
     ck_assert_int_eq(engine_create(&o, &r->engine), OK);
+    rig_bound_tasks(r, r->options.tasks_max);
     engine_start(r->engine);
     rig_settle(r);
 }

@@ -24,6 +24,7 @@ struct rig_options {
     uint32_t loops;
     bool on_sqlite;
     struct engine_limits limits;
+    uint32_t tasks_max; /* of one run */
     struct rig_provider providers[RIG_MAX_PROVIDERS];
     const char *agents;    /* JSON: {NAME: agent} */
     const char *workflows; /* JSON: {NAME: workflow}; NULL: none */
@@ -53,8 +54,12 @@ void rig_crash(struct rig *r);
 /* The gateway stops in order, and comes again. */
 void rig_restart(struct rig *r);
 
-/* Other providers, agents and limits, as a reload brings them: gates carry over by name. Settled. */
+/* Other providers, agents and limits, as a reload brings them: gates carry over by name. Settled.
+ */
 void rig_take_over(struct rig *r, const struct rig_options *options);
+
+/* From now on, and in the gateways that come, a run makes no more tasks than that. */
+void rig_bound_tasks(struct rig *r, uint32_t most);
 
 /* Turns all loops until nothing happens any more, at this moment. */
 void rig_settle(struct rig *r);

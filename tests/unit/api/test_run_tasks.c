@@ -261,11 +261,8 @@ START_TEST(a_retry_keeps_what_has_succeeded)
 }
 END_TEST
 
-START_TEST(a_retry_keeps_it_over_a_crash)
+static void accept_and_crash(void)
 {
-    start(TREE, false);
-    rig_advance(&rig, 1500);
-    cancel_run();
     store_fake_hold(rig.fake); /* it is accepted, and nothing more is stored */
     ask("POST", "/retry", NULL);
     store_fake_let_one_go(rig.fake);
@@ -277,9 +274,38 @@ START_TEST(a_retry_keeps_it_over_a_crash)
     api_rig_stop(&api);
     rig_crash(&rig);
     api_rig_start(&api, &rig);
+}
+
+START_TEST(a_retry_keeps_it_over_a_crash)
+{
+    start(TREE, false);
+    rig_advance(&rig, 1500);
+    cancel_run();
+    accept_and_crash();
     rig_advance(&rig, 12000);
     must_say("", "\"output\":[\"a\",[1,2],[\"b\",1]]");
     must_say("", "\"usage\":{\"calls\":1,");
+    finish();
+}
+END_TEST
+
+/* What lay below the tasks that were kept was not counted, until the run came back from the store:
+ * that had no place for it, and the run went to the store and back for ever. */
+START_TEST(a_retry_that_makes_one_task_too_many_fails)
+{
+    start(TREE, false);
+    rig_advance(&rig, 1500);
+    cancel_run();
+    rig_bound_tasks(&rig, _i < 2 ? 6 : 7); /* the tree has seven below its root */
+    if (_i % 2 == 0)
+        retry(202);
+    else
+        accept_and_crash();
+    rig_advance(&rig, 12000);
+    if (_i < 2)
+        must_say("", "\"error\":{\"code\":\"limit_exceeded\"");
+    else
+        must_say("", "\"output\":[\"a\",[1,2],[\"b\",1]]");
     finish();
 }
 END_TEST
@@ -323,6 +349,7 @@ Suite *suite_api_run_tasks(void)
     tcase_add_test(t, cancelling_the_root_cancels_the_run);
     tcase_add_loop_test(t, a_retry_keeps_what_has_succeeded, 0, 2);
     tcase_add_test(t, a_retry_keeps_it_over_a_crash);
+    tcase_add_loop_test(t, a_retry_that_makes_one_task_too_many_fails, 0, 4);
     tcase_add_test(t, a_retry_of_a_plain_call_makes_it_again);
     tcase_add_test(t, who_waits_for_a_task_may_go_away);
     suite_add_tcase(s, t);

@@ -618,6 +618,40 @@ START_TEST(no_more_is_told_than_may_be_uncommitted)
 }
 END_TEST
 
+/* Where there was no room for one task more, it was taken for no memory: the run went to the store
+ * and back for ever. */
+START_TEST(a_tree_with_one_task_too_many_fails)
+{
+#define FINALLY(text) "\"finally\":{\"type\":\"value\",\"value\":\"" text "\",\"timeout_ms\":1000}"
+    static const struct {
+        uint32_t most;
+        const char *tree;
+        unsigned finallys; /* that run all the same */
+    } full[] = {
+        {3, PAR(V("1") "," V("2") "," V("3") "," V("4")), 0},
+        {3, "{\"type\":\"map\",\"over\":[1,2,3,4]," FINALLY("f") ",\"task\":" V("1") "}", 1},
+        {3,
+         SEQ("{\"type\":\"parallel\"," FINALLY("f") ",\"tasks\":[" V("1") "," V("2") "]}," V("3")),
+         1},
+        {2, PAR("{\"type\":\"value\",\"value\":1," FINALLY("f") "}," SLEEP(60000) "," V("1")), 1},
+        {1,
+         DAG("\"a\":" BAD
+             ",\"b\":{\"depends_on\":[\"a\"],\"type\":\"value\",\"value\":1},\"c\":{\"depends_on\":[\"a\"],"
+             "\"type\":\"value\",\"value\":2}"),
+         0},
+    };
+    start();
+    rig_bound_tasks(&rig, full[_i].most);
+    run_tree(full[_i].tree);
+    rig_advance(&rig, 1000);
+    ck_assert_uint_eq(created.ended, 1);
+    ck_assert_int_eq(row()->state, RUN_FAILED);
+    ck_assert(rig_text_has(row()->error, "{\"code\":\"limit_exceeded\""));
+    ck_assert_uint_eq(rig_count_of(rig_events(&rig, &id), "\"output\":\"f\""), full[_i].finallys);
+    finish();
+}
+END_TEST
+
 /* The deepest input that there is: what is made of it, in the error of a sequence, was nested more
  * deeply than anybody reads. The run went to the store and back for ever. */
 static void run_on_deep_input(const char *tree)
@@ -702,6 +736,7 @@ Suite *suite_runs_tree(void)
     tcase_add_test(bounds, ten_thousand_calls_are_cancelled_together);
     tcase_add_test(bounds, no_more_than_the_limit_are_in_flight);
     tcase_add_test(bounds, no_more_is_told_than_may_be_uncommitted);
+    tcase_add_loop_test(bounds, a_tree_with_one_task_too_many_fails, 0, 5);
     tcase_add_loop_test(bounds,
                         a_run_ends_where_what_its_sequence_has_finished_is_nested_too_deeply, 0, 3);
     tcase_add_test(bounds, a_run_ends_also_where_memory_ran_out);

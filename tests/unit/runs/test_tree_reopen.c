@@ -355,6 +355,28 @@ START_TEST(a_large_map_goes_on_in_the_middle)
 }
 END_TEST
 
+/* There was no place for the rows of more tasks than a run may make, which a `finally` may be: the
+ * run went to the store and back for ever. */
+START_TEST(a_tree_that_is_full_is_read_again)
+{
+    static const char *const bodies[] = {
+        TASK(PAR(V("1") ",{\"type\":\"map\",\"over\":[1,2,3,4],\"limit\":2,\"task\":" AFTER(
+            1000, "a") "}")),
+        TASK(PAR(V("1") ",{\"type\":\"map\",\"over\":[1,2,3,4,5],\"limit\":2,\"task\":" AFTER(
+            1000, "a") "}")),
+    };
+    start(bodies[_i], false);
+    rig_advance(&rig, 1500); /* there are six below the root */
+    rig_bound_tasks(&rig, 3);
+    rig_crash(&rig);
+    ck_assert_int_eq(row()->state, RUN_RUNNING);
+    rig_advance(&rig, 4000);
+    ck_assert_int_eq(row()->state, _i == 0 ? RUN_SUCCEEDED : RUN_FAILED);
+    ck_assert(_i == 0 || rig_text_has(row()->error, "{\"code\":\"limit_exceeded\""));
+    rig_stop(&rig);
+}
+END_TEST
+
 /* The row of a sequence that had failed was nested more deeply than anybody reads: whoever took the
  * run up again dropped it, and it was said to run for ever. */
 START_TEST(a_failed_sequence_is_read_again_whatever_it_had_finished)
@@ -428,6 +450,7 @@ Suite *suite_runs_tree_reopen(void)
     tcase_add_test(t, what_was_decided_keeps_its_outcome_when_it_is_woken_to_be_cancelled);
     tcase_add_test(t, a_pause_between_two_tries_keeps_its_end);
     tcase_add_loop_test(t, a_large_map_goes_on_in_the_middle, 0, 2);
+    tcase_add_loop_test(t, a_tree_that_is_full_is_read_again, 0, 2);
     tcase_add_test(t, a_failed_sequence_is_read_again_whatever_it_had_finished);
     tcase_add_loop_test(t, a_tree_of_which_a_row_is_damaged_fails, 0, 3);
     suite_add_tcase(s, t);
