@@ -278,31 +278,43 @@ enum err reference_read(struct str *text, const struct reference_scope *scope, s
 
 /* --- following one ---------------------------------------------------------------------------- */
 
-static struct json element_at(struct json array, uint64_t index)
+/* A longer name takes longer to compare: for so many bytes of it, a member counts once more. */
+enum { NAME_BYTES_A_STEP = 16 };
+
+static struct json element_at(struct json array, uint64_t index, uint64_t *steps)
 {
     if (index >= json_count(array))
         return JSON_NONE;
+    *steps += index;
     struct json e = json_first(array);
     for (; index > 0 && json_exists(e); index--)
         e = json_next(array, e);
     return e;
 }
 
+static struct json member_named(struct json object, struct str name, uint64_t *steps)
+{
+    struct json_member m = json_first_member(object);
+    for (; json_exists(m.value) && !json_string_is(m.name, name); m = json_next_member(object, m))
+        *steps += 1 + name.len / NAME_BYTES_A_STEP;
+    return m.value;
+}
+
 /* One ".name" or "[0]" of a path that reference_read has passed. */
-static struct json follow_one(struct json v, struct reader *r)
+static struct json follow_one(struct json v, struct reader *r, uint64_t *steps)
 {
     if (take_lit(r, STR(".")))
-        return json_get(v, take_name(r));
+        return member_named(v, take_name(r), steps);
     take(r, 1);
     struct str digits = str_cut(&r->ahead, ']');
     uint64_t index;
-    return str_to_u64(digits, &index) ? element_at(v, index) : JSON_NONE;
+    return str_to_u64(digits, &index) ? element_at(v, index, steps) : JSON_NONE;
 }
 
-struct json reference_follow(struct json v, struct str path)
+struct json reference_follow(struct json v, struct str path, uint64_t *steps)
 {
     struct reader r = {.ahead = path};
     while (r.ahead.len > 0 && json_exists(v))
-        v = follow_one(v, &r);
+        v = follow_one(v, &r, steps);
     return v;
 }

@@ -64,6 +64,7 @@ struct reference_reading {
 enum err reference_read(struct str *text, const struct reference_scope *scope, struct arena *arena,
                         struct reference_reading *ret) MUST_CHECK;
 
-/* What `path` leads to within `v`; JSON_NONE where it leads nowhere. */
-struct json reference_follow(struct json v, struct str path);
+/* What `path` leads to within `v`; JSON_NONE where it leads nowhere. Walks there: `*steps` grows by
+ * the elements and members that are passed over, which is what it takes of time. */
+struct json reference_follow(struct json v, struct str path, uint64_t *steps);
 #endif

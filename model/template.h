@@ -7,8 +7,9 @@
  * any other string, values are filled in as text: strings as they are, null as nothing, the rest as
  * compact JSON. Member names are never expanded, nor is what was filled in. Plain data in the arena
  * of its tree, read-only once made; any thread may write it out, in time linear in the template and
- * in the values that it names. */
+ * in the values that it names, and within the bounds of model/lookup.h. */
 #include "model/check.h"
+#include "model/lookup.h"
 #include "model/reference.h"
 
 /* What it becomes, and how a value is filled into text. */
@@ -52,16 +53,17 @@ struct template_value {
 };
 
 /* Who knows the values. `get` answers OK or an error that ends the task; a value that it leaves
- * VALUE_MISSING takes its default. It may stay borrowed until the next call. */
+ * VALUE_MISSING takes its default. What it hands over stays in place until all is filled in. */
 struct template_values {
     void *ctx;
     enum err (*get)(void *ctx, const struct reference *r, struct template_value *ret);
-    struct json_doc *scratch; /* for VALUE_RAW: no cursor that `get` gives may stand on it */
+    struct lookup *lookup; /* of all templates that are filled in together */
 };
 
 /* Appends what the template becomes. OK; ERR_TEMPLATE_ERROR with `ret_error` (may be NULL) where
- * something has neither a value nor a default, or must not stand in a header; ERR_LIMIT where `b`
- * is full; ERR_NOMEM. After an error `b` holds a part of it. */
+ * something has neither a value nor a default, or must not stand in a header; ERR_LIMIT_EXCEEDED
+ * likewise past a bound of model/lookup.h; ERR_LIMIT where `b` is full; ERR_NOMEM. After an error
+ * `b` holds a part of it. */
 enum err template_write(const struct template *t, const struct template_values *values,
                         struct buf *b, struct error *ret_error) MUST_CHECK;
 #endif

@@ -76,19 +76,30 @@ static enum err add_text(const struct writer *w, const struct reference *r, stru
 
 /* --- values ----------------------------------------------------------------------------------- */
 
-/* Turns raw JSON into a cursor. What cannot be read was nested too deeply by those who made it. */
+static enum err leads_too_far(const struct writer *w, const struct reference *r)
+{
+    return error_set(w->ret_error, ERR_LIMIT_EXCEEDED,
+                     "references may read values of %d tokens for one task, and pass over %d "
+                     "elements and members: {{%.*s}} leads past that",
+                     LOOKUP_TOKENS_MAX, LOOKUP_STEPS_MAX, STR_ARG(r->text));
+}
+
+/* What cannot be read was nested too deeply by those who made it. */
+static enum err cannot_be_read(const struct writer *w, const struct reference *r)
+{
+    return error_set(w->ret_error, ERR_TEMPLATE_ERROR,
+                     "{{%.*s}} cannot be read: it is nested too deeply or too large",
+                     STR_ARG(r->text));
+}
+
+/* Turns raw JSON into a cursor. */
 static enum err open_raw(const struct writer *w, const struct reference *r, struct str raw,
                          struct json *ret)
 {
-    enum err e = json_parse(w->values->scratch, raw, NULL);
-    if (e == ERR_NOMEM)
-        return e;
-    if (e != OK)
-        return error_set(w->ret_error, ERR_TEMPLATE_ERROR,
-                         "{{%.*s}} cannot be read: it is nested too deeply or too large",
-                         STR_ARG(r->text));
-    *ret = json_root(w->values->scratch);
-    return OK;
+    enum err e = lookup_open(w->values->lookup, raw, ret);
+    if (e == ERR_LIMIT)
+        return leads_too_far(w, r);
+    return e == OK || e == ERR_NOMEM ? e : cannot_be_read(w, r);
 }
 
 static enum err add_compact_text(const struct writer *w, const struct reference *r, struct json v)
@@ -130,16 +141,26 @@ static enum err add_cursor(const struct writer *w, const struct template_part *p
     return OK;
 }
 
+/* A default in text. It is short, and every reference has its own: no matter for the lookup. */
+static enum err add_fallback_text(const struct writer *w, const struct reference *r)
+{
+    struct json_doc doc;
+    json_doc_init(&doc);
+    enum err e = json_parse(&doc, r->fallback, NULL);
+    if (e == OK)
+        e = add_json_as_text(w, r, json_root(&doc));
+    else if (e != ERR_NOMEM)
+        e = cannot_be_read(w, r);
+    json_doc_fini(&doc);
+    return e;
+}
+
 static enum err add_fallback(const struct writer *w, const struct template_part *part)
 {
-    const struct reference *r = part->reference;
-    if (part->is_whole) {
-        buf_add_str(w->b, r->fallback);
-        return OK;
-    }
-    struct json v = JSON_NONE;
-    enum err e = open_raw(w, r, r->fallback, &v);
-    return e == OK ? add_json_as_text(w, r, v) : e;
+    if (!part->is_whole)
+        return add_fallback_text(w, part->reference);
+    buf_add_str(w->b, part->reference->fallback);
+    return OK;
 }
 
 /* A missing or null value takes the default; a missing one must have one. */
@@ -147,7 +168,8 @@ static enum err add_json_value(const struct writer *w, const struct template_par
                                struct json v)
 {
     const struct reference *r = part->reference;
-    v = reference_follow(v, r->path);
+    if (lookup_follow(w->values->lookup, v, r->path, &v) != OK)
+        return leads_too_far(w, r);
     bool is_empty = !json_exists(v) || json_is(v, JSON_NULL);
     if (is_empty && r->fallback.at != NULL)
         return add_fallback(w, part);
@@ -207,7 +229,7 @@ enum err template_write(const struct template *t, const struct template_values *
     struct writer w = {.t = t, .values = values, .b = b, .ret_error = ret_error};
     if (t->count == 0)
         add_literal(&w, t->source);
-    for (uint32_t i = 0; i < t->count; i++) {
+    for (uint32_t i = 0; i < t->count && !b->failed; i++) {
         const struct template_part *part = &t->parts[i];
         enum err e = OK;
         if (part->reference != NULL)

@@ -293,12 +293,15 @@ static enum err build_from_form(struct writer *w, const struct call *call, uint3
                                 struct json_doc *scratch, struct http_request *ret)
 {
     struct values values;
-    struct template_values from = {.ctx = &values, .get = get_value, .scratch = scratch};
+    struct lookup lookup;
+    struct template_values from = {.ctx = &values, .get = get_value, .lookup = &lookup};
     values_init(&values, call);
+    lookup_init(&lookup, scratch);
     w->form = w->p->form;
     w->values = &from;
     enum err e = write_request(w, key, ret);
     w->values = NULL;
+    lookup_fini(&lookup);
     values_fini(&values);
     return e;
 }

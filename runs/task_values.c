@@ -77,37 +77,7 @@ static enum err get(void *ctx, const struct reference *r, struct template_value 
     return OK;
 }
 
-static struct template_values values_of(struct task *t)
-{
-    return (struct template_values){.ctx = t, .get = get, .scratch = &t->run->shard->scratch};
-}
-
-/* --- filling in ------------------------------------------------------------------------------- */
-
-static enum err take(struct buf *b, enum err e, struct str *ret_text, struct error *ret_error)
-{
-    size_t len = 0;
-    if (e == ERR_LIMIT)
-        e = error_set(ret_error, ERR_LIMIT_EXCEEDED,
-                      "what references bring is larger than limits.output_bytes");
-    char *own = e == OK ? buf_take(b, &len) : NULL;
-    buf_fini(b);
-    if (e == OK && own == NULL)
-        return ERR_NOMEM;
-    if (e == OK)
-        *ret_text = (struct str){own, len};
-    return e;
-}
-
-enum err task_fill(struct task *t, const struct template *template, struct str *ret_text,
-                   struct error *ret_error)
-{
-    struct template_values values = values_of(t);
-    struct buf b;
-    buf_init(&b, t->run->shard->limits->output_bytes);
-    enum err e = template_write(template, &values, &b, ret_error);
-    return take(&b, e, ret_text, ret_error);
-}
+/* --- a request -------------------------------------------------------------------------------- */
 
 /* A text that is filled in, as a JSON string. */
 static enum err add_string(const struct template *template, const struct template_values *values,
@@ -181,12 +151,51 @@ static enum err add_request(const struct request_spec *r, const struct template_
     return e == OK ? buf_ok(b) : e;
 }
 
+/* --- all of a task ---------------------------------------------------------------------------- */
+
+struct filling {
+    struct template_values values;
+    struct lookup lookup;
+    struct buf b;
+};
+
+static void begin(struct filling *f, struct task *t)
+{
+    lookup_init(&f->lookup, &t->run->shard->scratch);
+    f->values = (struct template_values){.ctx = t, .get = get, .lookup = &f->lookup};
+    buf_init(&f->b, t->run->shard->limits->output_bytes);
+}
+
+static enum err finish(struct filling *f, enum err e, struct str *ret_text, struct error *ret_error)
+{
+    size_t len = 0;
+    if (e == ERR_LIMIT)
+        e = error_set(ret_error, ERR_LIMIT_EXCEEDED,
+                      "what references bring is larger than limits.output_bytes");
+    char *own = e == OK ? buf_take(&f->b, &len) : NULL;
+    buf_fini(&f->b);
+    lookup_fini(&f->lookup);
+    if (e == OK && own == NULL)
+        return ERR_NOMEM;
+    if (e == OK)
+        *ret_text = (struct str){own, len};
+    return e;
+}
+
+enum err task_fill(struct task *t, const struct template *template, struct str *ret_text,
+                   struct error *ret_error)
+{
+    struct filling f;
+    begin(&f, t);
+    enum err e = template_write(template, &f.values, &f.b, ret_error);
+    return finish(&f, e, ret_text, ret_error);
+}
+
 enum err task_fill_request(struct task *t, const struct request_spec *request, struct str *ret_json,
                            struct error *ret_error)
 {
-    struct template_values values = values_of(t);
-    struct buf b;
-    buf_init(&b, t->run->shard->limits->output_bytes);
-    enum err e = add_request(request, &values, &b, ret_error);
-    return take(&b, e, ret_json, ret_error);
+    struct filling f;
+    begin(&f, t);
+    enum err e = add_request(request, &f.values, &f.b, ret_error);
+    return finish(&f, e, ret_json, ret_error);
 }

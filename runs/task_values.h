@@ -9,7 +9,8 @@
 #include "runs/task.h"
 
 /* What the template becomes, owned by the caller (mem_free). OK; ERR_TEMPLATE_ERROR, or
- * ERR_LIMIT_EXCEEDED past limits.output_bytes, with `ret_error`; ERR_NOMEM. */
+ * ERR_LIMIT_EXCEEDED past limits.output_bytes or what references may read (model/lookup.h), with
+ * `ret_error`; ERR_NOMEM. */
 enum err task_fill(struct task *t, const struct template *template, struct str *ret_text,
                    struct error *ret_error) MUST_CHECK;
 

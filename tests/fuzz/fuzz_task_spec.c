@@ -96,9 +96,11 @@ static enum err get(void *ctx, const struct reference *r, struct template_value 
 static void check_template(const struct template *t, struct place *p)
 {
     struct json_doc scratch, written;
-    struct template_values values = {.ctx = p, .get = get, .scratch = &scratch};
+    struct lookup lookup;
+    struct template_values values = {.ctx = p, .get = get, .lookup = &lookup};
     struct buf b;
     json_doc_init(&scratch);
+    lookup_init(&lookup, &scratch);
     json_doc_init(&written);
     buf_init(&b, 65536);
     enum err e = template_write(t, &values, &b, NULL);
@@ -109,19 +111,23 @@ static void check_template(const struct template *t, struct place *p)
     }
     buf_fini(&b);
     json_doc_fini(&written);
+    lookup_fini(&lookup);
     json_doc_fini(&scratch);
 }
 
 static void check_request(const struct request_spec *r, struct place *p)
 {
     struct json_doc scratch;
-    struct template_values values = {.ctx = p, .get = get, .scratch = &scratch};
+    struct lookup lookup;
+    struct template_values values = {.ctx = p, .get = get, .lookup = &lookup};
     struct buf b;
     json_doc_init(&scratch);
+    lookup_init(&lookup, &scratch);
     buf_init(&b, 65536);
     if (request_spec_write_target(r, &values, &b, NULL) == OK)
         REQUIRE(b.len > 0 && b.data[0] == '/' && memchr(b.data, ' ', b.len) == NULL);
     buf_fini(&b);
+    lookup_fini(&lookup);
     json_doc_fini(&scratch);
     check_template(&r->method, p);
     if (r->has_body)

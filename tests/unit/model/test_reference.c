@@ -84,25 +84,30 @@ START_TEST(a_path_leads_to_a_value_or_nowhere)
 {
     static const struct {
         const char *path, *value; /* NULL: nowhere */
-    } rows[] = {{"", "{\"a\":[1,{\"b\":2.0}],\"\xC3\xA4-_\":null,\"7\":7}"},
-                {".a", "[1,{\"b\":2.0}]"},
-                {".a[1].b", "2.0"},
-                {".\xC3\xA4-_", "null"},
-                {".7", "7"},
-                {"[7]", NULL},
-                {".a[2]", NULL},
-                {".a.b", NULL},
-                {".a[0].b", NULL},
-                {".a[0][0]", NULL},
-                {".A", NULL}};
+        uint64_t steps;
+    } rows[] = {{"", "{\"a\":[1,{\"b\":2.0}],\"\xC3\xA4-_\":null,\"7\":7}", 0},
+                {".a", "[1,{\"b\":2.0}]", 0},
+                {".a[1].b", "2.0", 1},
+                {".\xC3\xA4-_", "null", 1},
+                {".7", "7", 2},
+                {"[7]", NULL, 0},
+                {".a[2]", NULL, 0},
+                {".a.b", NULL, 0},
+                {".a[0].b", NULL, 0},
+                {".a[0][0]", NULL, 0},
+                {".A", NULL, 3},
+                {".as_long_as_sixteen_bytes_and_more", NULL, 9}};
     struct json_doc doc;
     json_doc_init(&doc);
     ck_assert_int_eq(json_parse(&doc, str_of(rows[0].value), NULL), OK);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct json v = reference_follow(json_root(&doc), str_of(rows[i].path));
+        uint64_t steps = 0;
+        struct json v = reference_follow(json_root(&doc), str_of(rows[i].path), &steps);
+        ck_assert_uint_eq(steps, rows[i].steps);
         ck_assert_msg(str_eq(json_raw(v), str_of(rows[i].value)), "%s", rows[i].path);
     }
-    ck_assert(!json_exists(reference_follow(JSON_NONE, STR(".a"))));
+    uint64_t steps = 0;
+    ck_assert(!json_exists(reference_follow(JSON_NONE, STR(".a"), &steps)));
     json_doc_fini(&doc);
 }
 END_TEST

@@ -132,10 +132,12 @@ START_TEST(the_target_is_made_of_path_and_query)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         char input[16];
         memcpy(input, rows[i].input, sizeof input);
-        struct template_values values = {.ctx = input, .get = get_input, .scratch = &tree_doc};
+        struct lookup lookup;
+        struct template_values values = {.ctx = input, .get = get_input, .lookup = &lookup};
         struct request_spec *r = request_of(rows[i].request);
         struct buf b;
         buf_init(&b, 256);
+        lookup_init(&lookup, &tree_doc);
         enum err e = request_spec_write_target(r, &values, &b, NULL);
         ck_assert_int_eq(e, rows[i].target != NULL ? OK : ERR_TEMPLATE_ERROR);
         if (rows[i].target != NULL)
@@ -148,7 +150,7 @@ END_TEST
 
 START_TEST(a_target_that_does_not_fit_is_told)
 {
-    struct template_values values = {.ctx = NULL, .get = get_input, .scratch = &tree_doc};
+    struct template_values values = {.ctx = NULL, .get = get_input};
     struct request_spec *r = request_of("{'path':'/abc','query':{'q':'1'}}");
     struct buf b;
     buf_init(&b, 7);

@@ -12,17 +12,20 @@ Suite *suite_model_template(void);
 static struct json_doc doc, scratch, input_doc;
 static struct arena arena;
 static struct problem problem;
+static struct lookup lookup;
 
 static void set_up(void)
 {
     json_doc_init(&doc);
     json_doc_init(&scratch);
     json_doc_init(&input_doc);
+    lookup_init(&lookup, &scratch);
     arena_init(&arena, 1 << 24);
 }
 
 static void tear_down(void)
 {
+    lookup_fini(&lookup);
     json_doc_fini(&doc);
     json_doc_fini(&scratch);
     json_doc_fini(&input_doc);
@@ -84,7 +87,7 @@ static enum err get(void *ctx, const struct reference *r, struct template_value 
     return OK;
 }
 
-static const struct template_values values = {.get = get, .scratch = &scratch};
+static const struct template_values values = {.get = get, .lookup = &lookup};
 
 static bool read_json(const char *json, struct template *ret)
 {
@@ -442,7 +445,7 @@ static enum err get_deep(void *ctx, const struct reference *r, struct template_v
 
 START_TEST(a_value_that_is_too_deep_to_be_read_is_a_template_error)
 {
-    struct template_values deep = {.get = get_deep, .scratch = &scratch};
+    struct template_values deep = {.get = get_deep, .lookup = &lookup};
     struct template t;
     struct buf b;
     buf_init(&b, 4096);
@@ -451,6 +454,56 @@ START_TEST(a_value_that_is_too_deep_to_be_read_is_a_template_error)
     buf_clear(&b);
     ck_assert(read_json("\"{{prev}}\"", &t));
     ck_assert_int_eq(template_write(&t, &deep, &b, NULL), OK); /* nobody had to look inside */
+    buf_fini(&b);
+}
+END_TEST
+
+/* prev and steps.gone: two values. */
+static enum err get_two(void *ctx, const struct reference *r, struct template_value *ret)
+{
+    static const char first[] = "{\"x\":1}", second[] = "{\"x\":2}";
+    (void)ctx;
+    *ret =
+        (struct template_value){.kind = VALUE_RAW, .text = str_of(r->step == 0 ? first : second)};
+    return OK;
+}
+
+START_TEST(a_value_was_parsed_anew_for_every_reference_to_it)
+{
+    enum { REFERENCES = 300 };
+    struct template_values two = {.get = get_two, .lookup = &lookup};
+    struct check c = {.problem = &problem, .arena = &arena};
+    struct reference_scope scope = {.resolve = resolve, .left = 2 * REFERENCES};
+    struct doc_path root = {.up = NULL};
+    struct template t;
+    struct buf b;
+    buf_init(&b, 65536);
+    for (int i = 0; i < REFERENCES; i++)
+        buf_add_lit(&b, "{{prev.x}}{{steps.gone.output.x}}");
+    problem_init(&problem);
+    ck_assert(template_read_text(&c, buf_str(&b), &root, TEMPLATE_TEXT, &scope, &t));
+    buf_clear(&b);
+    ck_assert_int_eq(template_write(&t, &two, &b, NULL), OK);
+    ck_assert_uint_eq(b.len, 2 * REFERENCES);
+    ck_assert(str_starts(buf_str(&b), STR("121212")));
+    ck_assert_uint_eq(lookup.parses, 2);
+    buf_fini(&b);
+}
+END_TEST
+
+START_TEST(references_that_read_too_much_are_over_a_limit)
+{
+    struct template t;
+    struct buf b;
+    struct error error = {.code = OK};
+    buf_init(&b, 4096);
+    ck_assert_int_eq(json_parse(&input_doc, STR(INPUT), NULL), OK);
+    lookup.steps = LOOKUP_STEPS_MAX - 7; /* five members and two elements */
+    ck_assert(read_text("{{input.l[2]}}", TEMPLATE_TEXT, &t));
+    ck_assert_int_eq(template_write(&t, &values, &b, &error), OK);
+    lookup.steps = LOOKUP_STEPS_MAX - 6;
+    ck_assert_int_eq(template_write(&t, &values, &b, &error), ERR_LIMIT_EXCEEDED);
+    ck_assert_ptr_nonnull(strstr(error.message, "33554432 elements and members"));
     buf_fini(&b);
 }
 END_TEST
@@ -483,13 +536,15 @@ static enum err read_and_write(void *arg)
     struct doc_path root = {.up = NULL};
     struct template t;
     struct json_doc d, tape;
-    struct template_values all = {.get = get, .scratch = &tape};
+    struct lookup own_lookup;
+    struct template_values all = {.get = get, .lookup = &own_lookup};
     struct buf b;
     (void)arg;
     problem_init(&problem);
     arena_init(&own, 1 << 20);
     json_doc_init(&d);
     json_doc_init(&tape);
+    lookup_init(&own_lookup, &tape);
     buf_init(&b, 4096);
     enum err e = json_parse(&d, str_of(json), NULL);
     if (e == OK && !template_read_json(&c, json_root(&d), &root, &scope, &t)) {
@@ -503,6 +558,7 @@ static enum err read_and_write(void *arg)
         ck_assert(
             str_eq(buf_str(&b), STR("{\"a\":\"x [1,\\\"\\\\u0041\\\"] A\",\"\\u0062\":\"\\n\"}")));
     buf_fini(&b);
+    lookup_fini(&own_lookup);
     json_doc_fini(&tape);
     json_doc_fini(&d);
     arena_fini(&own);
@@ -535,6 +591,8 @@ Suite *suite_model_template(void)
     tcase_add_test(t, a_path_is_as_deep_as_json_and_no_deeper);
     tcase_add_test(t, it_grows_no_larger_than_the_buffer_may);
     tcase_add_test(t, a_value_that_is_too_deep_to_be_read_is_a_template_error);
+    tcase_add_test(t, a_value_was_parsed_anew_for_every_reference_to_it);
+    tcase_add_test(t, references_that_read_too_much_are_over_a_limit);
     tcase_add_test(t, a_scope_may_have_words_of_its_own);
     tcase_add_test(t, without_memory_there_is_no_finding);
     suite_add_tcase(s, t);
