@@ -261,20 +261,15 @@ int task_row_order(const void *a, const void *b)
     }
 }
 
-enum task_state task_row_state(const struct store_task *row, struct json_doc *scratch)
+struct task_row_facts task_row_facts(const struct store_task *row, struct json_doc *scratch)
 {
-    enum task_state state = TASK_PENDING;
-    if (json_parse(scratch, row->text, NULL) == OK)
-        IGNORE_RESULT(
-            !parse_state(json_get_lit(json_root(scratch), "state"), &state)); /* pending */
-    return state;
-}
-
-uint32_t task_row_count(const struct store_task *row, struct json_doc *scratch)
-{
+    struct task_row_facts facts = {.state = TASK_PENDING};
     if (json_parse(scratch, row->text, NULL) != OK)
-        return 0;
-    return (uint32_t)number(json_get_lit(json_root(scratch), "own"), "count");
+        return facts;
+    struct json root = json_root(scratch);
+    IGNORE_RESULT(!parse_state(json_get_lit(root, "state"), &facts.state)); /* pending */
+    facts.count = (uint32_t)number(json_get_lit(root, "own"), "count");
+    return facts;
 }
 
 static void add_output(struct buf *b, const struct store_task *row,

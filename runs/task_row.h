@@ -35,10 +35,12 @@ struct task_row_view {
  * bsearch over store_tasks. */
 int task_row_order(const void *a, const void *b);
 
-/* Its state, pending where the text is damaged; how many children it has, a `finally` not counted.
- */
-enum task_state task_row_state(const struct store_task *row, struct json_doc *scratch);
-uint32_t task_row_count(const struct store_task *row, struct json_doc *scratch);
+/* Of a damaged text: pending, none. Reads all of it: runs/task_rows.h does so once. */
+struct task_row_facts {
+    enum task_state state;
+    uint32_t count; /* of children, a `finally` not counted */
+};
+struct task_row_facts task_row_facts(const struct store_task *row, struct json_doc *scratch);
 
 bool task_row_show(struct buf *b, const struct store_task *row, const struct task_row_view *view,
                    struct json_doc *scratch) MUST_CHECK;

@@ -1,51 +1,17 @@
 #include "runs/tree_copy.h"
 
-#include <stdlib.h>
-
 #include "model/task_path.h"
 #include "runs/run.h"
 #include "runs/shard.h"
-#include "runs/task_row.h"
+#include "runs/task_rows.h"
 
 /* --- choosing --------------------------------------------------------------------------------- */
 
 struct choice {
-    const struct task_spec *root;
-    const struct store_task *rows; /* sorted */
-    uint32_t count;
-    struct json_doc scratch;
+    struct task_rows rows;
     struct store_task *tasks, *below, *maps;
     struct tree_copies n; /* their numbers */
 };
-
-static const struct store_task *row_at(const struct choice *c, struct str path)
-{
-    struct store_task key = {.path = path};
-    return bsearch(&key, c->rows, c->count, sizeof key, task_row_order);
-}
-
-/* A map's children are as many as its row says. */
-static uint32_t child_count(struct choice *c, const struct task_spec *spec, struct str path)
-{
-    const struct store_task *row = spec->type == TASK_MAP ? row_at(c, path) : NULL;
-    if (spec->type != TASK_MAP)
-        return spec->child_count;
-    return row != NULL ? task_row_count(row, &c->scratch) : 0;
-}
-
-/* What was written of the task at that path; NULL: it is a `finally`, or lies below one. */
-static const struct task_spec *spec_at(struct choice *c, struct str path)
-{
-    const struct task_spec *spec = c->root;
-    struct str rest = path, here = {path.at, 0};
-    uint32_t index;
-    while (spec != NULL && task_path_next(&rest, &index)) {
-        bool is_child = index < child_count(c, spec, here);
-        spec = is_child ? &spec->children[spec->type == TASK_MAP ? 0 : index] : NULL;
-        here.len = rest.len > 0 ? path.len - rest.len - 1 : path.len;
-    }
-    return spec;
-}
 
 static bool is_below(struct str path, struct str top)
 {
@@ -63,15 +29,18 @@ static bool copy(struct arena *arena, const struct store_task *from, struct stor
 static enum err choose_row(struct choice *c, const struct store_task *row, struct arena *arena)
 {
     bool is_inside = c->n.count > 0 && is_below(row->path, c->tasks[c->n.count - 1].path);
-    const struct task_spec *spec = is_inside ? NULL : spec_at(c, row->path);
-    bool is_good = spec != NULL && row->path.len > 0 && row->output.at != NULL &&
-                   task_row_state(row, &c->scratch) == TASK_SUCCEEDED;
-    bool fits = true;
     if (is_inside)
-        fits = copy(arena, row, &c->below[c->n.below_count++]);
-    else if (is_good)
+        return copy(arena, row, &c->below[c->n.below_count++]) ? OK : ERR_NOMEM;
+    bool is_after;
+    const struct task_spec *spec = task_rows_spec(&c->rows, row->path, &is_after);
+    if (spec == NULL || is_after)
+        return OK;
+    bool is_good = row->path.len > 0 && row->output.at != NULL &&
+                   task_rows_facts(&c->rows, row).state == TASK_SUCCEEDED;
+    bool fits = true;
+    if (is_good)
         fits = copy(arena, row, &c->tasks[c->n.count++]);
-    else if (spec != NULL && spec->type == TASK_MAP)
+    else if (spec->type == TASK_MAP)
         fits = copy(arena, row, &c->maps[c->n.map_count++]);
     return fits ? OK : ERR_NOMEM;
 }
@@ -80,17 +49,15 @@ enum err tree_copies_choose(const struct task_spec *root, struct store_task *row
                             struct arena *arena, struct tree_copies *ret)
 {
     size_t bytes = (count + (size_t)1) * sizeof *rows;
-    struct choice c = {.root = root, .rows = rows, .count = count};
-    if (count > 0)
-        qsort(rows, count, sizeof *rows, task_row_order);
-    c.tasks = arena_alloc(arena, bytes);
-    c.below = arena_alloc(arena, bytes);
-    c.maps = arena_alloc(arena, bytes);
-    enum err e = c.tasks != NULL && c.below != NULL && c.maps != NULL ? OK : ERR_NOMEM;
-    json_doc_init(&c.scratch);
+    struct choice c = {.tasks = arena_alloc(arena, bytes),
+                       .below = arena_alloc(arena, bytes),
+                       .maps = arena_alloc(arena, bytes)};
+    if (c.tasks == NULL || c.below == NULL || c.maps == NULL)
+        return ERR_NOMEM;
+    enum err e = task_rows_init(&c.rows, root, rows, count);
     for (uint32_t i = 0; e == OK && i < count; i++)
         e = choose_row(&c, &rows[i], arena);
-    json_doc_fini(&c.scratch);
+    task_rows_fini(&c.rows);
     if (e != OK)
         return e;
     *ret = c.n;
@@ -119,7 +86,7 @@ static struct task *place(struct run *run, struct str path)
 static enum err place_map(struct run *run, const struct store_task *row)
 {
     struct task *t = place(run, row->path);
-    uint32_t count = task_row_count(row, &run->shard->scratch);
+    uint32_t count = task_row_facts(row, &run->shard->scratch).count;
     return t != NULL && group_reserve(t, count) ? OK : ERR_NOMEM;
 }
 

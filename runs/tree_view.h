@@ -7,19 +7,17 @@
  * linear in what is written. */
 #include "model/run_spec.h"
 #include "runs/definitions.h"
-#include "store/store.h"
+#include "runs/task_rows.h"
 
 struct tree_view {
     const struct run_record *run;
-    struct store_task *rows; /* sorted in place */
-    uint32_t count;
     struct run_spec spec;
+    struct task_rows rows;
     struct str base_path;
-    struct json_doc scratch;
 };
 
-/* What is pointed to stays in place. OK; ERR_NOMEM; ERR_INVALID_JSON for a damaged store;
- * ERR_UNKNOWN_WORKFLOW where the version of the run's workflow is lost. */
+/* What is pointed to stays in place; the rows are sorted. OK; ERR_NOMEM; ERR_INVALID_JSON for a
+ * damaged store; ERR_UNKNOWN_WORKFLOW where the version of the run's workflow is lost. */
 enum err tree_view_init(struct tree_view *v, const struct run_record *run, struct store_task *rows,
                         uint32_t count, const struct definitions *definitions,
                         struct str base_path) MUST_CHECK;
