@@ -2,6 +2,7 @@
 #include "model/lookup.h"
 
 #include <check.h>
+#include <stdio.h>
 
 #include "tests/unit/base/oom.h"
 
