@@ -18,6 +18,7 @@ struct stream {
     } phase;
     bool is_chunked;         /* HTTP/1.1; else the answer ends with its connection */
     bool is_cut;             /* its last words are in `out` */
+    bool lasts;              /* it has been there for a while */
     struct loop_msg lent;    /* the socket is ours: begin */
     bool is_lent;            /* that message is on its way */
     struct buf out;          /* framed, on its way to the socket */

@@ -21,6 +21,7 @@ enum {
     KEEP_BYTES = 4096,    /* memory that an idle stream keeps */
     CHUNK_DIGITS = 8,     /* of its length: "0000ffff\r\n" */
     CHUNK_HEAD = CHUNK_DIGITS + 2,
+    LASTS_MS = 2000, /* a stream that is there for so long is worth some calls to make it small */
 };
 
 static struct loop *loop_of(const struct exchange *x)
@@ -149,6 +150,12 @@ static uint64_t next_heartbeat_ms(const struct exchange *x)
     return x->stream.quiet_since_ms + x->conn->edge->settings->http.heartbeat_ms;
 }
 
+static uint64_t first_look_ms(const struct exchange *x)
+{
+    uint64_t lasts_ms = x->stream.quiet_since_ms + LASTS_MS, heartbeat_ms = next_heartbeat_ms(x);
+    return lasts_ms < heartbeat_ms ? lasts_ms : heartbeat_ms;
+}
+
 /* Its source has nothing more for now. */
 static void wait_for_source(struct exchange *x)
 {
@@ -157,7 +164,7 @@ static void wait_for_source(struct exchange *x)
         buf_fini(&s->out);
     s->quiet_since_ms = loop_now_ms(loop_of(x));
     if (!loop_timer_is_armed(&s->heartbeat))
-        loop_timer_start(&s->heartbeat, next_heartbeat_ms(x));
+        loop_timer_start(&s->heartbeat, s->lasts ? next_heartbeat_ms(x) : first_look_ms(x));
     if (conn_watch(x->conn, LOOP_GONE) != OK)
         leave(x, true, false);
 }
@@ -205,10 +212,22 @@ void stream_on_io(struct exchange *x, unsigned events)
         pump(x);
 }
 
+/* The daemon has read the head into the first half of its memory for the connection, and has
+ * cleared it since: where a stream lasts, that would be the largest part of what it costs. The head
+ * begins where that memory does. */
+static void drop_cleared(const struct exchange *x)
+{
+    char *head = (char *)(uintptr_t)x->request.method.at;
+    mem_drop_zeros(head, x->conn->edge->pool_bytes / 2);
+}
+
 static void on_heartbeat(struct loop_timer *timer)
 {
     struct stream *s = CONTAINER_OF(timer, struct stream, heartbeat);
     struct exchange *x = CONTAINER_OF(s, struct exchange, stream);
+    if (!s->lasts)
+        drop_cleared(x);
+    s->lasts = true;
     if (next_heartbeat_ms(x) > loop_now_ms(loop_of(x))) {
         loop_timer_start(timer, next_heartbeat_ms(x));
     } else if (s->out.len == 0) {
@@ -242,15 +261,6 @@ void stream_cut(struct exchange *x, const char *reason)
 
 /* --- the daemon's side ------------------------------------------------------------------------ */
 
-/* The daemon has read the head into the first half of its memory for the connection, and has
- * cleared it since: where a stream lasts, that would be the largest part of what it costs. The head
- * begins where that memory does. */
-static void drop_cleared(const struct exchange *x)
-{
-    char *head = (char *)(uintptr_t)x->request.method.at;
-    mem_drop_zeros(head, x->conn->edge->pool_bytes / 2);
-}
-
 static void on_socket_lent(struct loop_msg *msg)
 {
     struct stream *s = CONTAINER_OF(msg, struct stream, lent);
@@ -258,7 +268,6 @@ static void on_socket_lent(struct loop_msg *msg)
     s->is_lent = false;
     if (s->source == NULL || s->phase != STREAM_OPEN)
         return;
-    drop_cleared(x);
     if (x->conn->edge->is_draining && !s->is_cut)
         stream_cut(x, "drain");
     else
@@ -294,7 +303,7 @@ struct MHD_Response *stream_open(struct exchange *x, const struct api_stream *so
     s->source = source;
     s->out.max = x->conn->edge->settings->http.reader_bytes + OUT_BYTES;
     s->phase = STREAM_HEAD;
-    s->is_cut = false;
+    s->is_cut = s->lasts = false;
     s->lent.on_arrive = on_socket_lent;
     if (response == NULL)
         leave(x, true, true);
