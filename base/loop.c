@@ -246,9 +246,12 @@ void loop_soon(struct loop *l, struct loop_msg *msg)
     l->soon_tail = &msg->next;
 }
 
-/* Handles what is queued now; what that queues is left for the next round. */
+/* Handles what is queued now; what that queues is left for the next round. Under load a turn has
+ * many of them: with the time of its beginning a deadline that is set late in it would seem to have
+ * passed when the next one reads the clock. */
 static void handle_soon(struct loop *l)
 {
+    uv_update_time(&l->uv);
     struct loop_msg *msg = l->soon_head;
     l->soon_head = NULL;
     l->soon_tail = &l->soon_head;

@@ -33,7 +33,8 @@ void loop_stop(struct loop *loop); /* any thread */
  * lead to more. */
 bool loop_turn(struct loop *loop);
 
-/* The time, read once a turn. Deadlines are absolute monotonic ms. */
+/* The time, read once a turn, and once for each generation of its messages. Deadlines are absolute
+ * monotonic ms. */
 uint64_t loop_now_ms(const struct loop *loop);
 
 /* clock_stamp_ms: the wall time when the process first asked, and what has passed since; all loops

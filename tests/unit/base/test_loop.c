@@ -331,6 +331,38 @@ static void *post_all(void *arg)
     return NULL;
 }
 
+enum { DAWDLED_MS = 30 }; /* the clock that is read has steps of some ms */
+
+struct dawdler {
+    struct loop_msg msg;
+    struct loop *loop;
+    int64_t begin_ms, seen_ms;
+};
+
+static void dawdle(struct loop_msg *msg)
+{
+    struct dawdler *d = CONTAINER_OF(msg, struct dawdler, msg);
+    d->seen_ms = (int64_t)loop_now_ms(d->loop);
+    if (d->begin_ms != 0)
+        return;
+    d->begin_ms = d->seen_ms;
+    usleep(DAWDLED_MS * 1000);
+    loop_soon(d->loop, msg);
+}
+
+/* Under load a turn took seconds, and with the time of its beginning a call that was made at its
+ * end was told at once that connecting took too long. */
+START_TEST(time_goes_on_within_a_turn_that_takes_long)
+{
+    struct dawdler d = {.msg.on_arrive = dawdle};
+    ck_assert_int_eq(loop_create(NULL, &d.loop), OK);
+    loop_soon(d.loop, &d.msg);
+    loop_turn(d.loop);
+    ck_assert_int_ge(d.seen_ms - d.begin_ms, DAWDLED_MS / 2);
+    loop_destroy(d.loop);
+}
+END_TEST
+
 START_TEST(posts_of_several_threads_arrive_in_the_order_of_each)
 {
     struct loop *with_fake_clock = loop;
@@ -732,6 +764,7 @@ Suite *suite_base_loop(void)
     tcase_add_test(c, posted_messages_arrive_in_order);
     tcase_add_test(c, two_parties_that_answer_each_other_for_ever_do_not_lock_the_loop);
     tcase_add_test(c, a_chain_of_messages_is_finished_before_the_loop_waits);
+    tcase_add_test(c, time_goes_on_within_a_turn_that_takes_long);
     tcase_add_test(c, posts_of_several_threads_arrive_in_the_order_of_each);
     tcase_add_test(c, any_thread_may_stop_a_loop_that_waits);
     suite_add_tcase(s, c);
