@@ -230,10 +230,10 @@ enum err sqlite_store_open(const struct sqlite_options *options, struct store **
     op_queue_init(&s->reads);
     pthread_mutex_init(&s->watch_lock, NULL);
     list_init(&s->bus_watches);
-    enum err e = map_init(&s->watches);
-    if (e != OK || s->path == NULL)
-        e = error_set(ret_error, ERR_NOMEM, "out of memory");
-    if (e == OK)
+    enum err e = ERR_NOMEM;
+    if (map_init(&s->watches) != OK || s->path == NULL)
+        error_set(ret_error, e, "out of memory");
+    else
         e = open_database(s, ret_error);
     if (e == OK)
         e = writer_adopt(s, ret_error);

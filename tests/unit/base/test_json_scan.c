@@ -674,20 +674,20 @@ static enum err parse_fresh(void *arg)
 
 START_TEST(what_a_large_text_needed_is_not_kept_for_small_ones)
 {
-    struct json_doc doc;
+    struct json_doc kept;
     struct buf large;
-    json_doc_init(&doc);
+    json_doc_init(&kept);
     buf_init(&large, 1 << 20);
     for (int i = 0; i < 20000; i++)
         buf_add_str(&large, i == 0 ? STR("[1") : STR(",1"));
     buf_add_char(&large, ']');
-    ck_assert_int_eq(json_parse(&doc, buf_str(&large), NULL), OK);
-    ck_assert_uint_gt(doc.cap, 20000);
-    ck_assert_int_eq(json_parse(&doc, STR("[1, 2]"), NULL), OK);
-    ck_assert_uint_eq(doc.count, 3);
-    ck_assert_uint_lt(doc.cap, 1000);
+    ck_assert_int_eq(json_parse(&kept, buf_str(&large), NULL), OK);
+    ck_assert_uint_gt(kept.cap, 20000);
+    ck_assert_int_eq(json_parse(&kept, STR("[1, 2]"), NULL), OK);
+    ck_assert_uint_eq(kept.count, 3);
+    ck_assert_uint_lt(kept.cap, 1000);
     buf_fini(&large);
-    json_doc_fini(&doc);
+    json_doc_fini(&kept);
 }
 END_TEST
 
