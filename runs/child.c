@@ -185,7 +185,7 @@ static void begin(struct task *t)
 
 void children_go_on(struct run *run)
 {
-    if (!run->is_stored || run->children.postponed == 0)
+    if (!run->is_stored || run->children.postponed == 0 || run_is_leaving(run))
         return;
     LIST_EACH_SAFE (it, &run->children.waiting) {
         struct child_call *c = CONTAINER_OF(it, struct child_call, waiting);
@@ -266,7 +266,7 @@ static struct task *answered(struct child_question *q)
         return NULL;
     t->child.question = NULL;
     t->run->children.questions--;
-    if (t->run->is_hidden || t->run->is_wrecked || t->phase != PHASE_BODY ||
+    if (run_is_leaving(t->run) || t->run->is_wrecked || t->phase != PHASE_BODY ||
         t->child.state != CHILD_MADE)
         return NULL;
     return t;
@@ -475,7 +475,7 @@ static void made(struct child_draft *d)
     struct task *t = d->task;
     child_draft_destroy(d);
     enter(t, CHILD_MADE);
-    if (t->stop != OK && !t->run->is_hidden)
+    if (t->stop != OK && !run_is_leaving(t->run))
         ask(t);
 }
 

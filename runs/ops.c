@@ -219,7 +219,7 @@ static void on_stop_asked(struct loop_msg *msg)
 {
     struct run_stop *s = CONTAINER_OF(msg, struct run_stop, msg);
     struct run *run = shard_find(s->to, &s->id);
-    if (run != NULL) {
+    if (run != NULL && !run_is_leaving(run)) {
         stop_here(s, run, run_state_is_terminal(run->state));
         return;
     }
@@ -245,10 +245,13 @@ static void take_in(struct run_stop *s)
         return;
     }
     arena_fini(&s->claim.arena);
-    if (e == OK && run != NULL)
-        stop_here(s, run, false); /* if it has, then by this cancel */
-    else
+    if (e != OK || run == NULL) {
         stop_again(s);
+        return;
+    }
+    stop_here(s, run, false); /* if it has, then by this cancel */
+    if (s->shard->is_parking)
+        run_park(run);
 }
 
 /* The store has nothing to stop. */

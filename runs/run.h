@@ -142,6 +142,11 @@ bool run_may_park(const struct run *run);
 /* It is about to be stored: parks it, where that is the better use of its memory. */
 void run_before_save(struct run *run);
 
+/* Is it on its way to the store, to go on from there? Nothing happens to it here any more, though
+ * its last save may take a while yet: no step of its tree, no answer of a child, no cancel. Whoever
+ * comes for it looks again, and finds it in the store. */
+bool run_is_leaving(const struct run *run);
+
 /* The gateway stops: goes back to the store as it is, for the next start. A call that must not be
  * made twice fails. */
 void run_park(struct run *run);

@@ -48,15 +48,30 @@ bool run_may_park(const struct run *run)
            run->subscriber_count == 0;
 }
 
+bool run_is_leaving(const struct run *run)
+{
+    return run->is_hidden || (run->release && !run_state_is_terminal(run->state));
+}
+
+/* With the next save, however often that is tried. */
+static void leave(struct run *run, int64_t wake_at_ms)
+{
+    run->release = true;
+    run->wake_at_ms = wake_at_ms;
+    loop_timer_stop(&run->deadline);
+    loop_timer_stop(&run->patience);
+    tree_quiet(run);
+}
+
 void run_before_save(struct run *run)
 {
     if (run->release || !run_may_park(run))
         return;
     bool has_line = (run->spec.flags & RUN_IS_TREE) != 0 && !list_is_empty(&run->attempts);
-    run->wake_at_ms =
+    int64_t wake_at_ms =
         has_line ? loop_wall_ms(run->shard->loop) : next_moment_ms(run, run_waits_for(run));
     lose_attempts(run); /* what stands in a provider's line */
-    run->release = true;
+    leave(run, wake_at_ms);
 }
 
 /* A call that was sent, and must not be made twice, has failed. */
@@ -78,11 +93,10 @@ void run_park(struct run *run)
         give_up(run, CONTAINER_OF(run->attempts.next, struct attempt, of_run));
     if (run_state_is_terminal(run->state))
         return;
-    tree_quiet(run); /* what has ended is stored; what comes of it is the next start's business */
     if (run->state == RUN_RUNNING)
         run_enter(run, RUN_WAITING, &reason);
     run->begin_when_saved = false;
-    run->release = true;
-    run->wake_at_ms = reason.since_ms;
+    /* What has ended is stored; what comes of it is the next start's business. */
+    leave(run, reason.since_ms);
     outbox_want(run, SAVE_NOW);
 }

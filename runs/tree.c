@@ -43,7 +43,7 @@ static void schedule(struct run *run)
 {
     struct shard *shard = run->shard;
     struct tree_work *w = &shard->work;
-    if (list_is_linked(&run->tree.busy) || !tree_has_agenda(&run->tree))
+    if (list_is_linked(&run->tree.busy) || !tree_has_agenda(&run->tree) || run_is_leaving(run))
         return;
     list_push_back(&w->busy, &run->tree.busy);
     if (w->is_posted)

@@ -6,7 +6,8 @@
  * above hears of it; a group that may begin one more child. Ends come first: a group that is
  * decided by what has been told already begins nothing more. It is worked off in the same turn of
  * the loop, one constant step after another, a run after the other where several have something to
- * do. It pauses while the run has produced so much that is not stored yet (run_is_ahead).
+ * do. It pauses while the run has produced so much that is not stored yet (run_is_ahead),
+ * and stops for good where the run goes to the store (run_is_leaving).
  *
  * The waits are ordered by when they end; a run whose tasks all wait is `waiting`, or parked.
  * Belongs to the run's loop. */

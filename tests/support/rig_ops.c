@@ -9,41 +9,37 @@ static void on_stopped(struct run_stop *s)
     a->answers++;
 }
 
-void rig_ask_cancel(struct rig *r, uint32_t shard, const struct id *id, struct asked *ret)
+void rig_ask_cancel_task(struct rig *r, uint32_t shard, const struct id *id, const char *path,
+                         struct asked *ret)
 {
     *ret = (struct asked){
-        .stop = {.shard = rig_shard(r, shard),
-                 .tenant = STR("t"),
-                 .id = *id,
-                 .reason = {.code = REASON_CLIENT_REQUEST, .since_ms = clock_wall_ms(&r->clock)},
-                 .on_done = on_stopped,
-                 .ctx = ret}};
-    run_stop_start(&ret->stop);
-}
-
-enum err rig_cancel(struct rig *r, uint32_t shard, const struct id *id)
-{
-    struct asked a;
-    rig_ask_cancel(r, shard, id, &a);
-    rig_settle(r);
-    ck_assert_uint_eq(a.answers, 1);
-    return a.stop.result;
-}
-
-enum err rig_cancel_task(struct rig *r, uint32_t shard, const struct id *id, const char *path)
-{
-    struct asked a = {
         .stop = {.shard = rig_shard(r, shard),
                  .tenant = STR("t"),
                  .id = *id,
                  .path = str_of(path),
                  .reason = {.code = REASON_CLIENT_REQUEST, .since_ms = clock_wall_ms(&r->clock)},
                  .on_done = on_stopped,
-                 .ctx = &a}};
-    run_stop_start(&a.stop);
+                 .ctx = ret}};
+    run_stop_start(&ret->stop);
+}
+
+void rig_ask_cancel(struct rig *r, uint32_t shard, const struct id *id, struct asked *ret)
+{
+    rig_ask_cancel_task(r, shard, id, "", ret);
+}
+
+enum err rig_cancel_task(struct rig *r, uint32_t shard, const struct id *id, const char *path)
+{
+    struct asked a;
+    rig_ask_cancel_task(r, shard, id, path, &a);
     rig_settle(r);
     ck_assert_uint_eq(a.answers, 1);
     return a.stop.result;
+}
+
+enum err rig_cancel(struct rig *r, uint32_t shard, const struct id *id)
+{
+    return rig_cancel_task(r, shard, id, "");
 }
 
 static bool is_read;

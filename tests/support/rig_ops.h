@@ -17,6 +17,8 @@ struct asked {
     unsigned answers;
 };
 void rig_ask_cancel(struct rig *r, uint32_t shard, const struct id *id, struct asked *ret);
+void rig_ask_cancel_task(struct rig *r, uint32_t shard, const struct id *id, const char *path,
+                         struct asked *ret);
 
 /* The state as a GET sees it, and the highest seq that was told. */
 enum err rig_get(struct rig *r, uint32_t shard, const struct id *id, enum run_state *ret_state,

@@ -3,6 +3,7 @@
 #include <check.h>
 #include <stdio.h>
 
+#include "base/mem.h"
 #include "tests/support/rig_ops.h"
 
 Suite *suite_runs_drain(void);
@@ -163,6 +164,110 @@ START_TEST(what_still_runs_is_parked_and_done_by_the_next_gateway)
 }
 END_TEST
 
+/* --- while its last save waits ---------------------------------------------------------------- */
+
+#define AFTER(ms, text)                                                                            \
+    "{\"type\":\"call\",\"model\":\"sim/echo\",\"input\":\"" text "\"," SIM("\"first_ms\":" #ms) "}"
+#define SEQ(...) "{\"type\":\"sequence\",\"steps\":[" __VA_ARGS__ "]}"
+#define PAR(...) "{\"type\":\"parallel\",\"tasks\":[" __VA_ARGS__ "]}"
+#define SLEEPS                                                                                      \
+    "{\"type\":\"sleep\",\"duration_ms\":60000,\"finally\":{\"type\":\"call\",\"timeout_ms\":1000," \
+    "\"model\":\"sim/echo\",\"input\":\"f\"," SIM("\"first_ms\":500") "}}"
+
+/* A run that is parked while a save of it is under way, which was begun by the first step of the
+ * second branch. */
+#define TWO_BRANCHES(first) PAR(first "," SEQ(AFTER(600, "b") "," AFTER(9000, "c")))
+
+static void park_while_it_is_saved(const char *body)
+{
+    struct rig_options o = rig_options_default();
+    o.workflows = "{\"w\":{\"task\":{\"type\":\"call\",\"model\":\"sim/echo\",\"input\":\"x\"," SIM(
+        "\"first_ms\":300") "}}}";
+    rig_start(&rig, &o);
+    id = rig_run(&rig, 0, body, PLAIN, &created);
+    rig_forget(&created);
+    rig_advance(&rig, 250);
+    store_fake_stall_reads(rig.fake);
+    rig_advance(&rig, 300);
+    store_fake_hold(rig.fake);
+    rig_advance(&rig, 100);
+    ck_assert(rig_live(&rig, &id)->is_saving);
+    engine_drain(rig.engine);
+    engine_park(rig.engine);
+    rig_settle(&rig);
+    ck_assert(rig_live(&rig, &id)->release);
+}
+
+/* What is `finally` to be done is done, once. */
+static void end_in(enum run_state state)
+{
+    store_fake_let_reads_go(rig.fake);
+    rig_settle(&rig);
+    store_fake_let_go(rig.fake);
+    rig_advance(&rig, 100);
+    ck_assert_ptr_null(rig_live(&rig, &id));
+    rig_restart(&rig);
+    rig_advance(&rig, 90000);
+    ck_assert_int_eq(rig_row(&rig, &id)->state, state);
+    ck_assert_uint_eq(rig_count_of(rig_events(&rig, &id), "\"output\":\"f\""), 1);
+    rig_stop(&rig);
+}
+
+/* The next step began, in a run that was about to leave memory: the process aborted. */
+START_TEST(a_run_that_is_parked_takes_no_step_when_a_child_answers)
+{
+    park_while_it_is_saved("{\"task\":" TWO_BRANCHES(
+        SEQ("{\"type\":\"call\",\"workflow\":\"w\"}," AFTER(100, "f"))) "}");
+    end_in(RUN_SUCCEEDED);
+}
+END_TEST
+
+START_TEST(a_run_that_is_parked_takes_no_step_when_a_task_is_cancelled)
+{
+    struct asked stop;
+    park_while_it_is_saved("{\"task\":" TWO_BRANCHES(SLEEPS) "}");
+    rig_ask_cancel_task(&rig, 1, &id, "0", &stop);
+    rig_advance(&rig, 50);
+    ck_assert_uint_eq(stop.answers, 0);
+    end_in(RUN_FAILED);
+    ck_assert_uint_eq(stop.answers, 1);
+    ck_assert_int_eq(stop.stop.result, OK);
+}
+END_TEST
+
+START_TEST(a_run_that_is_parked_takes_no_step_when_its_time_is_over)
+{
+    park_while_it_is_saved("{\"timeout_ms\":1000,\"task\":" TWO_BRANCHES(SLEEPS) "}");
+    rig_advance(&rig, 600);
+    end_in(RUN_TIMED_OUT);
+}
+END_TEST
+
+/* It was to be parked, there was no memory to write its rows, and its sleep ended before there was
+ * some. */
+START_TEST(a_run_that_cannot_be_parked_for_lack_of_memory_takes_no_step)
+{
+    struct rig_options o = rig_options_default();
+    rig_start(&rig, &o);
+    id =
+        rig_run(&rig, 0,
+                "{\"task\":" SEQ("{\"type\":\"sleep\",\"duration_ms\":1150}," AFTER(9000, "a")) "}",
+                PLAIN, &created);
+    rig_forget(&created);
+    ck_assert_int_eq(rig_live(&rig, &id)->state, RUN_WAITING);
+    for (int ms = 0; ms < 1140; ms += 10) {
+        mem_fail_nth(1);
+        rig_advance(&rig, 10);
+    }
+    mem_fail_nth(0);
+    ck_assert(rig_live(&rig, &id)->release);
+    rig_advance(&rig, 20000);
+    ck_assert_int_eq(rig_row(&rig, &id)->state, RUN_SUCCEEDED);
+    ck_assert_uint_eq(rig_count_of(rig_events(&rig, &id), "\"attempt.started\""), 1);
+    rig_stop(&rig);
+}
+END_TEST
+
 Suite *suite_runs_drain(void)
 {
     Suite *s = suite_create("runs/drain");
@@ -173,6 +278,10 @@ Suite *suite_runs_drain(void)
     tcase_add_loop_test(t, what_sleeps_is_not_waited_for, 0, 3 * SLEEPERS);
     tcase_add_loop_test(t, what_falls_asleep_is_not_waited_for, 0, 3);
     tcase_add_loop_test(t, what_still_runs_is_parked_and_done_by_the_next_gateway, 0, 3);
+    tcase_add_test(t, a_run_that_is_parked_takes_no_step_when_a_child_answers);
+    tcase_add_test(t, a_run_that_is_parked_takes_no_step_when_a_task_is_cancelled);
+    tcase_add_test(t, a_run_that_is_parked_takes_no_step_when_its_time_is_over);
+    tcase_add_test(t, a_run_that_cannot_be_parked_for_lack_of_memory_takes_no_step);
     suite_add_tcase(s, t);
     return s;
 }
