@@ -48,7 +48,7 @@ static void fail(struct task *t, enum err code, const char *message)
               &(struct failure){.code = code, .message = str_of(message), .task = t->path});
 }
 
-/* Which elements: asked once. A body that begins anew goes over the same ones. */
+/* Which elements: asked once for as long as it goes on. */
 static enum err read_items(struct task *t, struct error *error)
 {
     struct str text;
@@ -105,6 +105,7 @@ static void fini_map(struct task *t)
 }
 
 const struct task_kind task_kind_map = {.begin = begin_map,
+                                        .settle = fini_map,
                                         .fini = fini_map,
                                         .reopen = reopen_map,
                                         .next = task_next_in_order,

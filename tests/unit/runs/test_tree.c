@@ -571,6 +571,32 @@ START_TEST(one_element_more_than_the_limit_is_refused)
 }
 END_TEST
 
+/* The call fails at its first try, which is continued with null, and the last step at both. */
+START_TEST(a_map_that_was_begun_anew_from_above_went_over_the_old_list)
+{
+    start();
+    run_tree(WITH(
+        "\"retry\":{\"attempts\":2,\"base_ms\":1}", "sequence",
+        "\"steps\":[{\"type\":\"call\",\"model\":\"sim/story\",\"on_error\":\"continue\","
+        "\"params\":{\"sim\":{\"fail\":[{\"as\":\"status\",\"status\":500,\"attempt\":1}]}}}," MAP(
+            "[\"{{prev}}\"]", "", V("\"{{item}}\"")) "," V("\"{{input.none}}\"") "]"));
+    rig_advance(&rig, 100);
+    ck_assert_int_eq(row()->state, RUN_FAILED);
+    /* "partial" is what the steps of the last try became: a text, and a list of it. */
+    struct json_doc doc;
+    json_doc_init(&doc);
+    ck_assert_int_eq(json_parse(&doc, row()->error, NULL), OK);
+    struct json partial = json_get_lit(json_root(&doc), "partial");
+    struct str story = json_raw(json_first(partial));
+    struct json list = json_next(partial, json_first(partial));
+    ck_assert(json_is(json_first(partial), JSON_STRING));
+    ck_assert(str_eq(json_raw(json_first(list)), story));
+    ck_assert_uint_eq(row()->usage.attempts, 2);
+    json_doc_fini(&doc);
+    finish();
+}
+END_TEST
+
 START_TEST(ten_thousand_calls_are_cancelled_together)
 {
     start();
@@ -733,6 +759,7 @@ Suite *suite_runs_tree(void)
     tcase_set_timeout(bounds, 60);
     tcase_add_loop_test(bounds, a_map_goes_over_ten_thousand_elements, 0, 3);
     tcase_add_test(bounds, one_element_more_than_the_limit_is_refused);
+    tcase_add_test(bounds, a_map_that_was_begun_anew_from_above_went_over_the_old_list);
     tcase_add_test(bounds, ten_thousand_calls_are_cancelled_together);
     tcase_add_test(bounds, no_more_than_the_limit_are_in_flight);
     tcase_add_test(bounds, no_more_is_told_than_may_be_uncommitted);
