@@ -48,19 +48,15 @@ static void fail(struct task *t, enum err code, const char *message)
               &(struct failure){.code = code, .message = str_of(message), .task = t->path});
 }
 
-/* Which elements: asked once for as long as it goes on. */
-static enum err read_items(struct task *t, struct error *error)
+/* Which elements: asked once for as long as it goes on. Takes over what `over` has become. */
+static enum err read_items(struct task *t, struct str text, uint32_t most, struct error *error)
 {
-    struct str text;
-    enum err e = task_fill(t, &t->spec->over, &text, error);
-    if (e != OK)
-        return e;
     union { /* owned text is only viewed as const */
         const char *view;
         char *own;
     } at = {.view = text.at};
     t->run->tree.bytes += text.len;
-    e = item_list_read(&t->items, at.own, text.len, t->run->shard->limits->spec.tree_nodes);
+    enum err e = item_list_read(&t->items, at.own, text.len, most);
     if (e == ERR_TEMPLATE_ERROR)
         return error_set(error, e, "what the map goes over is no array");
     if (e == ERR_LIMIT_EXCEEDED)
@@ -68,10 +64,17 @@ static enum err read_items(struct task *t, struct error *error)
     return e;
 }
 
+static enum err make_items(struct task *t, struct error *error)
+{
+    struct str text;
+    enum err e = task_fill(t, &t->spec->over, &text, error);
+    return e == OK ? read_items(t, text, t->run->shard->limits->spec.tree_nodes, error) : e;
+}
+
 static void begin_map(struct task *t)
 {
     struct error error = {.message = ""};
-    enum err e = t->items.text == NULL ? read_items(t, &error) : OK;
+    enum err e = t->items.text == NULL ? make_items(t, &error) : OK;
     if (e == OK) {
         group_open(t, t->items.count);
         return;
@@ -84,11 +87,15 @@ static void begin_map(struct task *t)
     }
 }
 
-/* The same ones as before: what the list is made of is stored. */
+/* The same ones as before: what the list is made of is stored. A reload may have lowered the limits
+ * by which it was judged. */
 static void reopen_map(struct task *t)
 {
     struct error error = {.message = ""};
-    enum err e = read_items(t, &error);
+    struct str text;
+    enum err e = task_fill_again(t, &t->spec->over, &text, &error);
+    if (e == OK)
+        e = read_items(t, text, UINT32_MAX, &error);
     if (e == OK && t->items.count == t->group.count)
         return;
     if (e == ERR_NOMEM) {

@@ -159,11 +159,11 @@ struct filling {
     struct buf b;
 };
 
-static void begin(struct filling *f, struct task *t)
+static void begin(struct filling *f, struct task *t, size_t max)
 {
     lookup_init(&f->lookup, &t->run->shard->scratch);
     f->values = (struct template_values){.ctx = t, .get = get, .lookup = &f->lookup};
-    buf_init(&f->b, t->run->shard->limits->output_bytes);
+    buf_init(&f->b, max);
 }
 
 static enum err finish(struct filling *f, enum err e, struct str *ret_text, struct error *ret_error)
@@ -186,7 +186,16 @@ enum err task_fill(struct task *t, const struct template *template, struct str *
                    struct error *ret_error)
 {
     struct filling f;
-    begin(&f, t);
+    begin(&f, t, t->run->shard->limits->output_bytes);
+    enum err e = template_write(template, &f.values, &f.b, ret_error);
+    return finish(&f, e, ret_text, ret_error);
+}
+
+enum err task_fill_again(struct task *t, const struct template *template, struct str *ret_text,
+                         struct error *ret_error)
+{
+    struct filling f;
+    begin(&f, t, SIZE_MAX / 2);
     enum err e = template_write(template, &f.values, &f.b, ret_error);
     return finish(&f, e, ret_text, ret_error);
 }
@@ -195,7 +204,7 @@ enum err task_fill_request(struct task *t, const struct request_spec *request, s
                            struct error *ret_error)
 {
     struct filling f;
-    begin(&f, t);
+    begin(&f, t, t->run->shard->limits->output_bytes);
     enum err e = add_request(request, &f.values, &f.b, ret_error);
     return finish(&f, e, ret_json, ret_error);
 }

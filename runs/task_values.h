@@ -14,6 +14,10 @@
 enum err task_fill(struct task *t, const struct template *template, struct str *ret_text,
                    struct error *ret_error) MUST_CHECK;
 
+/* The same of what was filled in before a restart: it was judged then, by the limit of its time. */
+enum err task_fill_again(struct task *t, const struct template *template, struct str *ret_text,
+                         struct error *ret_error) MUST_CHECK;
+
 /* The request of a call by provider, as JSON: {"method","path","headers","body"}. As task_fill. */
 enum err task_fill_request(struct task *t, const struct request_spec *request, struct str *ret_json,
                            struct error *ret_error) MUST_CHECK;

@@ -355,6 +355,25 @@ START_TEST(a_large_map_goes_on_in_the_middle)
 }
 END_TEST
 
+/* It was judged anew, by what a reload had made of the limits, and ended as `internal`. */
+START_TEST(a_map_goes_on_when_the_limits_have_become_less)
+{
+    start(
+        "{\"input\":[\"aaaaaaaaaaaaaaaaaaaa\",\"bbbbbbbbbbbbbbbbbbbb\",3],\"task\":{\"type\":\"map\","
+        "\"over\":\"{{input}}\",\"limit\":1,\"task\":" SLEEP(60000) "}}",
+        false);
+    rig_advance(&rig, 1000);
+    ck_assert_ptr_null(rig_live(&rig, &id));
+    struct rig_options less = rig.options;
+    less.limits.spec.tree_nodes = 2;
+    less.limits.output_bytes = 20;
+    rig_take_over(&rig, &less);
+    rig_advance(&rig, 200000);
+    ck_assert(output_is("[null,null,null]"));
+    rig_stop(&rig);
+}
+END_TEST
+
 /* There was no place for the rows of more tasks than a run may make, which a `finally` may be: the
  * run went to the store and back for ever. */
 START_TEST(a_tree_that_is_full_is_read_again)
@@ -450,6 +469,7 @@ Suite *suite_runs_tree_reopen(void)
     tcase_add_test(t, what_was_decided_keeps_its_outcome_when_it_is_woken_to_be_cancelled);
     tcase_add_test(t, a_pause_between_two_tries_keeps_its_end);
     tcase_add_loop_test(t, a_large_map_goes_on_in_the_middle, 0, 2);
+    tcase_add_test(t, a_map_goes_on_when_the_limits_have_become_less);
     tcase_add_loop_test(t, a_tree_that_is_full_is_read_again, 0, 2);
     tcase_add_test(t, a_failed_sequence_is_read_again_whatever_it_had_finished);
     tcase_add_loop_test(t, a_tree_of_which_a_row_is_damaged_fails, 0, 3);
