@@ -270,18 +270,15 @@ static enum err provide(struct fuses *f, struct str tenant, struct str name,
 
 /* --- asking and telling ----------------------------------------------------------------------- */
 
-static enum err pass(struct fuses *f, struct fuse *fuse, uint64_t now_ms,
-                     struct breaker_pass *ret_pass)
+static bool pass(struct fuses *f, struct fuse *fuse, uint64_t now_ms, struct breaker_pass *ret_pass)
 {
     struct breaker_change change;
-    if (!breaker_allow(&fuse->breaker, now_ms, ret_pass, &change)) {
-        fuse->counts.refused++;
-        return ERR_BREAKER_OPEN;
-    }
+    if (!breaker_allow(&fuse->breaker, now_ms, ret_pass, &change))
+        return false;
     note_change(f, fuse, change);
     fuse->counts.started++;
     fuse->held++;
-    return OK;
+    return true;
 }
 
 enum err fuse_take(struct fuses *f, struct str tenant, struct str name,
@@ -291,12 +288,39 @@ enum err fuse_take(struct fuses *f, struct str tenant, struct str name,
     struct fuse *fuse;
     pthread_mutex_lock(&f->lock);
     enum err e = provide(f, tenant, name, policy, now_ms, &fuse);
-    if (e == OK)
-        e = pass(f, fuse, now_ms, ret_pass);
+    if (e == OK && !pass(f, fuse, now_ms, ret_pass)) {
+        fuse->counts.refused++;
+        e = ERR_BREAKER_OPEN;
+    }
     if (e == OK)
         *ret_fuse = fuse;
     unlock_and_tell(f);
     return e;
+}
+
+void fuse_leave(struct fuses *f, struct fuse *fuse, struct breaker_pass pass)
+{
+    pthread_mutex_lock(&f->lock);
+    breaker_forget(&fuse->breaker, pass);
+    fuse->counts.started--;
+    fuse->held--;
+    pthread_mutex_unlock(&f->lock);
+}
+
+/* The numbers of one that is there stay those of the task that came last. */
+bool fuse_return(struct fuses *f, struct str tenant, struct str name,
+                 const struct fuse_policy *policy, uint64_t now_ms, struct fuse **ret_fuse,
+                 struct breaker_pass *ret_pass)
+{
+    pthread_mutex_lock(&f->lock);
+    struct fuse *fuse = find(find_tenant(f, tenant), name);
+    bool is_there = fuse != NULL || provide(f, tenant, name, policy, now_ms, &fuse) == OK;
+    bool is_held = is_there && breaker_state(&fuse->breaker) != BREAKER_OPEN &&
+                   pass(f, fuse, now_ms, ret_pass);
+    if (is_held)
+        *ret_fuse = fuse;
+    unlock_and_tell(f);
+    return is_held;
 }
 
 /* API §4: what speaks of the provider's health. */

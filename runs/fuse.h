@@ -53,6 +53,15 @@ enum err fuse_take(struct fuses *f, struct str tenant, struct str name,
 void fuse_give(struct fuses *f, struct fuse *fuse, struct breaker_pass pass, enum err code,
                uint64_t now_ms, struct rng *rng);
 
+/* A task leaves memory in the middle: until it returns it is as if it had not begun, and another
+ * one may be the probe. It returns to the state that is by then, without being refused: it has
+ * begun. False: it holds nothing, and what becomes of it is not counted, since the circuit is open,
+ * or has its probe, or there is no room for it. Any thread. */
+void fuse_leave(struct fuses *f, struct fuse *fuse, struct breaker_pass pass);
+bool fuse_return(struct fuses *f, struct str tenant, struct str name,
+                 const struct fuse_policy *policy, uint64_t now_ms, struct fuse **ret_fuse,
+                 struct breaker_pass *ret_pass);
+
 /* --- who looks, and who resets ---------------------------------------------------------------- */
 
 /* Since the gateway started. Who started and neither succeeded nor failed is still at it, or said

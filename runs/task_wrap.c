@@ -76,15 +76,34 @@ static void on_end_inside(struct task *t, struct task *child)
     on_child(t, child);
 }
 
-/* Stopped, or its run leaves memory. */
-static void let_go(struct task *t)
+static void stop_circuit(struct task *t)
 {
     give_back(t, ERR_CANCELLED);
 }
 
+/* Its run leaves memory, and comes back: what is inside goes on, and is counted. */
+static void leave_circuit(struct task *t)
+{
+    if (t->hold.fuse != NULL)
+        fuse_leave(&t->run->shard->engine->fuses, t->hold.fuse, t->hold.pass);
+    t->hold.fuse = NULL;
+}
+
+static void reopen_circuit(struct task *t)
+{
+    struct run *run = t->run;
+    struct shard *shard = run->shard;
+    struct fuse_policy policy = policy_of(t->spec);
+    bool goes_on = t->stop == OK;
+    if (goes_on && !fuse_return(&shard->engine->fuses, run->tenant, t->spec->circuit, &policy,
+                                loop_now_ms(shard->loop), &t->hold.fuse, &t->hold.pass))
+        t->hold.fuse = NULL;
+}
+
 const struct task_kind task_kind_circuit = {.begin = begin_circuit,
-                                            .stop = let_go,
-                                            .fini = let_go,
+                                            .stop = stop_circuit,
+                                            .fini = leave_circuit,
+                                            .reopen = reopen_circuit,
                                             .next = task_next_in_order,
                                             .on_child = on_end_inside,
                                             .conclude = conclude};

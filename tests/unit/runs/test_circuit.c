@@ -266,6 +266,46 @@ START_TEST(an_open_circuit_is_what_the_error_names)
 }
 END_TEST
 
+/* A pause of more than a second parks the run: what it failed of then was counted by nobody. */
+START_TEST(a_run_that_was_parked_is_counted_when_it_fails)
+{
+    start(false);
+    rig_run(&rig, 0,
+            CIRCUIT("x", "{\"type\":\"call\",\"model\":\"sim/echo\",\"retry\":{\"attempts\":2,"
+                         "\"base_ms\":2500,\"jitter\":\"none\"},\"params\":{\"sim\":{\"fail\":[{"
+                         "\"as\":\"status\"}]}}}"),
+            PLAIN, &created[runs++]);
+    rig_advance(&rig, 1000);
+    ck_assert_ptr_null(rig_live(&rig, &created[0].accept.id));
+    if (_i == 1)
+        rig_crash(&rig);
+    rig_advance(&rig, 3000);
+    ck_assert_int_eq(rig_row(&rig, &created[0].accept.id)->state, RUN_FAILED);
+    struct fuse_status s = circuit("x");
+    ck_assert_int_eq(s.state, BREAKER_OPEN);
+    ck_assert_uint_eq(s.counts.started, 1);
+    ck_assert_uint_eq(s.counts.failed, 1);
+    finish();
+}
+END_TEST
+
+#define SLOW "{\"type\":\"call\",\"model\":\"sim/echo\",\"params\":{\"sim\":{\"first_ms\":2000}}}"
+
+START_TEST(a_probe_that_dies_with_its_gateway_is_the_probe_again)
+{
+    start(false);
+    ck_assert_int_eq(run(CIRCUIT("x", BAD)), RUN_FAILED);
+    rig_advance(&rig, 12000);
+    ck_assert_int_eq(run(CIRCUIT("x", SLOW)), RUN_RUNNING);
+    ck_assert_int_eq(circuit("x").state, BREAKER_HALF_OPEN);
+    rig_crash(&rig);
+    ck_assert_int_eq(run(CIRCUIT("x", GOOD)), RUN_FAILED); /* refused: there is a probe */
+    rig_advance(&rig, 3000);
+    ck_assert_int_eq(circuit("x").state, BREAKER_CLOSED);
+    finish();
+}
+END_TEST
+
 Suite *suite_runs_circuit(void)
 {
     Suite *s = suite_create("runs/circuit");
@@ -278,6 +318,8 @@ Suite *suite_runs_circuit(void)
     tcase_add_test(t, without_a_store_the_next_change_makes_up_for_one);
     tcase_add_test(t, without_memory_a_change_is_lost_and_the_gateway_goes_on);
     tcase_add_test(t, an_open_circuit_is_what_the_error_names);
+    tcase_add_loop_test(t, a_run_that_was_parked_is_counted_when_it_fails, 0, 2);
+    tcase_add_test(t, a_probe_that_dies_with_its_gateway_is_the_probe_again);
     suite_add_tcase(s, t);
     return s;
 }

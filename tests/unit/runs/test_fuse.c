@@ -61,6 +61,12 @@ static enum err run(const char *tenant, const char *name, enum err code, uint64_
     return e;
 }
 
+static bool come_back(const char *tenant, const char *name, uint64_t now_ms, struct task *ret)
+{
+    return fuse_return(&fuses, str_of(tenant), str_of(name), &policy, now_ms, &ret->fuse,
+                       &ret->pass);
+}
+
 static void blow(const char *tenant, const char *name, uint64_t now_ms)
 {
     for (uint32_t i = 0; i < policy.failures; i++)
@@ -234,6 +240,44 @@ START_TEST(for_one_too_many_an_idle_one_goes)
 }
 END_TEST
 
+/* One that had left was forgotten, and what became of it never counted. */
+START_TEST(who_returns_is_counted_in_the_state_that_is_by_then)
+{
+    struct task t, probe;
+    ck_assert_int_eq(take("a", "x", 0, &t), OK);
+    fuse_leave(&fuses, t.fuse, t.pass);
+    ck_assert_uint_eq(status("a", "x", 0).counts.started, 0);
+    ck_assert(come_back("a", "x", 0, &t)); /* closed */
+    give(&t, ERR_PROVIDER_ERROR, 0);
+    ck_assert_uint_eq(status("a", "x", 0).counts.started, 1);
+    ck_assert_uint_eq(status("a", "x", 0).failures, 1);
+    ck_assert_int_eq(run("a", "x", ERR_PROVIDER_ERROR, 0), OK);
+    ck_assert(!come_back("a", "x", 5000, &t)); /* open, though its probe is due */
+    ck_assert_int_eq(take("a", "x", 5000, &probe), OK);
+    ck_assert(!come_back("a", "x", 5000, &t)); /* another one is the probe */
+    ck_assert_uint_eq(status("a", "x", 5000).counts.refused, 0);
+    fuse_leave(&fuses, probe.fuse, probe.pass);
+    ck_assert(come_back("a", "x", 9000, &probe)); /* it is the probe again */
+    ck_assert_int_eq(take("a", "x", 9000, &t), ERR_BREAKER_OPEN);
+    give(&probe, OK, 9000);
+    ck_assert_int_eq(status("a", "x", 9000).state, BREAKER_CLOSED);
+}
+END_TEST
+
+START_TEST(who_returns_to_another_gateway_finds_a_new_circuit_and_leaves_numbers_alone)
+{
+    static const struct fuse_policy other = {.failures = 9, .window_ms = 1, .reset_ms = 1};
+    struct task t;
+    ck_assert(come_back("a", "x", 0, &t));
+    ck_assert_uint_eq(status("a", "x", 0).policy.failures, policy.failures);
+    struct task late;
+    ck_assert(fuse_return(&fuses, STR("a"), STR("x"), &other, 0, &late.fuse, &late.pass));
+    ck_assert_uint_eq(status("a", "x", 0).policy.failures, policy.failures);
+    give(&t, OK, 0);
+    give(&late, OK, 0);
+}
+END_TEST
+
 /* Names that nobody ever used again had filled the table for good. */
 START_TEST(where_none_is_idle_one_that_is_due_for_its_probe_goes)
 {
@@ -282,6 +326,8 @@ Suite *suite_runs_fuse(void)
     tcase_add_test(t, what_was_saved_is_as_it_was_and_downtime_counts);
     tcase_add_test(t, for_one_too_many_an_idle_one_goes);
     tcase_add_test(t, where_none_is_idle_one_that_is_due_for_its_probe_goes);
+    tcase_add_test(t, who_returns_is_counted_in_the_state_that_is_by_then);
+    tcase_add_test(t, who_returns_to_another_gateway_finds_a_new_circuit_and_leaves_numbers_alone);
     tcase_add_test(t, without_memory_a_task_is_refused_and_nothing_is_lost);
     suite_add_tcase(s, t);
     return s;
