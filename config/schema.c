@@ -143,6 +143,9 @@ static const struct schema_row rows[] = {
         "Accepted runs that wait in the database for a place in memory. Beyond it: 503."),
     ROW("limits.memory_bytes", BYTES, RELOADS, "1073741824", MIB, TIB,
         IN_CONFIG(engine.memory_bytes), "Memory of all live runs."),
+    ROW("limits.run_bytes", BYTES, RELOADS, "268435456", MIB, TIB, IN_CONFIG(engine.run_bytes),
+        "Memory of one run's tasks with their outputs. A task whose output would pass it fails "
+        "with limit_exceeded; errors may take half as much again."),
     ROW("limits.default_wait_ms", MS, RELOADS, "30000", 0, DAY_MS, IN_CONFIG(api.default_wait_ms),
         "How long POST /v1/agents/NAME/run waits if the request does not say. At most "
         "max_wait_ms."),

@@ -38,10 +38,16 @@ enum err item_list_read(struct item_list *l, char *text, size_t len, uint32_t mo
 {
     assert(l->text == NULL);
     l->text = text;
+    l->len = len;
     enum err e = json_parse(&l->doc, (struct str){text, len}, NULL);
     if (e == ERR_NOMEM)
         return e;
     return e == OK ? find_elements(l, most) : ERR_TEMPLATE_ERROR;
+}
+
+size_t item_list_bytes(const struct item_list *l)
+{
+    return l->len + l->doc.cap * sizeof *l->doc.tokens + l->count * sizeof *l->at;
 }
 
 struct json item_list_get(const struct item_list *l, uint32_t index)

@@ -9,6 +9,7 @@
 
 struct item_list {
     char *text; /* owned */
+    size_t len;
     struct json_doc doc;
     uint32_t *at; /* tokens of the elements */
     uint32_t count;
@@ -21,6 +22,9 @@ void item_list_fini(struct item_list *l);
  * no array, or nested too deeply; ERR_LIMIT_EXCEEDED where it has more than `most` elements;
  * ERR_NOMEM. */
 enum err item_list_read(struct item_list *l, char *text, size_t len, uint32_t most) MUST_CHECK;
+
+/* What it holds of memory. */
+size_t item_list_bytes(const struct item_list *l);
 
 /* `index` < count. Lives as long as the list. */
 struct json item_list_get(const struct item_list *l, uint32_t index);

@@ -52,7 +52,7 @@ bool group_reserve(struct task *t, uint32_t count)
         return false;
     for (uint32_t i = g->count; i < count; i++)
         at[i] = NULL;
-    t->run->tree.bytes += (count - g->count) * sizeof *at;
+    tree_hold(t->run, (count - g->count) * sizeof *at);
     g->at = at;
     g->count = count;
     return true;

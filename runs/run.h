@@ -161,6 +161,9 @@ void run_go_on(struct run *run);
 void run_lacks_memory(struct run *run);
 void run_wreck(struct run *run);
 
+/* What it holds of memory now, for the account of its shard, which admission looks at. */
+void run_charge(struct run *run);
+
 /* The outbox's answers: everything up to `seq` is committed; it was not accepted (`e` says why, OK:
  * `existing` has its idempotency key); it belongs to another gateway now. Each may evict it. */
 void run_on_saved(struct run *run, uint64_t seq);

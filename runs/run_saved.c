@@ -63,8 +63,7 @@ enum err run_record(struct run *run, struct arena *arena, struct run_record *ret
     return OK;
 }
 
-/* What the run holds of memory now, for the account. */
-static void charge(struct run *run)
+void run_charge(struct run *run)
 {
     size_t bytes = sizeof *run + run->spec.arena.bytes + run->feed.bytes + run->tree.bytes;
     if (run->is_hidden)
@@ -101,7 +100,7 @@ void run_on_saved(struct run *run, uint64_t seq)
 {
     if (run->is_wrecked)
         shard_publish_later(run); /* that waited for this save */
-    charge(run);
+    run_charge(run);
     mirror_publish(run);
     if (run->accept != NULL)
         accept_on_saved(run->accept, run);

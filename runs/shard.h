@@ -25,6 +25,7 @@ struct engine_limits {
     uint32_t live_runs;          /* (r) in memory, all loops together */
     uint32_t queue_runs;         /* (r) waiting in the store for room in memory */
     uint64_t memory_bytes;       /* (r) of live runs */
+    uint64_t run_bytes;          /* (r) of the tree of one of them */
     uint64_t output_bytes;       /* (r) of one answer */
     uint64_t uncommitted_events; /* of one run */
     uint64_t reader_bytes;       /* (r) held for one reader */

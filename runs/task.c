@@ -64,7 +64,7 @@ static struct task *make(struct task *parent, const struct task_spec *spec, uint
     t->index = index;
     t->of = parent->bodies;
     run->tree.tasks++;
-    run->tree.bytes += size;
+    tree_hold(run, size);
     if (fine)
         return t;
     task_fini(t);
@@ -107,7 +107,7 @@ void task_free_text(struct str *s)
 
 static void forget_outcome(struct task *t)
 {
-    t->run->tree.bytes -= t->output.len + t->error.len;
+    tree_let_go(t->run, t->output.len + t->error.len);
     task_free_text(&t->output);
     task_free_text(&t->error);
     t->code = OK;
@@ -432,12 +432,54 @@ static void try_again(struct task *t)
     begin_body(t);
 }
 
+static struct str failure_text(const struct failure *failure)
+{
+    struct buf text;
+    buf_init(&text, ERROR_TEXT_MAX);
+    failure_write(&text, failure);
+    size_t len = 0;
+    char *own = buf_take(&text, &len);
+    return (struct str){own, len};
+}
+
+/* What it has come to is too large for its run: instead of an output it has failed, and what failed
+ * is not told in full. */
+static enum task_state refuse_outcome(struct task *t, enum task_state outcome)
+{
+    bool has_succeeded = outcome == TASK_SUCCEEDED, is_call = task_is_call(t);
+    if (has_succeeded)
+        t->code = ERR_LIMIT_EXCEEDED;
+    task_free_text(&t->output);
+    task_free_text(&t->error);
+    t->error = failure_text(&(struct failure){
+        .code = t->code,
+        .message = has_succeeded
+                       ? STR("with this output the run would pass limits.run_bytes")
+                       : STR("with all of this error the run would pass limits.run_bytes"),
+        .task = t->path,
+        .provider = is_call ? call_last_provider(t) : STR_NONE,
+        .attempts = is_call ? t->call.attempts : 0});
+    if (t->error.at == NULL)
+        run_lacks_memory(t->run);
+    return has_succeeded ? TASK_FAILED : outcome;
+}
+
+static enum task_state hold_outcome(struct task *t, enum task_state outcome)
+{
+    bool fits = outcome == TASK_SUCCEEDED ? tree_may_hold(t->run, t->output.len)
+                                          : tree_may_hold_error(t->run, t->error.len);
+    if (!fits)
+        outcome = refuse_outcome(t, outcome);
+    tree_hold(t->run, t->output.len + t->error.len);
+    return outcome;
+}
+
 static void body_over(struct task *t, enum task_state outcome)
 {
     uint64_t at_ms;
     loop_timer_stop(&t->wake);
     task_wait_over(t);
-    t->run->tree.bytes += t->output.len + t->error.len;
+    outcome = hold_outcome(t, outcome);
     if (wants_retry(t, outcome, &at_ms)) {
         pause_until(t, at_ms);
         return;
@@ -461,16 +503,6 @@ void task_fail_with(struct task *t, enum task_state state, enum err code, struct
     t->error = error;
     t->code = code;
     body_over(t, state);
-}
-
-static struct str failure_text(const struct failure *failure)
-{
-    struct buf text;
-    buf_init(&text, ERROR_TEXT_MAX);
-    failure_write(&text, failure);
-    size_t len = 0;
-    char *own = buf_take(&text, &len);
-    return (struct str){own, len};
 }
 
 void task_fail(struct task *t, enum task_state state, const struct failure *failure)
@@ -524,7 +556,7 @@ void task_skip(struct task *t, enum task_state state)
             .code = ERR_CANCELLED, .message = task_cancel_note(t), .task = t->path});
         if (t->error.at == NULL)
             run_lacks_memory(t->run);
-        t->run->tree.bytes += t->error.len;
+        tree_hold(t->run, t->error.len);
     }
     t->phase = PHASE_ENDED;
     t->of = t->parent != NULL ? t->parent->bodies : 0;

@@ -55,8 +55,8 @@ static enum err read_items(struct task *t, struct str text, uint32_t most, struc
         const char *view;
         char *own;
     } at = {.view = text.at};
-    t->run->tree.bytes += text.len;
     enum err e = item_list_read(&t->items, at.own, text.len, most);
+    tree_hold(t->run, item_list_bytes(&t->items));
     if (e == ERR_TEMPLATE_ERROR)
         return error_set(error, e, "what the map goes over is no array");
     if (e == ERR_LIMIT_EXCEEDED)
@@ -71,15 +71,24 @@ static enum err make_items(struct task *t, struct error *error)
     return e == OK ? read_items(t, text, t->run->shard->limits->spec.tree_nodes, error) : e;
 }
 
+static void forget_items(struct task *t)
+{
+    tree_let_go(t->run, item_list_bytes(&t->items));
+    item_list_fini(&t->items);
+}
+
 static void begin_map(struct task *t)
 {
     struct error error = {.message = ""};
     enum err e = t->items.text == NULL ? make_items(t, &error) : OK;
+    if (e == OK && !tree_may_hold(t->run, 0))
+        e = error_set(&error, ERR_LIMIT_EXCEEDED,
+                      "with the list of this map the run would pass limits.run_bytes");
     if (e == OK) {
         group_open(t, t->items.count);
         return;
     }
-    item_list_fini(&t->items);
+    forget_items(t);
     if (e == ERR_NOMEM) {
         run_lacks_memory(t->run);
     } else {
@@ -106,14 +115,9 @@ static void reopen_map(struct task *t)
     }
 }
 
-static void fini_map(struct task *t)
-{
-    item_list_fini(&t->items);
-}
-
 const struct task_kind task_kind_map = {.begin = begin_map,
-                                        .settle = fini_map,
-                                        .fini = fini_map,
+                                        .settle = forget_items,
+                                        .fini = forget_items,
                                         .reopen = reopen_map,
                                         .next = task_next_in_order,
                                         .on_child = on_child,

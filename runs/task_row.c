@@ -159,7 +159,7 @@ static enum err take_output(struct task *t, struct str output)
 {
     if (output.at != NULL && !keep(output, &t->output))
         return ERR_NOMEM;
-    t->run->tree.bytes += t->output.len;
+    tree_hold(t->run, t->output.len);
     return OK;
 }
 
@@ -170,7 +170,7 @@ static enum err read_outcome(struct task *t, struct json error, struct str outpu
         if (!keep(json_raw(error), &t->error))
             return ERR_NOMEM;
     }
-    t->run->tree.bytes += t->error.len;
+    tree_hold(t->run, t->error.len);
     return take_output(t, output);
 }
 

@@ -19,6 +19,8 @@ static enum err get_input(struct run *run, struct template_value *ret)
 {
     struct tree *tree = &run->tree;
     enum err e = tree->has_input ? OK : json_parse(&tree->input, run->spec.input, NULL);
+    if (e == OK && !tree->has_input)
+        tree_hold(run, tree->input.cap * sizeof *tree->input.tokens);
     tree->has_input = e == OK;
     if (e == OK)
         *ret = (struct template_value){.kind = VALUE_JSON, .json = json_root(&tree->input)};

@@ -181,6 +181,30 @@ bool tree_is_full(const struct run *run)
     return run->tree.tasks + run->tree.below_count >= run->shard->tasks_max;
 }
 
+/* --- memory ----------------------------------------------------------------------------------- */
+
+bool tree_may_hold(const struct run *run, size_t more)
+{
+    return run->tree.bytes + more <= run->shard->limits->run_bytes;
+}
+
+bool tree_may_hold_error(const struct run *run, size_t more)
+{
+    uint64_t most = run->shard->limits->run_bytes;
+    return run->tree.bytes + more <= most + most / 2;
+}
+
+void tree_hold(struct run *run, size_t bytes)
+{
+    run->tree.bytes += bytes;
+    run_charge(run);
+}
+
+void tree_let_go(struct run *run, size_t bytes)
+{
+    run->tree.bytes -= bytes; /* the next charge tells it */
+}
+
 /* --- waits ------------------------------------------------------------------------------------ */
 
 struct task *tree_first_wait(const struct tree *tree)

@@ -30,7 +30,7 @@ struct tree {
     struct list saving;    /* those that are being stored */
     uint32_t tasks;        /* made so far, without the root */
     uint64_t ends;         /* of tasks, so far */
-    size_t bytes;          /* of tasks, outputs and errors */
+    size_t bytes;          /* of tasks, their lists, outputs and errors: tree_hold */
     struct json_doc input; /* the run's input, once a reference has asked for it */
     bool has_input;
 };
@@ -75,6 +75,14 @@ uint64_t tree_first_deadline_ms(const struct run *run);
 
 /* What is stored of it stands. Not while it is being saved. */
 void tree_forget_changes(struct run *run);
+
+/* The memory that the tree holds, told to the account of its shard. limits.run_bytes bounds it
+ * where a task makes something: tree_may_hold is asked first. Errors may take half as much again,
+ * so that it can be told what failed for it. */
+bool tree_may_hold(const struct run *run, size_t more);
+bool tree_may_hold_error(const struct run *run, size_t more);
+void tree_hold(struct run *run, size_t bytes);
+void tree_let_go(struct run *run, size_t bytes);
 
 /* Nothing more happens by itself: timers stop, the agenda is empty. With all tasks below `t`. */
 void tree_quiet(struct run *run);

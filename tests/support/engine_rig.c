@@ -20,6 +20,7 @@ static struct engine_limits default_limits(void)
     return (struct engine_limits){.live_runs = 50000,
                                   .queue_runs = 100000,
                                   .memory_bytes = 1073741824,
+                                  .run_bytes = 268435456,
                                   .output_bytes = 16777216,
                                   .uncommitted_events = 4096,
                                   .reader_bytes = 262144,

@@ -73,6 +73,7 @@ START_TEST(the_defaults_are_the_contracts)
     ck_assert_uint_eq(c->engine.live_runs, 50000);
     ck_assert_uint_eq(c->engine.queue_runs, 100000);
     ck_assert_uint_eq(c->engine.memory_bytes, 1073741824);
+    ck_assert_uint_eq(c->engine.run_bytes, 268435456);
     ck_assert_uint_eq(c->api.default_wait_ms, 30000);
     ck_assert_uint_eq(c->api.max_wait_ms, 300000);
     ck_assert_int_eq(c->engine.spec.default_run_timeout_ms, 3600000);

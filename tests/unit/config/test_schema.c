@@ -49,6 +49,7 @@ static const char *const contract[] = {
     "limits.live_runs",
     "limits.queue_runs",
     "limits.memory_bytes",
+    "limits.run_bytes",
     "limits.default_wait_ms",
     "limits.max_wait_ms",
     "limits.default_run_timeout_ms",

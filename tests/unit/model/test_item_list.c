@@ -27,7 +27,9 @@ START_TEST(each_element_is_at_hand)
     item_list_fini(&l);
     ck_assert_int_eq(read(&l, "[]", 0), OK);
     ck_assert_uint_eq(l.count, 0);
+    ck_assert_uint_ge(item_list_bytes(&l), 2 + sizeof(struct json_token));
     item_list_fini(&l);
+    ck_assert_uint_eq(item_list_bytes(&l), 0);
     ck_assert_int_eq(mem_live(), 0);
 }
 END_TEST
