@@ -6,6 +6,8 @@
 
 enum {
     AGAIN_MS = 500,           /* until the next look where the store or the memory has said no */
+    PAUSE_FACTOR = 9,         /* a pause is so many times the look before it: a tenth of a reader */
+    COUNT_EVERY_MS = 2000,    /* how old the count of those that wait may be */
     PAGE_MAX = 16777216,      /* bytes of one page of what is due */
     LOOKUPS_MAX = 32,         /* names looked up at once */
     IDLE_CONNECTIONS = 16,    /* of each scheme */
@@ -122,9 +124,18 @@ static enum err send_one(struct courier *c, const struct store_delivery *d)
 
 static void look(struct courier *c);
 
+static void pause_for(struct courier *c, uint64_t ms)
+{
+    uint64_t until_ms = loop_now_ms(c->loop) + ms;
+    if (until_ms > c->pause_until_ms)
+        c->pause_until_ms = until_ms;
+}
+
+/* The store or the memory has said no. */
 static void rest(struct courier *c)
 {
-    c->rest_until_ms = loop_now_ms(c->loop) + AGAIN_MS;
+    pause_for(c, AGAIN_MS);
+    c->looks_again = true;
 }
 
 static void forget(struct courier *c, struct errand *e)
@@ -173,7 +184,7 @@ static void read_page(struct courier *c, struct str after_host)
         .after_host = after_host,
         .per_host = courier_options(c)->per_host,
         .now_ms = loop_wall_ms(c->loop),
-        .counts = after_host.len == 0,
+        .counts = after_host.len == 0 && c->is_uncounted && loop_now_ms(c->loop) >= c->count_at_ms,
         .arena = c->due.arena,
     };
     store_start(c->engine->store, &c->due.op);
@@ -187,10 +198,17 @@ static void look_later(struct courier *c)
     uint64_t at_ms = UINT64_MAX;
     if (c->next_ms != 0)
         at_ms = now_ms + (wait_ms > 0 ? (uint64_t)wait_ms : 0);
-    if (c->rest_until_ms > now_ms)
-        at_ms = c->rest_until_ms;
+    if (c->is_uncounted && c->count_at_ms < at_ms)
+        at_ms = c->count_at_ms;
     if (at_ms != UINT64_MAX)
-        loop_timer_start(&c->timer, at_ms);
+        loop_timer_start(&c->timer, at_ms > c->pause_until_ms ? at_ms : c->pause_until_ms);
+}
+
+/* A look visits every host for which something waits. However many those are, and however often
+ * something happens, the reader has most of its time for others. */
+static void pause_after_look(struct courier *c)
+{
+    pause_for(c, PAUSE_FACTOR * (loop_now_ms(c->loop) - c->began_ms));
 }
 
 static void end_look(struct courier *c)
@@ -198,6 +216,7 @@ static void end_look(struct courier *c)
     arena_fini(&c->due.arena);
     c->is_looking = false;
     atomic_fetch_sub(&c->under_way, 1);
+    pause_after_look(c);
     if (!c->looks_again)
         drop_idle_hosts(c);
     if (!c->is_running)
@@ -212,8 +231,11 @@ static void take_page(struct courier *c)
 {
     const struct store_due *d = &c->due;
     enum err e = OK;
-    if (d->counts)
+    if (d->counts) {
         atomic_store(&c->waits, d->total);
+        c->is_uncounted = false;
+        c->count_at_ms = loop_now_ms(c->loop) + COUNT_EVERY_MS;
+    }
     if (d->next_ms != 0 && (c->next_ms == 0 || d->next_ms < c->next_ms))
         c->next_ms = d->next_ms;
     for (uint32_t i = 0; e == OK && !is_full(c) && i < d->count; i++) {
@@ -278,11 +300,13 @@ static void look(struct courier *c)
     if (!c->is_running || is_full(c) || courier_options(c)->key.len == 0)
         return;
     c->looks_again = false;
-    if (loop_now_ms(c->loop) < c->rest_until_ms) {
-        look_later(c);
+    if (loop_now_ms(c->loop) < c->pause_until_ms) {
+        loop_timer_start(&c->timer, c->pause_until_ms);
         return;
     }
     c->is_looking = true;
+    c->is_uncounted = true;
+    c->began_ms = loop_now_ms(c->loop);
     c->next_ms = 0;
     loop_timer_stop(&c->timer);
     atomic_fetch_add(&c->under_way, 1);

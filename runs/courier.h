@@ -59,18 +59,21 @@ struct courier {
     struct transfer_pool *pools[COURIER_POOLS]; /* made at the first use */
     struct store_due due;                       /* the look that is under way */
     bool is_looking;
-    bool looks_again; /* something has changed since it began */
+    bool looks_again; /* something has changed since it began, or it came to nothing */
     bool is_wrapped;  /* it has come to the first host (again) */
     /* The last host that got a place before there were none: the next look begins behind it. */
     char from[URL_HOST_MAX];
     int64_t next_ms; /* of this look: when something is due that is not yet, wall; 0: never */
     struct loop_timer timer;
-    uint64_t rest_until_ms; /* monotonic: the store or the memory has said no */
+    uint64_t began_ms;       /* the look; monotonic */
+    uint64_t pause_until_ms; /* none begins sooner */
+    uint64_t count_at_ms;    /* nor are those that wait counted */
+    bool is_uncounted;       /* something may have changed since they were */
     struct loop_msg hint;
     atomic_bool is_hinted;
     bool is_running;            /* started, and not drained */
     atomic_uint under_way;      /* errands, and a look */
-    atomic_uint_fast64_t waits; /* runs with something to be told, at the last look */
+    atomic_uint_fast64_t waits; /* runs with something to be told, two seconds ago at most */
 };
 
 enum err courier_init(struct courier *c, struct engine *engine) MUST_CHECK;

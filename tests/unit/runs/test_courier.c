@@ -502,6 +502,52 @@ START_TEST(without_a_secret_they_wait_for_one)
 END_TEST
 
 /* Whatever fails for want of memory is done when there is some. */
+/* --- what looking costs ----------------------------------------------------------------------- */
+
+/* A read that takes so long, while a run's commit hints. */
+static void look_slowly(int i, uint64_t ms)
+{
+    store_fake_stall_reads(rig.fake);
+    run(i, FINE);
+    rig_advance(&rig, ms);
+    store_fake_let_reads_go(rig.fake);
+}
+
+START_TEST(a_look_that_took_long_was_begun_again_at_once)
+{
+    start();
+    pass(1000);
+    look_slowly(0, 100);
+    await_told(FINE, 1);
+    run(1, FINE);
+    rig_advance(&rig, 100);
+    ck_assert(!courier()->is_looking);
+    ck_assert_uint_eq(told(FINE), 1);
+    ck_assert_uint_le(courier()->pause_until_ms, loop_now_ms(courier()->loop) + 900);
+    rig_advance(&rig, 1000);
+    await_told(FINE, 2);
+    finish(2);
+}
+END_TEST
+
+START_TEST(every_look_counted_all_that_wait)
+{
+    start();
+    pass(3000);
+    run(0, SICK);
+    await_told(SICK, 1);
+    uint64_t counted = courier()->waits, at_ms = courier()->count_at_ms;
+    run(1, SICK);
+    await_told(SICK, 2);
+    ck_assert_uint_eq(courier()->count_at_ms, at_ms);
+    ck_assert_uint_eq(courier()->waits, counted);
+    pass(2000); /* and once more, without a hint */
+    ck_assert_uint_gt(courier()->count_at_ms, at_ms);
+    ck_assert_uint_eq(courier()->waits, 2);
+    finish(2);
+}
+END_TEST
+
 START_TEST(no_memory_only_takes_time)
 {
     start();
@@ -546,6 +592,8 @@ Suite *suite_runs_courier(void)
     tcase_add_loop_test(t, what_was_not_told_is_told_by_the_next_gateway, 0, 2);
     tcase_add_test(t, a_run_that_is_deleted_is_told_no_more);
     tcase_add_test(t, without_a_secret_they_wait_for_one);
+    tcase_add_test(t, a_look_that_took_long_was_begun_again_at_once);
+    tcase_add_test(t, every_look_counted_all_that_wait);
     tcase_add_loop_test(t, no_memory_only_takes_time, 0, 6);
     suite_add_tcase(s, t);
     return s;
