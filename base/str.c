@@ -32,6 +32,14 @@ int str_cmp(struct str a, struct str b)
     return a.len < b.len ? -1 : a.len > b.len;
 }
 
+uint64_t str_hash(struct str s)
+{
+    uint64_t h = 0xCBF29CE484222325u;
+    for (size_t i = 0; i < s.len; i++)
+        h = (h ^ (uint8_t)s.at[i]) * 0x100000001B3u;
+    return h;
+}
+
 static bool is_blank(char c)
 {
     return c == ' ' || c == '\t';

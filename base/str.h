@@ -31,6 +31,7 @@ static inline bool str_eq(struct str a, struct str b)
 bool str_eq_nocase(struct str a, struct str b); /* ASCII only */
 bool str_starts(struct str s, struct str prefix);
 int str_cmp(struct str a, struct str b); /* bytewise, shorter first */
+uint64_t str_hash(struct str s);         /* FNV-1a: no defence against keys that are to collide */
 struct str str_trim(struct str s);       /* without spaces and tabs at both ends (RFC 9110 OWS) */
 
 /* Cuts `s` at the first `c`: returns what is before it and moves `s` behind it; all of it, and

@@ -12,10 +12,7 @@ void tool_slots_fini(struct tool_slots *t)
 
 static uint64_t hash_of(struct str id)
 {
-    uint64_t h = 0xCBF29CE484222325u; /* FNV-1a */
-    for (size_t i = 0; i < id.len; i++)
-        h = (h ^ (uint8_t)id.at[i]) * 0x100000001B3u;
-    return id.len == 0 ? 0 : h | 1;
+    return id.len == 0 ? 0 : str_hash(id) | 1;
 }
 
 static bool fits(const struct tool_slot *s, const uint64_t *index, uint64_t id)

@@ -22,14 +22,6 @@ const struct courier_options *courier_options(const struct courier *c)
 
 /* --- hosts ------------------------------------------------------------------------------------ */
 
-static uint64_t hash_of(struct str s)
-{
-    uint64_t h = 0xCBF29CE484222325u;
-    for (size_t i = 0; i < s.len; i++)
-        h = (h ^ (uint8_t)s.at[i]) * 0x100000001B3u;
-    return h ^ h >> 32;
-}
-
 static bool is_named(const struct map_node *node, const void *key)
 {
     const struct str *name = key;
@@ -39,7 +31,7 @@ static bool is_named(const struct map_node *node, const void *key)
 /* A host that nothing is known of has one place. NULL: no memory. */
 static struct courier_host *host_of(struct courier *c, struct str name)
 {
-    struct map_node *node = map_find(&c->hosts, hash_of(name), &name, is_named);
+    struct map_node *node = map_find(&c->hosts, str_hash(name), &name, is_named);
     if (node != NULL)
         return CONTAINER_OF(node, struct courier_host, by_name);
     struct courier_host *h = mem_zalloc(sizeof *h);
@@ -51,7 +43,7 @@ static struct courier_host *host_of(struct courier *c, struct str name)
         mem_free(h);
         return NULL;
     }
-    map_insert(&c->hosts, &h->by_name, hash_of(name));
+    map_insert(&c->hosts, &h->by_name, str_hash(name));
     return h;
 }
 

@@ -130,15 +130,6 @@ bool fuses_take_change(struct fuses *f, uint64_t now_ms, struct fuse_news *ret_n
 
 /* --- finding ---------------------------------------------------------------------------------- */
 
-/* FNV-1a */
-static uint64_t hash_of(struct str s)
-{
-    uint64_t h = 0xCBF29CE484222325u;
-    for (size_t i = 0; i < s.len; i++)
-        h = (h ^ (uint8_t)s.at[i]) * 0x100000001B3u;
-    return h;
-}
-
 static bool is_tenant(const struct map_node *node, const void *name)
 {
     const struct fuse_tenant *t = CONTAINER_OF(node, const struct fuse_tenant, node);
@@ -154,13 +145,13 @@ static bool is_fuse(const struct map_node *node, const void *name)
 /* NULL: nobody of that tenant has named one yet. */
 static struct fuse_tenant *find_tenant(const struct fuses *f, struct str name)
 {
-    struct map_node *node = map_find(&f->tenants, hash_of(name), &name, is_tenant);
+    struct map_node *node = map_find(&f->tenants, str_hash(name), &name, is_tenant);
     return node != NULL ? CONTAINER_OF(node, struct fuse_tenant, node) : NULL;
 }
 
 static struct fuse *find(const struct fuse_tenant *t, struct str name)
 {
-    struct map_node *node = t != NULL ? map_find(&t->fuses, hash_of(name), &name, is_fuse) : NULL;
+    struct map_node *node = t != NULL ? map_find(&t->fuses, str_hash(name), &name, is_fuse) : NULL;
     return node != NULL ? CONTAINER_OF(node, struct fuse, node) : NULL;
 }
 
@@ -210,7 +201,7 @@ static struct fuse_tenant *add_tenant(struct fuses *f, struct str name)
         return NULL;
     }
     str_copy(t->name, sizeof t->name, name);
-    map_insert(&f->tenants, &t->node, hash_of(name));
+    map_insert(&f->tenants, &t->node, str_hash(name));
     return t;
 }
 
@@ -239,7 +230,7 @@ static enum err add(struct fuses *f, struct fuse_tenant *t, struct str name,
     fuse->policy = *policy;
     str_copy(fuse->name, sizeof fuse->name, name);
     breaker_init(&fuse->breaker, &numbers);
-    map_insert(&t->fuses, &fuse->node, hash_of(name));
+    map_insert(&t->fuses, &fuse->node, str_hash(name));
     *ret = fuse;
     return OK;
 }

@@ -16,15 +16,6 @@ static void on_deadline(struct loop_timer *timer);
 static void on_patience(struct loop_timer *timer);
 static void on_lazy_end(struct loop_msg *msg);
 
-/* FNV-1a: the tenant's place in the providers' queues. */
-static uint64_t hash_of(struct str s)
-{
-    uint64_t h = 0xCBF29CE484222325u;
-    for (size_t i = 0; i < s.len; i++)
-        h = (h ^ (uint8_t)s.at[i]) * 0x100000001B3u;
-    return h;
-}
-
 static struct run *new_run(struct shard *shard, struct str tenant, struct run_spec *spec)
 {
     struct run *run = mem_zalloc(sizeof *run);
@@ -38,7 +29,7 @@ static struct run *new_run(struct shard *shard, struct str tenant, struct run_sp
         return NULL;
     }
     *spec = (struct run_spec){.text = STR_NONE};
-    run->tenant_hash = hash_of(tenant);
+    run->tenant_hash = str_hash(tenant); /* its place in the providers' queues */
     run->lane = STR("");
     loop_timer_init(&run->deadline, shard->loop, on_deadline);
     loop_timer_init(&run->patience, shard->loop, on_patience);

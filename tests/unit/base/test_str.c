@@ -4,6 +4,14 @@
 
 Suite *suite_base_str(void);
 
+START_TEST(hashes_as_fnv_1a_does)
+{
+    ck_assert(str_hash(STR("")) == 0xCBF29CE484222325u);
+    ck_assert(str_hash(STR("a")) == 0xAF63DC4C8601EC8Cu);
+    ck_assert(str_hash(STR("foobar")) == 0x85944171F73967E8u);
+}
+END_TEST
+
 START_TEST(compares)
 {
     ck_assert(str_eq(STR("a"), STR("a")));
@@ -218,6 +226,7 @@ Suite *suite_base_str(void)
 {
     Suite *s = suite_create("base/str");
     TCase *c = tcase_create("str");
+    tcase_add_test(c, hashes_as_fnv_1a_does);
     tcase_add_test(c, compares);
     tcase_add_test(c, knows_a_prefix);
     tcase_add_test(c, nothing_starts_with_nothing);
