@@ -49,6 +49,25 @@ bool transfer_write_headers(struct transfer *t, const struct http_request *r)
     return true;
 }
 
+/* curl says itself what is wrong with a text that it cannot read. */
+static CURLcode use_text(struct transfer *t, const char *url)
+{
+    CURLcode rc = curl_easy_setopt(t->easy, CURLOPT_CURLU, NULL);
+    return rc == CURLE_OK ? curl_easy_setopt(t->easy, CURLOPT_URL, url) : rc;
+}
+
+/* Without a text, curl also forgets the one that it has composed of the last URL. */
+static CURLcode use_read_url(struct transfer *t, const char *url)
+{
+    CURLcode rc = curl_easy_setopt(t->easy, CURLOPT_CURLU, t->url);
+    if (rc == CURLE_OK)
+        rc = curl_easy_setopt(t->easy, CURLOPT_URL, NULL);
+    if (rc != CURLE_OK)
+        return rc;
+    t->url_text = mem_strdup(str_of(url));
+    return t->url_text != NULL ? CURLE_OK : CURLE_OUT_OF_MEMORY;
+}
+
 /* curl reads a text, and composes it again, for each transfer. An URL that it is given as read it
  * takes as it is: so a handle keeps its last one, which is mostly the next one's as well. */
 static CURLcode set_url(struct transfer *t, const char *url)
@@ -59,14 +78,7 @@ static CURLcode set_url(struct transfer *t, const char *url)
     t->url_text = NULL;
     bool is_read = strlen(url) <= KEPT_URL_MAX &&
                    curl_url_set(t->url, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK;
-    CURLcode rc = curl_easy_setopt(t->easy, CURLOPT_CURLU, is_read ? t->url : NULL);
-    if (rc ==
-        CURLE_OK) /* NULL also makes curl forget the text that it has composed of the last one */
-        rc = curl_easy_setopt(t->easy, CURLOPT_URL, is_read ? NULL : url);
-    if (rc != CURLE_OK || !is_read)
-        return rc;
-    t->url_text = mem_strdup(str_of(url));
-    return t->url_text != NULL ? CURLE_OK : CURLE_OUT_OF_MEMORY;
+    return is_read ? use_read_url(t, url) : use_text(t, url);
 }
 
 static bool is_tls(struct str url)
