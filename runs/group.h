@@ -38,10 +38,13 @@ struct dag_state {
 void group_init(struct group *g);
 void group_fini(struct group *g);
 
-/* Room for so many children; then the first step. After a failed try: the same children again. */
-/* As many as it is made of, whatever was reserved before; none is live. False: no memory. */
+/* Room for so many children, whatever was reserved before; none is live. False: no memory. */
 bool group_reserve(struct task *t, uint32_t count);
+
+/* So many children, and the first step. */
 void group_open(struct task *t, uint32_t count);
+
+/* After a failed try: the same children again. */
 void group_reset(struct task *t);
 
 /* From the agenda: it is its turn; a child has ended. */

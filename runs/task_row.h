@@ -22,15 +22,6 @@ enum err task_row_read(struct task *t, const struct store_task *row,
 /* The task, which is new, has the result of a row of another run; it begins nothing. As above. */
 enum err task_row_copy(struct task *t, const struct store_task *row) MUST_CHECK;
 
-/* --- as clients see it ------------------------------------------------------------------------ */
-
-/* The part that clients see, from a row's text (and its output), without its children: members
- * without braces. False where the text is damaged. `scratch` is the tape. */
-struct task_row_view {
-    const struct id *run;
-    struct str base_path;
-    bool is_brief; /* a large output is told by reference */
-};
 /* In the order of the tree: a parent before its children, those by their index. For qsort and
  * bsearch over store_tasks. */
 int task_row_order(const void *a, const void *b);
@@ -42,6 +33,16 @@ struct task_row_facts {
 };
 struct task_row_facts task_row_facts(const struct store_task *row, struct json_doc *scratch);
 
+/* --- as clients see it ------------------------------------------------------------------------ */
+
+struct task_row_view {
+    const struct id *run;
+    struct str base_path;
+    bool is_brief; /* a large output is told by reference */
+};
+
+/* The part that clients see, from a row's text (and its output), without its children: members
+ * without braces. False where the text is damaged. `scratch` is the tape. */
 bool task_row_show(struct buf *b, const struct store_task *row, const struct task_row_view *view,
                    struct json_doc *scratch) MUST_CHECK;
 #endif

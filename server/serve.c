@@ -22,8 +22,6 @@ enum {
     MAX_ROUTES = 64,   /* and one for all other requests */
 };
 
-/* --- limits of the process -------------------------------------------------------------------- */
-
 /* --- stopping, step by step ------------------------------------------------------------------- */
 
 static void enter(struct server *s, enum stage stage, uint64_t length_ms)
