@@ -155,7 +155,10 @@ static enum err add_request(const struct request_spec *r, const struct template_
 
 /* --- all of a task ---------------------------------------------------------------------------- */
 
+enum { BYTES_A_TOKEN = 16 /* that are copied while one is parsed */ };
+
 struct filling {
+    struct task *t;
     struct template_values values;
     struct lookup lookup;
     struct buf b;
@@ -163,6 +166,7 @@ struct filling {
 
 static void begin(struct filling *f, struct task *t, size_t max)
 {
+    f->t = t;
     lookup_init(&f->lookup, &t->run->shard->scratch);
     f->values = (struct template_values){.ctx = t, .get = get, .lookup = &f->lookup};
     buf_init(&f->b, max);
@@ -171,6 +175,7 @@ static void begin(struct filling *f, struct task *t, size_t max)
 static enum err finish(struct filling *f, enum err e, struct str *ret_text, struct error *ret_error)
 {
     size_t len = 0;
+    f->t->run->shard->work.effort += f->lookup.tokens + f->lookup.steps + f->b.len / BYTES_A_TOKEN;
     if (e == ERR_LIMIT)
         e = error_set(ret_error, ERR_LIMIT_EXCEEDED,
                       "what references bring is larger than limits.output_bytes");

@@ -5,7 +5,10 @@
 #include "runs/shard.h"
 #include "runs/task_row.h"
 
-enum { STEPS_AT_ONCE = 256 /* of one run, before others get their turn */ };
+enum {
+    STEPS_AT_ONCE = 256,     /* of one run, before others get their turn */
+    EFFORT_AT_ONCE = 1 << 18 /* of all, before the loop does something else: some milliseconds */
+};
 
 static void on_work(struct loop_msg *msg);
 
@@ -37,6 +40,11 @@ void tree_work_init(struct tree_work *w)
 bool tree_has_agenda(const struct tree *tree)
 {
     return !list_is_empty(&tree->ended) || !list_is_empty(&tree->turns);
+}
+
+static bool is_tired(const struct tree_work *w)
+{
+    return w->effort >= EFFORT_AT_ONCE;
 }
 
 static void schedule(struct run *run)
@@ -83,7 +91,7 @@ static void step(struct task *t)
 static void work(struct run *run)
 {
     struct list *link;
-    for (int i = 0; i < STEPS_AT_ONCE && !run->is_wrecked; i++) {
+    for (int i = 0; i < STEPS_AT_ONCE && !run->is_wrecked && !is_tired(&run->shard->work); i++) {
         if (run_is_ahead(run)) {
             outbox_want(run, SAVE_NOW);
             return;
@@ -103,10 +111,16 @@ static void work(struct run *run)
         run_review(run);
 }
 
+/* What is done soon is done in this turn of the loop; what comes by post comes in the next. */
 static void on_work(struct loop_msg *msg)
 {
     struct tree_work *w = CONTAINER_OF(msg, struct tree_work, msg);
     struct list now, *link;
+    if (is_tired(w)) {
+        w->effort = 0;
+        loop_post(CONTAINER_OF(w, struct shard, work)->loop, msg);
+        return;
+    }
     w->is_posted = false;
     list_init(&now);
     list_append_all(&now, &w->busy);

@@ -5,9 +5,10 @@
  * The agenda holds tasks to which something has to happen: one that has ended, so that the one
  * above hears of it; a group that may begin one more child. Ends come first: a group that is
  * decided by what has been told already begins nothing more. It is worked off in the same turn of
- * the loop, one constant step after another, a run after the other where several have something to
- * do. It pauses while the run has produced so much that is not stored yet (run_is_ahead),
- * and stops for good where the run goes to the store (run_is_leaving).
+ * the loop, step by step, a run after the other where several have something to do; or in the next
+ * turns, where what references lead to was much to read. It pauses while the run has produced so
+ * much that is not stored yet (run_is_ahead), and stops for good where the run goes to the store
+ * (run_is_leaving).
  *
  * The waits are ordered by when they end; a run whose tasks all wait is `waiting`, or parked.
  * Belongs to the run's loop. */
@@ -40,6 +41,7 @@ struct tree_work {
     struct list busy;
     struct loop_msg msg;
     bool is_posted;
+    uint64_t effort; /* tokens read, or as much as that, since the loop did something else */
 };
 
 void tree_init(struct tree *tree);

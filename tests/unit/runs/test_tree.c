@@ -571,6 +571,46 @@ START_TEST(one_element_more_than_the_limit_is_refused)
 }
 END_TEST
 
+static uint32_t ended(const struct task *t)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < t->group.count; i++)
+        n += t->group.at[i] != NULL && t->group.at[i]->phase == PHASE_ENDED;
+    return n;
+}
+
+/* 256 elements began in one turn of the loop, each of which had all of the value before to read. */
+START_TEST(other_runs_waited_while_one_read_much)
+{
+    enum { NUMBERS = 20000, ELEMENTS = 200, AT_ONCE = 30 /* two portions, by post and soon */ };
+    static char body[2 * NUMBERS + 4096];
+    char *at = body + snprintf(body, sizeof body, "{\"input\":[[");
+    for (int i = 0; i < NUMBERS; i++)
+        at += snprintf(at, 4, i > 0 ? ",1" : "1");
+    at += snprintf(at, 8, "],[0");
+    for (int i = 1; i < ELEMENTS; i++)
+        at += snprintf(at, 4, ",1");
+    snprintf(
+        at, 1024, "]],\"task\":%s}",
+        SEQ(V("\"{{input[0]}}\"") "," MAP("\"{{input[1]}}\"", "", V("\"{{prev[0]}}\"")) "," HANGS));
+    start();
+    ck_assert_int_eq(rig_create(&rig, 0, body, WAITS, NULL, &created), OK);
+    id = created.accept.id;
+    uint32_t before = 0;
+    for (int turns = 0; before < ELEMENTS; turns++) {
+        ck_assert_int_lt(turns, 10000);
+        IGNORE_RESULT(!loop_turn(rig.loops[0]));
+        const struct run *run = rig_live(&rig, &id);
+        const struct task *map =
+            run != NULL && run->root.group.count > 1 ? run->root.group.at[1] : NULL;
+        uint32_t now = map != NULL ? ended(map) : 0;
+        ck_assert_uint_le(now, before + AT_ONCE);
+        before = now;
+    }
+    finish();
+}
+END_TEST
+
 /* The call fails at its first try, which is continued with null, and the last step at both. */
 START_TEST(a_map_that_was_begun_anew_from_above_went_over_the_old_list)
 {
@@ -759,6 +799,7 @@ Suite *suite_runs_tree(void)
     tcase_set_timeout(bounds, 60);
     tcase_add_loop_test(bounds, a_map_goes_over_ten_thousand_elements, 0, 3);
     tcase_add_test(bounds, one_element_more_than_the_limit_is_refused);
+    tcase_add_test(bounds, other_runs_waited_while_one_read_much);
     tcase_add_test(bounds, a_map_that_was_begun_anew_from_above_went_over_the_old_list);
     tcase_add_test(bounds, ten_thousand_calls_are_cancelled_together);
     tcase_add_test(bounds, no_more_than_the_limit_are_in_flight);
