@@ -314,16 +314,19 @@ static bool store_works(const struct rig *r)
     return r->fake == NULL && !store_is_idle(r->store);
 }
 
-/* A turn may start what the store works on, and what it has done is seen by the turn after. */
+/* A turn may start what the store works on, and what it has done is seen by the turn after: also
+ * where it has begun and ended between two looks. So it has to be quiet twice. */
 void rig_settle(struct rig *r)
 {
     uint64_t until_ms = clock_mono_ms(NULL) + PATIENCE_MS;
+    bool was_quiet = false;
     while (clock_mono_ms(NULL) < until_ms) {
         bool waits = store_works(r);
         bool busy = turn_all(r);
         waits |= store_works(r);
-        if (!busy && !waits)
+        if (was_quiet && !busy && !waits)
             return;
+        was_quiet = !busy && !waits;
         if (waits)
             sched_yield(); /* the store's threads have something to do */
     }
