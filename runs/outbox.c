@@ -8,7 +8,7 @@
 
 enum {
     BATCH_MAX = 512,      /* runs in one batch, but for those that belong together */
-    ENDED_MAX = 64,       /* lazy runs that gather: more in one commit hardly make one cheaper */
+    ENDED_MAX = 16,       /* lazy runs that gather: larger commits stand in the way of others */
     AGAIN_AFTER_MS = 250, /* between two tries while the store is unavailable */
     ROOM_AFTER_MS = 50    /* between two looks while it is full */
 };

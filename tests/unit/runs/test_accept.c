@@ -10,8 +10,8 @@
 Suite *suite_runs_accept(void);
 
 enum {
-    MANY = 80,
-    ENDED_TOGETHER = 64, /* as in runs/outbox.c */
+    MANY = 16,
+    ENDED_TOGETHER = 16, /* as in runs/outbox.c */
 };
 
 static struct rig rig;
