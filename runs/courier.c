@@ -7,7 +7,6 @@
 enum {
     AGAIN_MS = 500,           /* until the next look where the store or the memory has said no */
     PAUSE_FACTOR = 9,         /* a pause is so many times the look before it: a tenth of a reader */
-    COUNT_EVERY_MS = 2000,    /* how old the count of those that wait may be */
     PAGE_MAX = 16777216,      /* bytes of one page of what is due */
     LOOKUPS_MAX = 32,         /* names looked up at once */
     IDLE_CONNECTIONS = 16,    /* of each scheme */
@@ -176,7 +175,7 @@ static void read_page(struct courier *c, struct str after_host)
         .after_host = after_host,
         .per_host = courier_options(c)->per_host,
         .now_ms = loop_wall_ms(c->loop),
-        .counts = after_host.len == 0 && c->is_uncounted && loop_now_ms(c->loop) >= c->count_at_ms,
+        .counts = after_host.len == 0,
         .arena = c->due.arena,
     };
     store_start(c->engine->store, &c->due.op);
@@ -190,8 +189,6 @@ static void look_later(struct courier *c)
     uint64_t at_ms = UINT64_MAX;
     if (c->next_ms != 0)
         at_ms = now_ms + (wait_ms > 0 ? (uint64_t)wait_ms : 0);
-    if (c->is_uncounted && c->count_at_ms < at_ms)
-        at_ms = c->count_at_ms;
     if (at_ms != UINT64_MAX)
         loop_timer_start(&c->timer, at_ms > c->pause_until_ms ? at_ms : c->pause_until_ms);
 }
@@ -223,11 +220,8 @@ static void take_page(struct courier *c)
 {
     const struct store_due *d = &c->due;
     enum err e = OK;
-    if (d->counts) {
+    if (d->counts)
         atomic_store(&c->waits, d->total);
-        c->is_uncounted = false;
-        c->count_at_ms = loop_now_ms(c->loop) + COUNT_EVERY_MS;
-    }
     if (d->next_ms != 0 && (c->next_ms == 0 || d->next_ms < c->next_ms))
         c->next_ms = d->next_ms;
     for (uint32_t i = 0; e == OK && !is_full(c) && i < d->count; i++) {
@@ -297,7 +291,6 @@ static void look(struct courier *c)
         return;
     }
     c->is_looking = true;
-    c->is_uncounted = true;
     c->began_ms = loop_now_ms(c->loop);
     c->next_ms = 0;
     loop_timer_stop(&c->timer);

@@ -67,13 +67,11 @@ struct courier {
     struct loop_timer timer;
     uint64_t began_ms;       /* the look; monotonic */
     uint64_t pause_until_ms; /* none begins sooner */
-    uint64_t count_at_ms;    /* nor are those that wait counted */
-    bool is_uncounted;       /* something may have changed since they were */
     struct loop_msg hint;
     atomic_bool is_hinted;
     bool is_running;            /* started, and not drained */
     atomic_uint under_way;      /* errands, and a look */
-    atomic_uint_fast64_t waits; /* runs with something to be told, two seconds ago at most */
+    atomic_uint_fast64_t waits; /* runs with something to be told, at the last look */
 };
 
 enum err courier_init(struct courier *c, struct engine *engine) MUST_CHECK;
